@@ -1,0 +1,32 @@
+"""Errors that a user can cause and mend.
+
+Every message is one line that names the cause and the fix. The command line
+prints it and exits with code 2; Python callers can catch the base class.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+
+class APCodecError(ValueError):
+    """Base class of every error whose cause is the input, not the code."""
+
+
+class AudioFileError(APCodecError):
+    """An audio file is missing, empty, damaged or holds NaN."""
+
+
+class BitstreamError(APCodecError):
+    """A coded file is not ours, damaged, or made by another model."""
+
+
+class CheckpointError(APCodecError):
+    """Weights are missing, misshapen or do not belong to the model."""
+
+
+class ConfigurationError(APCodecError):
+    """Hyper-parameters contradict each other."""
+
+
+class MissingExtraError(APCodecError):
+    """An optional package is needed that is not installed."""

@@ -1,0 +1,365 @@
+"""Pictures: spectrograms side by side, and curves of a training run.
+
+Matplotlib is imported when the first picture is drawn, and only its
+``Figure`` objects are used: no window, no global state, nothing to close.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import math
+
+import torch
+
+from speechbrain_apcodec.utils.atomic import atomic_path
+
+DYNAMIC_RANGE = 90.0  # dB below the loudest point; darker is one black
+WINDOW_SECONDS = 0.032  # resolves the harmonics of a low voice
+MAX_COLUMNS = 1200  # more than a picture's width in pixels helps nobody
+MAX_ROWS = 12
+RAW_POINTS = 60  # longer curves are drawn faint, their running mean on top
+
+
+def spectrogram_decibels(wav, sample_rate):
+    """Return the power spectrogram in dB, a full-scale sine being 0 dB.
+
+    The window lasts about 32 ms. Long recordings get a longer hop, so that
+    a picture costs the same for a word and for an hour.
+
+    Arguments
+    ---------
+    wav : torch.Tensor
+        One waveform, ``[T]`` or with leading axes of length one.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    decibels : torch.Tensor
+        Float ``[bins, frames]``, from 0 Hz to Nyquist, floored at -140 dB.
+    seconds : float
+        Length of the waveform.
+
+    Example
+    -------
+    >>> time = torch.arange(16000) / 16000
+    >>> decibels, seconds = spectrogram_decibels(
+    ...     torch.sin(2 * math.pi * 1000 * time), 16000
+    ... )
+    >>> round(decibels.max().item()), seconds
+    (0, 1.0)
+    """
+    wav = torch.as_tensor(wav).detach().float().cpu().reshape(-1)
+    # A model that diverged shall be seen, not crash the run that draws it.
+    wav = torch.nan_to_num(wav, nan=0.0, posinf=0.0, neginf=0.0)
+    n_fft = 2 ** round(math.log2(WINDOW_SECONDS * sample_rate))
+    hop_length = max(n_fft // 4, math.ceil(wav.numel() / MAX_COLUMNS))
+    window = torch.hann_window(n_fft)
+    spectrum = torch.stft(
+        torch.nn.functional.pad(wav, (n_fft // 2, n_fft // 2)),
+        n_fft,
+        hop_length,
+        window=window,
+        center=False,
+        return_complex=True,
+    )
+    amplitude = spectrum.abs() * 2 / window.sum()
+    decibels = 20 * torch.log10(amplitude.clamp_min(1e-7))
+    return decibels, wav.numel() / sample_rate
+
+
+def spectrogram_image(wav, sample_rate):
+    """Return a coloured spectrogram for ``SummaryWriter.add_image``.
+
+    Arguments
+    ---------
+    wav : torch.Tensor
+        One waveform, ``[T]``.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    torch.Tensor
+        Float ``[3, bins, frames]`` in 0 to 1, low frequencies at the bottom.
+
+    Example
+    -------
+    >>> image = spectrogram_image(torch.randn(16000), 16000)
+    >>> image.shape
+    torch.Size([3, 257, 126])
+    """
+    from matplotlib import colormaps
+
+    decibels, _ = spectrogram_decibels(wav, sample_rate)
+    level = (decibels - decibels.max()) / DYNAMIC_RANGE + 1
+    colours = colormaps["magma"](level.clamp(0, 1).flip(0).numpy())
+    return torch.from_numpy(colours[..., :3]).float().permute(2, 0, 1)
+
+
+def spectrogram_rows_figure(rows, sample_rate, title=None):
+    """Draw spectrograms above each other on one colour and time scale.
+
+    Arguments
+    ---------
+    rows : dict
+        Label to waveform ``[T]``, drawn from top to bottom.
+    sample_rate : int
+        In Hz, of all waveforms; the frequency axis goes up to its half.
+    title : str, optional
+        Printed above.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Also fit for ``SummaryWriter.add_figure``.
+
+    Example
+    -------
+    >>> rows = {"original": torch.randn(8000), "decoded": torch.randn(8000)}
+    >>> figure = spectrogram_rows_figure(rows, 16000)
+    >>> [axes.get_title(loc="left") for axes in figure.axes[:2]]
+    ['original', 'decoded']
+    """
+    from matplotlib.figure import Figure
+
+    if not 1 <= len(rows) <= MAX_ROWS:
+        raise ValueError(
+            f"a picture holds 1 to {MAX_ROWS} spectrograms, not {len(rows)}"
+        )
+    pictures = {
+        label: spectrogram_decibels(wav, sample_rate)
+        for label, wav in rows.items()
+    }
+    loudest = max(decibels.max().item() for decibels, _ in pictures.values())
+    longest = max(seconds for _, seconds in pictures.values())
+    figure = Figure(
+        figsize=(10, 0.8 + 2.6 * len(rows)), dpi=120, layout="constrained"
+    )
+    grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (label, (decibels, seconds)) in zip(
+        grid, pictures.items(), strict=True
+    ):
+        image = axes.imshow(
+            decibels.numpy(),
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+            cmap="magma",
+            vmin=loudest - DYNAMIC_RANGE,
+            vmax=loudest,
+            extent=(0, max(seconds, 1e-3), 0, sample_rate / 2000),
+        )
+        axes.set_title(label, loc="left", fontsize=10)
+        axes.set_ylabel("frequency [kHz]")
+        axes.set_xlim(0, max(longest, 1e-3))
+        axes.set_facecolor("black")
+    grid[-1].set_xlabel("time [s]")
+    figure.colorbar(
+        image, ax=list(grid), label="level [dB]", pad=0.01, aspect=50
+    )
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def spectrogram_pair_figure(original, decoded, sample_rate, title=None):
+    """Draw the original's spectrogram above the decoded one's.
+
+    Arguments
+    ---------
+    original : torch.Tensor
+        Waveform ``[T]``.
+    decoded : torch.Tensor
+        Waveform ``[T]``.
+    sample_rate : int
+        In Hz.
+    title : str, optional
+        Printed above.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Two rows on one scale.
+
+    Example
+    -------
+    >>> wav = torch.randn(8000)
+    >>> len(spectrogram_pair_figure(wav, 0.5 * wav, 16000).axes)
+    3
+    """
+    rows = {"original": original, "decoded": decoded}
+    return spectrogram_rows_figure(rows, sample_rate, title)
+
+
+def save_spectrogram_rows(path, rows, sample_rate, title=None):
+    """Save :func:`spectrogram_rows_figure` as a picture.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
+    rows : dict
+        Label to waveform ``[T]``.
+    sample_rate : int
+        In Hz.
+    title : str, optional
+        Printed above.
+    """
+    _save(path, spectrogram_rows_figure(rows, sample_rate, title))
+
+
+def save_spectrogram_pair(path, original, decoded, sample_rate, title=None):
+    """Save :func:`spectrogram_pair_figure` as a picture.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
+    original : torch.Tensor
+        Waveform ``[T]``.
+    decoded : torch.Tensor
+        Waveform ``[T]``.
+    sample_rate : int
+        In Hz.
+    title : str, optional
+        Printed above.
+    """
+    _save(path, spectrogram_pair_figure(original, decoded, sample_rate, title))
+
+
+def loss_curves_figure(history, title=None):
+    """Draw every quantity of a training run in a grid of small panels.
+
+    Names read ``STAGE/QUANTITY`` or ``STAGE/QUANTITY/PART``: the quantity
+    chooses the panel, stage and part the curve in it. ``train/mel`` and
+    ``valid/mel`` share a panel, and so do ``train/perplexity/1`` to
+    ``train/perplexity/4``.
+
+    Arguments
+    ---------
+    history : dict
+        Name to list of ``(step, value)``. Values that are not finite are
+        drawn as gaps.
+    title : str, optional
+        Printed above.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel for each quantity, in the order of first appearance.
+
+    Example
+    -------
+    >>> history = {
+    ...     "train/mel": [(0, 2.0), (100, 1.0)],
+    ...     "valid/mel": [(100, 1.1)],
+    ...     "train/perplexity/1": [(0, 12.0), (100, 600.0)],
+    ... }
+    >>> figure = loss_curves_figure(history)
+    >>> [axes.get_title() for axes in figure.axes]
+    ['mel', 'perplexity']
+    """
+    from matplotlib.figure import Figure
+
+    panels = {}
+    for name, points in history.items():
+        stage, quantity, part = _parse_name(name)
+        panels.setdefault(quantity, []).append((stage, part, points))
+    if not panels:
+        raise ValueError("no curves to draw: the history is empty")
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure(
+        figsize=(4.4 * columns, 0.4 + 2.7 * rows),
+        dpi=120,
+        layout="constrained",
+    )
+    grid = figure.subplots(rows, columns, squeeze=False).reshape(-1)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    for axes, (quantity, curves) in zip(grid, panels.items(), strict=False):
+        _draw_panel(axes, quantity, curves)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def save_loss_curves(path, history, title=None):
+    """Save :func:`loss_curves_figure` as a picture.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
+    history : dict
+        Name to list of ``(step, value)``.
+    title : str, optional
+        Printed above.
+    """
+    _save(path, loss_curves_figure(history, title))
+
+
+def _parse_name(name):
+    """Split ``stage/quantity/part``; a lone word is the quantity."""
+    if "/" not in name:
+        return "", name, ""
+    stage, quantity = name.split("/", 1)
+    quantity, _, part = quantity.partition("/")
+    return stage, quantity, part
+
+
+def _draw_panel(axes, quantity, curves):
+    """Draw one quantity: a colour for each part, dashes for validation."""
+    parts = list(dict.fromkeys(part for _, part, _ in curves))
+    stages = list(dict.fromkeys(stage for stage, _, _ in curves))
+    finite = []
+    for stage, part, points in curves:
+        steps = [step for step, _ in points]
+        values = [
+            float(value) if math.isfinite(value) else math.nan
+            for _, value in points
+        ]
+        finite.extend(value for value in values if not math.isnan(value))
+        index = parts.index(part) if len(parts) > 1 else stages.index(stage)
+        style = {
+            "color": f"C{index % 10}",
+            "linestyle": "--" if stage in ("valid", "test") else "-",
+            "marker": "o" if len(points) < RAW_POINTS // 2 else None,
+            "markersize": 3,
+            "linewidth": 1.3,
+            "label": f"{stage} {part}".strip() or quantity,
+        }
+        if len(points) > RAW_POINTS:
+            axes.plot(steps, values, color=style["color"], alpha=0.25, lw=0.6)
+            values = _running_mean(values, len(values) // RAW_POINTS * 2 + 1)
+        axes.plot(steps, values, **style)
+    if finite and min(finite) > 0 and max(finite) > 20 * min(finite):
+        axes.set_yscale("log")
+    axes.set_title(quantity, fontsize=10)
+    axes.set_xlabel("step", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3, linewidth=0.5)
+    axes.margins(x=0.02)
+    if len(curves) > 1 or curves[0][0]:
+        axes.legend(fontsize=7, ncols=2 if len(curves) > 4 else 1)
+
+
+def _running_mean(values, width):
+    """Return the centred mean of the finite values around each point."""
+    reach = width // 2
+    means = []
+    for index in range(len(values)):
+        near = [
+            value
+            for value in values[max(0, index - reach) : index + reach + 1]
+            if not math.isnan(value)
+        ]
+        means.append(sum(near) / len(near) if near else math.nan)
+    return means
+
+
+def _save(path, figure):
+    """Write the figure whole or not at all."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)

@@ -1,0 +1,280 @@
+"""YAML files that state only what differs from the files they include.
+
+SpeechBrain's recipes repeat the whole configuration in every YAML. Here a
+YAML names the files it builds on, and each number is stated once:
+
+.. code-block:: yaml
+
+    include:
+        - base.yaml
+    num_codebooks: 8
+
+The merged text is plain HyperPyYAML, without ``include``: it is what a run
+writes into its output folder, and ``load_hyperpyyaml`` alone can read it.
+
+How files are merged:
+
+* ``include`` is a list of paths relative to the file that holds it. The
+  files are merged in order, each after the files it includes itself, and
+  then the file's own keys. A file that is reached twice is merged once, at
+  its first place.
+* A mapping without a tag updates the mapping it meets key by key, so that
+  ``codec: {latent_dim: 64}`` changes one argument of a ``!new:`` object and
+  keeps its tag. Everything else (a number, a list, a tagged object, null)
+  replaces what it meets.
+* A key keeps the place where it stood first.
+* Overrides come last, by the same rule, and only for keys that exist.
+
+HyperPyYAML's own ``!include:`` nests the included file below a key, so that
+it cannot serve for this.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import difflib
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+
+from hyperpyyaml import load_hyperpyyaml, resolve_references
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.representer import RepresenterError
+
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+def merge_hparams(path, overrides=""):
+    r"""Merge a YAML with the files it includes into one HyperPyYAML text.
+
+    References, tags, placeholders and comments are kept as they are.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        The YAML file.
+    overrides : str or dict
+        Values that replace those of the files: a YAML text, as SpeechBrain's
+        ``parse_arguments`` returns, or a (nested) dictionary.
+
+    Returns
+    -------
+    str
+        HyperPyYAML text without ``include``.
+
+    Raises
+    ------
+    ConfigurationError
+        If a file is missing, no YAML mapping or includes itself, or if an
+        override names no key.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "base.yaml").write_text("rate: 48000\nbooks: 4\n")
+    >>> _ = (folder / "more.yaml").write_text("include: [base.yaml]\nbooks: 8")
+    >>> print(merge_hparams(folder / "more.yaml", "rate: 16000"), end="")
+    rate: 16000
+    books: 8
+    """
+    merged = _merge_files(Path(path).resolve(), including=(), done=set())
+    if isinstance(overrides, str):
+        overrides = _parse(overrides, "the overrides")
+    for key in overrides or {}:
+        if key not in merged:
+            raise ConfigurationError(_unknown_key(key, merged, path))
+    _update(merged, overrides or {})
+    return _dump(merged)
+
+
+def load_hparams(path, overrides=""):
+    r"""Merge a YAML as ``merge_hparams`` does and build what it describes.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        The YAML file.
+    overrides : str or dict
+        Values that replace those of the files.
+
+    Returns
+    -------
+    dict
+        What ``load_hyperpyyaml`` makes of the merged text.
+
+    Raises
+    ------
+    ConfigurationError
+        As ``merge_hparams``; also if a placeholder is left without a value
+        or a reference leads nowhere.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "hparams.yaml"
+    >>> _ = path.write_text("hop: 40\nratio: 8\nn: !ref <hop> * <ratio>\n")
+    >>> load_hparams(path, {"ratio": 4})["n"]
+    160
+    """
+    merged = merge_hparams(path, overrides)
+    try:
+        # Only the text is handled here: an error from a constructor below
+        # is passed on with its own type and traceback.
+        resolved = resolve_references(merged)
+    except ValueError as error:
+        reason = " ".join(str(part) for part in error.args)
+        raise ConfigurationError(
+            f"{path}: {reason} Give the value in the YAML or as an override "
+            "(--KEY VALUE)."
+        ) from error
+    return load_hyperpyyaml(resolved)
+
+
+def _merge_files(path, including, done):
+    """Merge one file below its includes; None if it was merged before."""
+    if path in including:
+        chain = " -> ".join(file.name for file in (*including, path))
+        raise ConfigurationError(f"{path} includes itself: {chain}.")
+    if path in done:
+        return None
+    done.add(path)
+    own = _read(path, including)
+    merged = None
+    for name in _pop_include(own, path):
+        included = _merge_files(
+            (path.parent / name).resolve(), (*including, path), done
+        )
+        if merged is None:
+            merged = included
+        elif included is not None:
+            _update(merged, included)
+    if merged is None:
+        return own
+    _update(merged, own)
+    return merged
+
+
+def _read(path, including):
+    """Parse one file; the error says which file asked for it."""
+    asked = f" (included by {including[-1]})" if including else ""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        raise ConfigurationError(
+            f"Cannot read the hyper-parameters {path}{asked}: {reason}."
+        ) from error
+    return _parse(text, path)
+
+
+def _parse(text, source):
+    """Parse text into a mapping that keeps tags and comments."""
+    try:
+        mapping = _round_trip().load(text)
+    except YAMLError as error:
+        reason = getattr(error, "problem", None) or "not readable"
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(
+            f"{source}{line} is no valid YAML: {reason}."
+        ) from error
+    if mapping is None:
+        # Comments alone, or nothing: a mapping without keys.
+        mapping = _round_trip().map()
+    if not isinstance(mapping, Mapping):
+        raise ConfigurationError(
+            f"{source} must hold 'key: value' lines at its top level."
+        )
+    return mapping
+
+
+def _pop_include(mapping, path):
+    """Take the ``include`` list out of a mapping."""
+    names = mapping.pop("include", [])
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) for name in names
+    ):
+        raise ConfigurationError(
+            f"{path}: 'include' must be a list of YAML paths."
+        )
+    return list(names)
+
+
+def _update(below, above):
+    """Update a mapping in place by the rule of the module docstring."""
+    for key, value in above.items():
+        known = below.get(key)
+        if _is_untagged_mapping(value) and isinstance(known, Mapping):
+            _update(known, value)
+        elif key in below:
+            below[key] = value
+            _replace_comment(below, above, key)
+        else:
+            below[key] = value
+            _take_comment(below, above, key)
+
+
+def _is_untagged_mapping(value):
+    """Tell ``{a: 1}`` from ``!new:Class {a: 1}``."""
+    if not isinstance(value, Mapping):
+        return False
+    tag = getattr(value, "tag", None)
+    return tag is None or not tag.value
+
+
+def _replace_comment(below, above, key):
+    """Drop the comment at the end of a line whose value was replaced.
+
+    It was said of the old value and would now lie. What follows on the next
+    lines is the heading of the next key and stays.
+    """
+    tokens = getattr(below, "ca", None) and below.ca.items.get(key)
+    token = tokens[2] if tokens else None
+    own = getattr(above, "ca", None) and above.ca.items.get(key)
+    own_token = own[2] if own else None
+    new = own_token.value.split("\n", 1)[0] if own_token else ""
+    if token is not None:
+        _, newline, heading = token.value.partition("\n")
+        token.value = new + newline + heading
+    elif new:
+        own_token.value = new + "\n"
+        below.ca.items[key] = own
+
+
+def _take_comment(below, above, key):
+    """Let a new key bring its comment along."""
+    tokens = getattr(above, "ca", None) and above.ca.items.get(key)
+    if tokens:
+        below.ca.items[key] = tokens
+
+
+def _unknown_key(key, mapping, path):
+    """Say which keys the user may have meant."""
+    close = difflib.get_close_matches(str(key), [str(k) for k in mapping])
+    hint = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"{path} has no hyper-parameter '{key}'.{hint}"
+
+
+def _dump(mapping):
+    """Write a mapping as text."""
+    stream = StringIO()
+    try:
+        _round_trip().dump(mapping, stream)
+    except RepresenterError as error:
+        raise ConfigurationError(
+            "An override is no plain YAML value (number, text, list, "
+            f"mapping): {error}."
+        ) from error
+    return stream.getvalue()
+
+
+def _round_trip():
+    """Return a reader and writer that keeps tags, quotes and comments."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    # House style of the YAMLs, so that the merged file reads like them.
+    yaml.indent(mapping=4, sequence=6, offset=4)
+    yaml.width = 4096  # a folded !ref expression would be hard to read
+    return yaml
