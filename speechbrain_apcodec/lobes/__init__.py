@@ -1,0 +1,1 @@
+"""The parts of the codec as modules that any YAML file can name."""

@@ -1,0 +1,391 @@
+"""Encoder and decoder of APCodec: amplitude and phase in parallel.
+
+Two sub-encoders without shared weights, one for the log-amplitude and one
+for the phase spectrum, are joined into one latent; two sub-decoders take it
+apart again.
+
+Paper: https://arxiv.org/abs/2402.10533 (section II, figure 1)
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
+
+from speechbrain_apcodec.lobes.layers import (
+    ConvNeXtBlock,
+    Downsample,
+    NonCausalConv1d,
+    Upsample,
+    length_mask,
+)
+from speechbrain_apcodec.lobes.spectrum import angle
+
+
+class _Backbone(nn.Module):
+    """Input convolution, ConvNeXt v2 blocks, output norm and Linear.
+
+    Arguments
+    ---------
+    in_channels : int
+        Number of input channels.
+    channels : int
+        Width of the network.
+    hidden_channels : int
+        Width inside the blocks.
+    num_blocks : int
+        Number of blocks.
+    kernel_size : int
+        Frames that the convolutions see.
+    grn_statistic : str
+        See ``lobes.layers.GlobalResponseNorm``.
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        channels,
+        hidden_channels,
+        num_blocks,
+        kernel_size,
+        grn_statistic,
+    ):
+        super().__init__()
+        self.input_convolution = NonCausalConv1d(
+            in_channels, channels, kernel_size
+        )
+        self.input_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(channels, hidden_channels, kernel_size, grn_statistic)
+            for _ in range(num_blocks)
+        )
+        self.output_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.output_linear = nn.Linear(channels, channels)
+        for layer in self.modules():
+            # As ConvNeXt initialises: small weights let the blocks begin
+            # near the identity.
+            if isinstance(layer, NonCausalConv1d | nn.Linear):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, x, mask=None):
+        x = self.input_convolution(x, mask).transpose(1, 2)
+        x = self.input_norm(x).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x, mask)
+        x = self.output_linear(self.output_norm(x.transpose(1, 2)))
+        return x.transpose(1, 2)
+
+
+class SubEncoder(nn.Module):
+    """Encode one spectrum, amplitude or phase, to the latent rate.
+
+    Arguments
+    ---------
+    bins : int
+        Frequency bins of the spectrum.
+    channels : int
+        Width of the network.
+    hidden_channels : int
+        Width inside the blocks.
+    num_blocks : int
+        Number of ConvNeXt v2 blocks.
+    kernel_size : int
+        Frames that the convolutions see.
+    out_channels : int
+        Number of output channels.
+    ratio : int
+        Frames per latent.
+    downsample_kernel_size : int
+        Frames that the strided convolution sees.
+    grn_statistic : str
+        See ``lobes.layers.GlobalResponseNorm``.
+
+    Example
+    -------
+    >>> encoder = SubEncoder(513, 16, 32, 2, 7, 8, ratio=8)
+    >>> encoder(torch.randn(2, 513, 200)).shape
+    torch.Size([2, 8, 25])
+    """
+
+    def __init__(
+        self,
+        bins,
+        channels=256,
+        hidden_channels=512,
+        num_blocks=8,
+        kernel_size=7,
+        out_channels=128,
+        ratio=8,
+        downsample_kernel_size=7,
+        grn_statistic="utterance",
+    ):
+        super().__init__()
+        self.backbone = _Backbone(
+            bins,
+            channels,
+            hidden_channels,
+            num_blocks,
+            kernel_size,
+            grn_statistic,
+        )
+        self.downsample = weight_norm(
+            Downsample(channels, out_channels, ratio, downsample_kernel_size)
+        )
+
+    def forward(self, spectrum, mask=None):
+        """Encode.
+
+        Arguments
+        ---------
+        spectrum : torch.Tensor
+            float [batch, bins, frames].
+        mask : torch.Tensor, optional
+            float [batch, 1, frames], 1 where the frame is valid.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, out_channels, ceil(frames / ratio)].
+        """
+        return self.downsample(self.backbone(spectrum, mask), mask)
+
+
+class Encoder(nn.Module):
+    """Two sub-encoders, joined into one latent.
+
+    Arguments
+    ---------
+    amplitude : SubEncoder
+        Sub-encoder of the log-amplitude spectrum.
+    phase : SubEncoder
+        Sub-encoder of the phase spectrum.
+    joint_channels : int
+        Output channels of both sub-encoders together.
+    latent_dim : int
+        Channels of the latent.
+    kernel_size : int
+        Latents that the joining convolution sees.
+
+    Example
+    -------
+    >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
+    >>> encoder = Encoder(
+    ...     SubEncoder(**sub, out_channels=8),
+    ...     SubEncoder(**sub, out_channels=8),
+    ...     joint_channels=16,
+    ...     latent_dim=4,
+    ... )
+    >>> spectrum = torch.randn(2, 513, 200)
+    >>> encoder(spectrum, spectrum).shape
+    torch.Size([2, 4, 25])
+    """
+
+    def __init__(
+        self, amplitude, phase, joint_channels=256, latent_dim=32, kernel_size=7
+    ):
+        super().__init__()
+        self.amplitude = amplitude
+        self.phase = phase
+        self.joint_convolution = weight_norm(
+            NonCausalConv1d(joint_channels, latent_dim, kernel_size)
+        )
+
+    @property
+    def ratio(self):
+        """Frames per latent."""
+        return self.amplitude.downsample.ratio
+
+    def forward(self, log_amplitude, phase, num_frames=None):
+        """Encode.
+
+        Arguments
+        ---------
+        log_amplitude : torch.Tensor
+            float [batch, bins, frames].
+        phase : torch.Tensor
+            float [batch, bins, frames].
+        num_frames : torch.Tensor, optional
+            int64 [batch], valid frames of each item; default: all.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, latent_dim, ceil(frames / ratio)].
+        """
+        mask = length_mask(num_frames, log_amplitude.shape[-1])
+        joint = torch.cat(
+            [self.amplitude(log_amplitude, mask), self.phase(phase, mask)],
+            dim=1,
+        )
+        if num_frames is not None:
+            num_latents = -(-num_frames // self.ratio)
+            mask = length_mask(num_latents, joint.shape[-1])
+        return self.joint_convolution(joint, mask)
+
+
+class SubDecoder(nn.Module):
+    """Decode one spectrum, amplitude or phase, from the latent rate.
+
+    Arguments
+    ---------
+    bins : int
+        Frequency bins of the spectrum.
+    num_heads : int
+        1 for the log-amplitude; 2 for the pseudo-real and the
+        pseudo-imaginary part of the phase.
+    channels : int
+        Width of the network.
+    hidden_channels : int
+        Width inside the blocks.
+    num_blocks : int
+        Number of ConvNeXt v2 blocks.
+    kernel_size : int
+        Frames that the convolutions see.
+    ratio : int
+        Frames per latent.
+    upsample_kernel_size : int
+        Frames that the transposed convolution reaches.
+    grn_statistic : str
+        See ``lobes.layers.GlobalResponseNorm``.
+
+    Example
+    -------
+    >>> decoder = SubDecoder(513, 2, 16, 32, num_blocks=2)
+    >>> [head.shape for head in decoder(torch.randn(2, 16, 25))]
+    [torch.Size([2, 513, 200]), torch.Size([2, 513, 200])]
+    """
+
+    def __init__(
+        self,
+        bins,
+        num_heads,
+        channels=256,
+        hidden_channels=512,
+        num_blocks=8,
+        kernel_size=7,
+        ratio=8,
+        upsample_kernel_size=16,
+        grn_statistic="utterance",
+    ):
+        super().__init__()
+        self.upsample = weight_norm(
+            Upsample(channels, channels, ratio, upsample_kernel_size)
+        )
+        self.backbone = _Backbone(
+            channels,
+            channels,
+            hidden_channels,
+            num_blocks,
+            kernel_size,
+            grn_statistic,
+        )
+        self.heads = nn.ModuleList(
+            weight_norm(NonCausalConv1d(channels, bins, kernel_size))
+            for _ in range(num_heads)
+        )
+
+    def forward(self, x, latent_mask=None, mask=None):
+        """Decode.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, channels, latents].
+        latent_mask : torch.Tensor, optional
+            float [batch, 1, latents], 1 where the latent is valid.
+        mask : torch.Tensor, optional
+            float [batch, 1, frames], 1 where the frame is valid.
+
+        Returns
+        -------
+        list of torch.Tensor
+            One float [batch, bins, frames] a head.
+        """
+        x = self.backbone(self.upsample(x, latent_mask), mask)
+        return [head(x, mask) for head in self.heads]
+
+
+class Decoder(nn.Module):
+    """Two sub-decoders that take one latent apart.
+
+    Arguments
+    ---------
+    amplitude : SubDecoder
+        Sub-decoder of the log-amplitude spectrum, with one head.
+    phase : SubDecoder
+        Sub-decoder of the phase spectrum, with two heads.
+    latent_dim : int
+        Channels of the latent.
+    channels : int
+        Width of the sub-decoders.
+    ratio : int
+        Frames per latent.
+    kernel_size : int
+        Latents that the input convolution sees.
+
+    Example
+    -------
+    >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
+    >>> decoder = Decoder(
+    ...     SubDecoder(**sub, num_heads=1),
+    ...     SubDecoder(**sub, num_heads=2),
+    ...     latent_dim=4,
+    ...     channels=16,
+    ... )
+    >>> log_amplitude, phase = decoder(torch.randn(2, 4, 25))
+    >>> phase.shape
+    torch.Size([2, 513, 200])
+    """
+
+    def __init__(
+        self,
+        amplitude,
+        phase,
+        latent_dim=32,
+        channels=256,
+        ratio=8,
+        kernel_size=7,
+    ):
+        super().__init__()
+        self.ratio = ratio
+        self.input_convolution = weight_norm(
+            NonCausalConv1d(latent_dim, channels, kernel_size)
+        )
+        self.amplitude = amplitude
+        self.phase = phase
+
+    def forward(self, latent, num_latents=None):
+        """Decode.
+
+        Arguments
+        ---------
+        latent : torch.Tensor
+            float [batch, latent_dim, latents].
+        num_latents : torch.Tensor, optional
+            int64 [batch], valid latents of each item; default: all.
+
+        Returns
+        -------
+        log_amplitude : torch.Tensor
+            At least float32 [batch, bins, latents * ratio].
+        phase : torch.Tensor
+            At least float32 [batch, bins, latents * ratio], radians in
+            [-pi, pi].
+        """
+        latent_mask, mask = None, None
+        if num_latents is not None:
+            latent_mask = length_mask(num_latents, latent.shape[-1])
+            mask = length_mask(
+                num_latents * self.ratio, latent.shape[-1] * self.ratio
+            )
+        x = self.input_convolution(latent, latent_mask)
+        (log_amplitude,) = self.amplitude(x, latent_mask, mask)
+        pseudo_real, pseudo_imaginary = self.phase(x, latent_mask, mask)
+        # An arc tangent in half precision would ruin the phase.
+        with torch.autocast(latent.device.type, enabled=False):
+            dtype = torch.promote_types(log_amplitude.dtype, torch.float32)
+            phase = angle(pseudo_imaginary.to(dtype), pseudo_real.to(dtype))
+        return log_amplitude.to(dtype), phase

@@ -1,0 +1,319 @@
+"""The codec: analysis, encoder, quantiser, decoder and synthesis joined.
+
+Frame ``n`` of the tokens covers the samples from ``n * hop_length`` up to,
+not including, ``(n + 1) * hop_length``; a waveform of any length has
+``ceil(samples / hop_length)`` of them.
+
+Paper: https://arxiv.org/abs/2402.10533
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from speechbrain_apcodec.lobes.layers import length_mask
+from speechbrain_apcodec.lobes.quantizer import Quantized
+from speechbrain_apcodec.lobes.spectrum import Spectrum
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+@dataclass
+class CodecOutput:
+    """Everything that the losses look at.
+
+    Arguments
+    ---------
+    decoded : torch.Tensor
+        float [batch, samples], as long as the input.
+    natural : Spectrum
+        Spectrum of the input waveform, without gradient.
+    predicted : Spectrum
+        Spectrum that the decoder predicted.
+    consistent : tuple of torch.Tensor
+        Real and imaginary STFT of the decoded waveform,
+        float [batch, bins, frames] each.
+    latent : torch.Tensor
+        float [batch, latent_dim, latents], before quantisation.
+    quantized : Quantized or None
+        None while the quantiser is left out.
+    """
+
+    decoded: torch.Tensor
+    natural: Spectrum
+    predicted: Spectrum
+    consistent: tuple
+    latent: torch.Tensor
+    quantized: Quantized | None
+
+
+class Codec(nn.Module):
+    """APCodec: amplitude and phase spectra, coded in parallel.
+
+    Arguments
+    ---------
+    analysis : speechbrain_apcodec.lobes.spectrum.STFTAnalysis
+        From waveforms to spectra.
+    encoder : speechbrain_apcodec.lobes.autoencoder.Encoder
+        From spectra to latents.
+    quantizer : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
+        From latents to tokens and back.
+    decoder : speechbrain_apcodec.lobes.autoencoder.Decoder
+        From latents to spectra.
+    synthesis : speechbrain_apcodec.lobes.spectrum.STFTSynthesis
+        From spectra to waveforms.
+    sample_rate : int
+        Hz.
+
+    Raises
+    ------
+    ConfigurationError
+        If the parts do not fit each other.
+
+    Example
+    -------
+    >>> from speechbrain_apcodec.lobes.autoencoder import (
+    ...     Decoder, Encoder, SubDecoder, SubEncoder,
+    ... )
+    >>> from speechbrain_apcodec.lobes.quantizer import (
+    ...     ResidualVectorQuantizer,
+    ... )
+    >>> from speechbrain_apcodec.lobes.spectrum import (
+    ...     STFTAnalysis, STFTSynthesis,
+    ... )
+    >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
+    >>> codec = Codec(
+    ...     STFTAnalysis(),
+    ...     Encoder(
+    ...         SubEncoder(**sub), SubEncoder(**sub), latent_dim=8
+    ...     ),
+    ...     ResidualVectorQuantizer(latent_dim=8, num_codebooks=4),
+    ...     Decoder(
+    ...         SubDecoder(**sub, num_heads=1),
+    ...         SubDecoder(**sub, num_heads=2),
+    ...         latent_dim=8,
+    ...         channels=16,
+    ...     ),
+    ...     STFTSynthesis(),
+    ...     sample_rate=48000,
+    ... )
+    >>> tokens, num_frames = codec.encode(torch.randn(2, 1000))
+    >>> tokens.shape, num_frames
+    (torch.Size([2, 4, 4]), tensor([4, 4]))
+    >>> codec.decode(tokens, num_samples=1000).shape
+    torch.Size([2, 1000])
+    """
+
+    def __init__(
+        self, analysis, encoder, quantizer, decoder, synthesis, sample_rate
+    ):
+        super().__init__()
+        for name in ("n_fft", "stft_hop_length", "window_length"):
+            if getattr(analysis, name) != getattr(synthesis, name):
+                raise ConfigurationError(
+                    f"analysis and synthesis have different {name}: "
+                    f"{getattr(analysis, name)} and {getattr(synthesis, name)}"
+                )
+        if encoder.ratio != decoder.ratio:
+            raise ConfigurationError(
+                f"the encoder makes one latent of {encoder.ratio} frames, "
+                f"the decoder {decoder.ratio} frames of one latent"
+            )
+        self.analysis = analysis
+        self.encoder = encoder
+        self.quantizer = quantizer
+        self.decoder = decoder
+        self.synthesis = synthesis
+        self.sample_rate = sample_rate
+        self.stft_hop_length = analysis.stft_hop_length
+        self.hop_length = analysis.stft_hop_length * encoder.ratio
+
+    @property
+    def frame_rate(self):
+        """Token frames per second."""
+        return self.sample_rate / self.hop_length
+
+    @property
+    def num_codebooks(self):
+        """Codebooks, K."""
+        return self.quantizer.num_codebooks
+
+    @property
+    def codebook_size(self):
+        """Codewords of a codebook, C."""
+        return self.quantizer.codebook_size
+
+    @property
+    def latent_dim(self):
+        """Channels of the latent."""
+        return self.quantizer.latent_dim
+
+    def num_frames(self, num_samples):
+        """Count the token frames: ceil(num_samples / hop_length).
+
+        Arguments
+        ---------
+        num_samples : int or torch.Tensor
+            Number of samples.
+
+        Returns
+        -------
+        int or torch.Tensor
+            Number of frames.
+        """
+        return -(-num_samples // self.hop_length)
+
+    def latents(self, wavs, num_samples=None):
+        """Encode waveforms to latents that are not yet quantised.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+        num_samples : torch.Tensor, optional
+            int64 [batch], valid samples of each item; default: all.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, latent_dim, ceil(samples / hop_length)]; what lies
+            beyond an item's own frames has no meaning.
+        """
+        spectrum = self.analysis(wavs, num_samples)
+        stft_frames = None
+        if num_samples is not None:
+            stft_frames = self.analysis.num_frames(num_samples)
+        latent = self.encoder(
+            spectrum.log_amplitude, spectrum.phase, stft_frames
+        )
+        # Whole multiples of hop_length have one STFT frame more than the
+        # latents need: it takes part in the network and is then dropped.
+        return latent[..., : self.num_frames(wavs.shape[-1])]
+
+    def encode(self, wavs, num_samples=None, num_codebooks=None):
+        """Encode waveforms to tokens.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+        num_samples : torch.Tensor, optional
+            int64 [batch], valid samples of each item; default: all.
+        num_codebooks : int, optional
+            Number of codebooks to use; default: all.
+
+        Returns
+        -------
+        tokens : torch.Tensor
+            int64 [batch, frames, codebooks], 0 beyond an item's own frames.
+        num_frames : torch.Tensor
+            int64 [batch], token frames of each item.
+        """
+        batch, samples = wavs.shape
+        if num_samples is None:
+            num_frames = torch.full(
+                (batch,), self.num_frames(samples), device=wavs.device
+            )
+        else:
+            num_frames = self.num_frames(num_samples)
+        if samples == 0:
+            shape = (batch, 0, num_codebooks or self.num_codebooks)
+            return num_frames.new_zeros(shape), num_frames
+        latent = self.latents(wavs, num_samples)
+        tokens = self.quantizer.encode(latent, num_codebooks)
+        if num_samples is not None:
+            mask = length_mask(num_frames, tokens.shape[1])
+            tokens = tokens * mask.transpose(1, 2).long()
+        return tokens, num_frames
+
+    def decode(self, tokens, num_frames=None, num_samples=None):
+        """Decode tokens to waveforms.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [batch, frames, codebooks]; codebooks may be fewer than
+            trained.
+        num_frames : torch.Tensor, optional
+            int64 [batch], valid token frames of each item; default: all.
+        num_samples : int, optional
+            Length of the output; default: frames * hop_length.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, num_samples], zero beyond an item's own frames.
+        """
+        length = tokens.shape[1] * self.hop_length
+        if num_samples is None:
+            num_samples = length
+        elif not length - self.hop_length < num_samples <= length:
+            raise ConfigurationError(
+                f"{tokens.shape[1]} frames hold "
+                f"{max(0, length - self.hop_length + 1)} to {length} samples, "
+                f"not {num_samples}"
+            )
+        if length == 0:
+            return tokens.new_zeros(tokens.shape[0], 0, dtype=torch.float32)
+        latent = self.quantizer.decode(tokens)
+        spectrum = self._decode_latents(latent, num_frames)
+        stft_frames = None
+        if num_frames is not None:
+            stft_frames = num_frames * self.decoder.ratio
+        wavs = self.synthesis(spectrum.real, spectrum.imaginary, stft_frames)
+        return wavs[:, :num_samples]
+
+    def _decode_latents(self, latent, num_frames=None):
+        log_amplitude, phase = self.decoder(latent, num_frames)
+        amplitude = log_amplitude.exp()
+        return Spectrum(
+            log_amplitude=log_amplitude,
+            phase=phase,
+            real=amplitude * phase.cos(),
+            imaginary=amplitude * phase.sin(),
+        )
+
+    def forward(self, wavs, num_codebooks=None, quantize=True):
+        """Code and decode for training.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+        num_codebooks : int or torch.Tensor, optional
+            Codebooks to use, for all items or int64 [batch]; default: all.
+        quantize : bool
+            False leaves the quantiser out, to warm up the rest.
+
+        Returns
+        -------
+        CodecOutput
+        """
+        samples = wavs.shape[-1]
+        with torch.no_grad():
+            natural = self.analysis(wavs)
+        latent = self.encoder(natural.log_amplitude, natural.phase)
+        latent = latent[..., : self.num_frames(samples)]
+        quantized = None
+        if quantize:
+            quantized = self.quantizer(latent, num_codebooks)
+        predicted = self._decode_latents(
+            quantized.quantized if quantize else latent
+        )
+        decoded = self.synthesis(predicted.real, predicted.imaginary)
+        decoded = decoded[:, :samples]
+        real, imaginary = self.analysis.transform(decoded)
+        # A whole number of latents has as many frames on all three sides;
+        # at other lengths the last frames have no counterpart.
+        frames = min(real.shape[-1], predicted.real.shape[-1])
+        return CodecOutput(
+            decoded=decoded,
+            natural=natural.narrow(frames),
+            predicted=predicted.narrow(frames),
+            consistent=(real[..., :frames], imaginary[..., :frames]),
+            latent=latent,
+            quantized=quantized,
+        )

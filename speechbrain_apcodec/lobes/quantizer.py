@@ -1,0 +1,301 @@
+"""Residual vector quantiser (RVQ) with factorised codebooks.
+
+The quantiser of the published codec is DAC's. SpeechBrain has one in
+``lobes.models.discrete.dac``; this one exists because a codec that is to be
+exact needs lengths, a number of codebooks per item, tokens as [batch,
+frames, codebooks], distances in float32 under mixed precision, and an
+encoding path that computes no losses. The tensors are the same.
+
+Papers: https://arxiv.org/abs/2402.10533 (APCodec),
+https://arxiv.org/abs/2306.06546 (DAC)
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
+
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+@dataclass
+class Quantized:
+    """What the quantiser makes of a latent.
+
+    Arguments
+    ---------
+    quantized : torch.Tensor
+        float [batch, latent_dim, frames], with a straight-through gradient.
+    tokens : torch.Tensor
+        int64 [batch, frames, codebooks].
+    codebook_loss : torch.Tensor
+        Scalar: MSE that pulls codewords to latents, summed over stages.
+    commitment_loss : torch.Tensor
+        Scalar: MSE that pulls latents to codewords, summed over stages.
+    """
+
+    quantized: torch.Tensor
+    tokens: torch.Tensor
+    codebook_loss: torch.Tensor
+    commitment_loss: torch.Tensor
+
+
+class VectorQuantizer(nn.Module):
+    """One stage: project, find the nearest codeword by cosine, project back.
+
+    Arguments
+    ---------
+    latent_dim : int
+        Channels of the latent.
+    codebook_size : int
+        Number of codewords.
+    codebook_dim : int
+        Dimension of a codeword.
+
+    Example
+    -------
+    >>> stage = VectorQuantizer(8, 16, 4)
+    >>> tokens = stage.encode(torch.randn(2, 8, 5))
+    >>> stage.decode(tokens).shape
+    torch.Size([2, 8, 5])
+    """
+
+    def __init__(self, latent_dim, codebook_size, codebook_dim):
+        super().__init__()
+        self.in_proj = weight_norm(nn.Conv1d(latent_dim, codebook_dim, 1))
+        self.out_proj = weight_norm(nn.Conv1d(codebook_dim, latent_dim, 1))
+        self.codebook = nn.Embedding(codebook_size, codebook_dim)
+
+    def nearest(self, projected):
+        """Find the nearest codewords by cosine similarity.
+
+        Arguments
+        ---------
+        projected : torch.Tensor
+            float [batch, codebook_dim, frames].
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [batch, frames].
+        """
+        direction = F.normalize(projected.detach(), dim=1).transpose(1, 2)
+        codewords = F.normalize(self.codebook.weight.detach(), dim=1)
+        return (direction @ codewords.t()).argmax(dim=-1)
+
+    def encode(self, residual):
+        """Choose a codeword for every frame.
+
+        Arguments
+        ---------
+        residual : torch.Tensor
+            float [batch, latent_dim, frames].
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [batch, frames].
+        """
+        return self.nearest(self.in_proj(residual))
+
+    def decode(self, tokens):
+        """Look the codewords up and project them back.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [batch, frames].
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, latent_dim, frames].
+        """
+        return self.out_proj(self.codebook(tokens).transpose(1, 2))
+
+    def forward(self, residual):
+        """Quantise with a straight-through gradient.
+
+        Arguments
+        ---------
+        residual : torch.Tensor
+            float [batch, latent_dim, frames].
+
+        Returns
+        -------
+        quantized : torch.Tensor
+            float [batch, latent_dim, frames].
+        tokens : torch.Tensor
+            int64 [batch, frames].
+        codebook_loss : torch.Tensor
+            float [batch].
+        commitment_loss : torch.Tensor
+            float [batch].
+        """
+        projected = self.in_proj(residual)
+        tokens = self.nearest(projected)
+        codewords = self.codebook(tokens).transpose(1, 2)
+        codebook_loss = (codewords - projected.detach()).square()
+        commitment_loss = (projected - codewords.detach()).square()
+        straight_through = projected + (codewords - projected).detach()
+        return (
+            self.out_proj(straight_through),
+            tokens,
+            codebook_loss.mean(dim=(1, 2)),
+            commitment_loss.mean(dim=(1, 2)),
+        )
+
+
+class ResidualVectorQuantizer(nn.Module):
+    """Stages that each quantise what the ones before left over.
+
+    Arguments
+    ---------
+    latent_dim : int
+        Channels of the latent.
+    num_codebooks : int
+        Number of stages.
+    codebook_size : int
+        Codewords of each stage.
+    codebook_dim : int
+        Dimension of a codeword.
+
+    Raises
+    ------
+    ConfigurationError
+        If a size is not positive.
+
+    Example
+    -------
+    >>> quantizer = ResidualVectorQuantizer(8, num_codebooks=2)
+    >>> latent = torch.randn(3, 8, 5)
+    >>> tokens = quantizer.encode(latent)
+    >>> tokens.shape
+    torch.Size([3, 5, 2])
+    >>> quantizer.decode(tokens).shape
+    torch.Size([3, 8, 5])
+    """
+
+    def __init__(
+        self,
+        latent_dim=32,
+        num_codebooks=4,
+        codebook_size=1024,
+        codebook_dim=32,
+    ):
+        super().__init__()
+        if min(latent_dim, num_codebooks, codebook_size, codebook_dim) < 1:
+            raise ConfigurationError(
+                "latent_dim, num_codebooks, codebook_size and codebook_dim "
+                "must all be at least 1"
+            )
+        self.latent_dim = latent_dim
+        self.num_codebooks = num_codebooks
+        self.codebook_size = codebook_size
+        self.quantizers = nn.ModuleList(
+            VectorQuantizer(latent_dim, codebook_size, codebook_dim)
+            for _ in range(num_codebooks)
+        )
+
+    def _stages(self, num_codebooks):
+        if num_codebooks is None:
+            return self.quantizers
+        if not 1 <= num_codebooks <= self.num_codebooks:
+            raise ConfigurationError(
+                f"{num_codebooks} codebooks were asked for, but the model "
+                f"has 1 to {self.num_codebooks}"
+            )
+        return self.quantizers[:num_codebooks]
+
+    def encode(self, latent, num_codebooks=None):
+        """Quantise to tokens; no losses are computed.
+
+        Arguments
+        ---------
+        latent : torch.Tensor
+            float [batch, latent_dim, frames].
+        num_codebooks : int, optional
+            Number of stages to use; default: all.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [batch, frames, codebooks].
+        """
+        residual = _full_precision(latent)
+        tokens = []
+        with torch.autocast(latent.device.type, enabled=False):
+            for stage in self._stages(num_codebooks):
+                tokens.append(stage.encode(residual))
+                residual = residual - stage.decode(tokens[-1])
+        return torch.stack(tokens, dim=-1)
+
+    def decode(self, tokens):
+        """Sum the projected codewords of all stages given.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [batch, frames, codebooks]; codebooks may be fewer than
+            trained.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, latent_dim, frames].
+        """
+        stages = self._stages(tokens.shape[-1])
+        with torch.autocast(tokens.device.type, enabled=False):
+            return sum(
+                stage.decode(tokens[..., k]) for k, stage in enumerate(stages)
+            )
+
+    def forward(self, latent, num_codebooks=None):
+        """Quantise for training.
+
+        Arguments
+        ---------
+        latent : torch.Tensor
+            float [batch, latent_dim, frames].
+        num_codebooks : int or torch.Tensor, optional
+            Number of stages to use, for all items or int64 [batch], one
+            number an item (quantiser dropout); default: all.
+
+        Returns
+        -------
+        Quantized
+        """
+        per_item = isinstance(num_codebooks, torch.Tensor)
+        stages = self._stages(None if per_item else num_codebooks)
+        residual = _full_precision(latent)
+        quantized = torch.zeros_like(residual)
+        codebook_loss = commitment_loss = 0.0
+        tokens = []
+        with torch.autocast(latent.device.type, enabled=False):
+            for k, stage in enumerate(stages):
+                output, index, codebook, commitment = stage(residual)
+                if per_item:
+                    used = (k < num_codebooks).to(output.dtype)
+                    output = output * used[:, None, None]
+                    codebook, commitment = codebook * used, commitment * used
+                quantized = quantized + output
+                residual = residual - output
+                codebook_loss = codebook_loss + codebook.mean()
+                commitment_loss = commitment_loss + commitment.mean()
+                tokens.append(index)
+        return Quantized(
+            quantized,
+            torch.stack(tokens, dim=-1),
+            codebook_loss,
+            commitment_loss,
+        )
+
+
+def _full_precision(x):
+    """Cast half precision up; distances in it would flip tokens."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

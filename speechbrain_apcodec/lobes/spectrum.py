@@ -1,0 +1,365 @@
+"""From waveforms to amplitude and phase spectra, and back.
+
+Frame ``t`` is centred on sample ``t * stft_hop_length``. The window is
+shorter than the FFT and lies in its middle, so that only ``window_length``
+samples take part in a frame.
+
+Paper: https://arxiv.org/abs/2402.10533 (section II)
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+@dataclass
+class Spectrum:
+    """Amplitude and phase spectrum of a batch, and its complex parts.
+
+    Arguments
+    ---------
+    log_amplitude : torch.Tensor
+        float32 [batch, bins, frames], natural logarithm.
+    phase : torch.Tensor
+        float32 [batch, bins, frames], radians in [-pi, pi].
+    real : torch.Tensor
+        float32 [batch, bins, frames].
+    imaginary : torch.Tensor
+        float32 [batch, bins, frames].
+    """
+
+    log_amplitude: torch.Tensor
+    phase: torch.Tensor
+    real: torch.Tensor
+    imaginary: torch.Tensor
+
+    def narrow(self, frames):
+        """Keep the first ``frames`` frames.
+
+        Arguments
+        ---------
+        frames : int
+            Number of frames to keep.
+
+        Returns
+        -------
+        Spectrum
+        """
+        return Spectrum(
+            *(
+                part[..., :frames]
+                for part in (
+                    self.log_amplitude,
+                    self.phase,
+                    self.real,
+                    self.imaginary,
+                )
+            )
+        )
+
+
+def angle(imaginary, real):
+    """Four-quadrant arc tangent with a finite gradient everywhere.
+
+    Where both parts are zero the phase is 0, and so is its gradient, which
+    ``torch.atan2`` would make NaN. Negative zeros count as zeros.
+
+    Arguments
+    ---------
+    imaginary : torch.Tensor
+        Any shape.
+    real : torch.Tensor
+        Same shape.
+
+    Returns
+    -------
+    torch.Tensor
+        Radians in [-pi, pi], same shape.
+
+    Example
+    -------
+    >>> zero = torch.zeros(1, requires_grad=True)
+    >>> angle(zero, -torch.zeros(1)).backward()
+    >>> zero.grad
+    tensor([0.])
+    """
+    silent = (imaginary == 0) & (real == 0)
+    # Adding zero turns -0 into +0: the phase of a negative real is +pi.
+    phase = torch.atan2(imaginary + 0.0, real.masked_fill(silent, 1.0))
+    return phase.masked_fill(silent, 0.0)
+
+
+class _STFT(nn.Module):
+    """What analysis and synthesis share: sizes and window.
+
+    Arguments
+    ---------
+    n_fft : int
+        FFT size, samples.
+    stft_hop_length : int
+        Samples between frames.
+    window_length : int
+        Length of the periodic Hann window, samples.
+    """
+
+    def __init__(self, n_fft, stft_hop_length, window_length):
+        super().__init__()
+        if window_length > n_fft or window_length % 2 or n_fft % 2:
+            raise ConfigurationError(
+                f"window_length {window_length} and n_fft {n_fft} must be "
+                "even, and the window no longer than the FFT"
+            )
+        # The last samples of a file lie a whole hop behind its last frame.
+        # From a third of the window on, the window there is so small that
+        # dividing by it blows up every error.
+        if stft_hop_length < 1 or 3 * stft_hop_length > window_length:
+            raise ConfigurationError(
+                f"an STFT with a Hann window of {window_length} samples and "
+                f"a hop of {stft_hop_length} cannot be inverted up to the "
+                "last sample: the hop must be at most a third of the window"
+            )
+        self.n_fft = n_fft
+        self.stft_hop_length = stft_hop_length
+        self.window_length = window_length
+        self.margin = (n_fft - window_length) // 2
+        self.register_buffer(
+            "window", torch.hann_window(window_length), persistent=False
+        )
+
+
+class STFTAnalysis(_STFT):
+    """Log-amplitude and phase spectra of waveforms.
+
+    Arguments
+    ---------
+    n_fft : int
+        FFT size, samples.
+    stft_hop_length : int
+        Samples between frames.
+    window_length : int
+        Length of the periodic Hann window, samples.
+    floor : float
+        Added to the amplitude before the logarithm.
+
+    Raises
+    ------
+    ConfigurationError
+        If the STFT cannot be inverted.
+
+    Example
+    -------
+    >>> analysis = STFTAnalysis(1024, 40, 320)
+    >>> spectrum = analysis(torch.randn(2, 7960))
+    >>> spectrum.log_amplitude.shape
+    torch.Size([2, 513, 200])
+    """
+
+    def __init__(
+        self, n_fft=1024, stft_hop_length=40, window_length=320, floor=1e-5
+    ):
+        super().__init__(n_fft, stft_hop_length, window_length)
+        self.floor = floor
+        # The spectrum of a real signal is real at DC and Nyquist; rounding
+        # errors there would turn a phase of +pi into -pi at random.
+        complex_bins = torch.ones(n_fft // 2 + 1)
+        complex_bins[0] = complex_bins[-1] = 0.0
+        self.register_buffer("complex_bins", complex_bins, persistent=False)
+
+    def num_frames(self, num_samples):
+        """Count the frames of a waveform: 1 + samples // hop.
+
+        A waveform too short for the reflection counts with the zeros by
+        which it is extended; an empty one has no frames.
+
+        Arguments
+        ---------
+        num_samples : int or torch.Tensor
+            Number of samples.
+
+        Returns
+        -------
+        int or torch.Tensor
+            Number of frames.
+        """
+        shortest = self.window_length // 2 + 1
+        if isinstance(num_samples, torch.Tensor):
+            extended = num_samples.clamp(min=shortest)
+            frames = 1 + extended // self.stft_hop_length
+            return frames * (num_samples > 0)
+        if num_samples == 0:
+            return 0
+        return 1 + max(num_samples, shortest) // self.stft_hop_length
+
+    def transform(self, wavs, num_samples=None):
+        """Compute the complex STFT, in float32 or float64.
+
+        Each item is extended by the reflection of its own ends, by as much
+        as the window needs; items too short for it are first extended by
+        zeros.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+        num_samples : torch.Tensor, optional
+            int64 [batch], valid samples of each item; default: all.
+
+        Returns
+        -------
+        real : torch.Tensor
+            float [batch, bins, frames].
+        imaginary : torch.Tensor
+            float [batch, bins, frames], +0 at DC and Nyquist.
+        """
+        with torch.autocast(wavs.device.type, enabled=False):
+            if wavs.dtype != torch.float64:
+                wavs = wavs.float()
+            frames = self._padded(wavs, num_samples).unfold(
+                -1, self.window_length, self.stft_hop_length
+            )
+            frames = F.pad(
+                frames * self.window.to(wavs.dtype), (self.margin, self.margin)
+            )
+            spectrum = torch.fft.rfft(frames).transpose(1, 2)
+            bins = self.complex_bins.to(wavs.dtype)[:, None]
+            return spectrum.real, spectrum.imag * bins + 0.0
+
+    def _padded(self, wavs, num_samples):
+        half = self.window_length // 2
+        if num_samples is None:
+            wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
+            return F.pad(wavs[:, None], (half, half), mode="reflect")[:, 0]
+        samples = torch.arange(wavs.shape[-1], device=wavs.device)
+        wavs = wavs * (samples < num_samples[:, None])
+        lengths = num_samples.clamp(min=half + 1)[:, None]
+        wavs = F.pad(wavs, (0, max(0, int(lengths.max()) - wavs.shape[-1])))
+        positions = torch.arange(
+            -half, wavs.shape[-1] + half, device=wavs.device
+        ).abs()
+        positions = torch.where(
+            positions < lengths, positions, 2 * (lengths - 1) - positions
+        )
+        # Beyond the reflection nothing is read: those frames are masked.
+        return wavs.gather(1, positions.clamp(min=0))
+
+    def forward(self, wavs, num_samples=None):
+        """Analyse.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+        num_samples : torch.Tensor, optional
+            int64 [batch], valid samples of each item; default: all.
+
+        Returns
+        -------
+        Spectrum
+            With 1 + samples // hop frames.
+        """
+        real, imaginary = self.transform(wavs, num_samples)
+        amplitude = torch.sqrt(real.square() + imaginary.square())
+        return Spectrum(
+            log_amplitude=torch.log(amplitude + self.floor),
+            phase=angle(imaginary, real),
+            real=real,
+            imaginary=imaginary,
+        )
+
+
+class STFTSynthesis(_STFT):
+    """Waveforms from log-amplitude and phase spectra, by ISTFT.
+
+    Overlapping windowed frames are added and divided by the sum of the
+    squared windows that took part, so that the ends of a file, where fewer
+    frames overlap, keep their level.
+
+    Arguments
+    ---------
+    n_fft : int
+        FFT size, samples.
+    stft_hop_length : int
+        Samples between frames.
+    window_length : int
+        Length of the periodic Hann window, samples.
+
+    Raises
+    ------
+    ConfigurationError
+        If the STFT cannot be inverted.
+
+    Example
+    -------
+    >>> analysis = STFTAnalysis(1024, 40, 320)
+    >>> synthesis = STFTSynthesis(1024, 40, 320)
+    >>> wavs = torch.randn(2, 7960)
+    >>> spectrum = analysis(wavs)
+    >>> decoded = synthesis(spectrum.real, spectrum.imaginary)
+    >>> torch.allclose(decoded[:, :7960], wavs, atol=1e-5)
+    True
+    """
+
+    def __init__(self, n_fft=1024, stft_hop_length=40, window_length=320):
+        super().__init__(n_fft, stft_hop_length, window_length)
+
+    def forward(self, real, imaginary, num_frames=None):
+        """Synthesise.
+
+        Arguments
+        ---------
+        real : torch.Tensor
+            float [batch, bins, frames].
+        imaginary : torch.Tensor
+            float [batch, bins, frames].
+        num_frames : torch.Tensor, optional
+            int64 [batch], valid frames of each item; default: all.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, frames * hop]; zero beyond an item's own end.
+        """
+        hop = self.stft_hop_length
+        with torch.autocast(real.device.type, enabled=False):
+            spectrum = torch.complex(real, imaginary).transpose(1, 2)
+            frames = torch.fft.irfft(spectrum, n=self.n_fft)
+            frames = frames.narrow(-1, self.margin, self.window_length)
+            window = self.window.to(frames.dtype)
+            frames = frames * window
+            count = frames.shape[1]
+            if num_frames is None:
+                valid = frames.new_ones(1, count)
+            else:
+                positions = torch.arange(count, device=frames.device)
+                valid = (positions < num_frames[:, None]).to(frames.dtype)
+                frames = frames * valid[:, :, None]
+            added = self._overlap_add(frames)
+            envelope = self._overlap_add(valid[:, :, None] * window.square())
+            half = self.window_length // 2
+            wavs = added / envelope.clamp(min=1e-8)
+            wavs = wavs[:, half : half + count * hop]
+            if num_frames is not None:
+                samples = torch.arange(wavs.shape[-1], device=wavs.device)
+                wavs = wavs * (samples < hop * num_frames[:, None])
+            return wavs
+
+    def _overlap_add(self, frames):
+        """Add frames [batch, frames, window] at their places."""
+        # Whole hops are added as rows: the window spans a few of them.
+        hop = self.stft_hop_length
+        rows = math.ceil(self.window_length / hop)
+        frames = F.pad(frames, (0, rows * hop - self.window_length))
+        count = frames.shape[1]
+        frames = frames.unflatten(-1, (rows, hop))
+        added = frames.new_zeros(frames.shape[0], count + rows, hop)
+        for row in range(rows):
+            added[:, row : row + count] += frames[:, :, row]
+        return added.flatten(1)

@@ -1,0 +1,1 @@
+"""Every term of the training loss as a module."""

@@ -1,0 +1,110 @@
+"""The loss of the whole codec, from named terms and their weights.
+
+Paper: https://arxiv.org/abs/2402.10533 (section II-C)
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from torch import nn
+
+from speechbrain_apcodec.losses.adversarial import (
+    DiscriminatorLoss,
+    GeneratorAdversarialLoss,
+)
+from speechbrain_apcodec.losses.spectral import (
+    AmplitudeLoss,
+    ComplexLoss,
+    PhaseLoss,
+)
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+class CodecLoss(nn.Module):
+    """All terms of the generator's and the discriminators' loss.
+
+    Arguments
+    ---------
+    mel : speechbrain_apcodec.losses.spectral.MelLoss
+        Loss of the decoded waveform.
+    weights : dict
+        From the name of a term to its weight. A term without a weight is
+        computed and logged, but does not train.
+
+    Example
+    -------
+    >>> import torch
+    >>> from speechbrain_apcodec.losses.spectral import MelLoss
+    >>> loss = CodecLoss(MelLoss(48000, 1024), {"amplitude": 45.0})
+    >>> loss.total({"amplitude": torch.tensor(2.0), "real": torch.ones(1)})
+    tensor(90.)
+    """
+
+    def __init__(self, mel, weights):
+        super().__init__()
+        self.weights = dict(weights)
+        self.amplitude = AmplitudeLoss()
+        self.phase = PhaseLoss()
+        self.complex = ComplexLoss()
+        self.mel = mel
+        self.adversarial = GeneratorAdversarialLoss()
+        self.discriminator = DiscriminatorLoss()
+
+    def reconstruction(self, output):
+        """Compute the spectral and the quantisation terms.
+
+        Arguments
+        ---------
+        output : speechbrain_apcodec.lobes.codec.CodecOutput
+            What the codec made of a batch.
+
+        Returns
+        -------
+        dict
+            From a term's name to a scalar. ``codebook`` and ``commitment``
+            are missing while the quantiser is left out.
+        """
+        natural = (output.natural.real, output.natural.imaginary)
+        predicted = (output.predicted.real, output.predicted.imaginary)
+        terms = {
+            **self.amplitude(
+                output.natural.log_amplitude, output.predicted.log_amplitude
+            ),
+            **self.phase(output.natural.phase, output.predicted.phase),
+            **self.complex(natural, predicted, output.consistent),
+            **self.mel(natural, output.consistent),
+        }
+        if output.quantized is not None:
+            terms["codebook"] = output.quantized.codebook_loss
+            terms["commitment"] = output.quantized.commitment_loss
+        return terms
+
+    def total(self, terms):
+        """Weight and sum the terms that have a weight.
+
+        Arguments
+        ---------
+        terms : dict
+            From a term's name to a scalar.
+
+        Returns
+        -------
+        torch.Tensor
+            Scalar.
+
+        Raises
+        ------
+        ConfigurationError
+            If no term has a weight.
+        """
+        weighted = [
+            self.weights[name] * value
+            for name, value in terms.items()
+            if name in self.weights
+        ]
+        if not weighted:
+            raise ConfigurationError(
+                f"none of the terms {sorted(terms)} has a weight; the "
+                f"weights name {sorted(self.weights)}"
+            )
+        return sum(weighted)

@@ -1,0 +1,235 @@
+"""Spectral terms of the training loss.
+
+The terms carry the names of figure 3 of the paper and are not weighted.
+
+Paper: https://arxiv.org/abs/2402.10533 (section II-C)
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchaudio.functional import melscale_fbanks
+
+
+def anti_wrapped(difference):
+    """Absolute difference of two angles, however often they are wrapped.
+
+    f(x) = abs(x - 2 pi round(x / 2 pi))
+
+    Arguments
+    ---------
+    difference : torch.Tensor
+        Radians, any shape.
+
+    Returns
+    -------
+    torch.Tensor
+        Radians in [0, pi], same shape.
+
+    Example
+    -------
+    >>> anti_wrapped(torch.tensor([0.5, 2 * math.pi - 0.5]))
+    tensor([0.5000, 0.5000])
+    """
+    turns = torch.round(difference / (2 * math.pi))
+    return (difference - 2 * math.pi * turns).abs()
+
+
+class AmplitudeLoss(nn.Module):
+    """MSE of the log-amplitude.
+
+    Example
+    -------
+    >>> loss = AmplitudeLoss()
+    >>> loss(torch.zeros(1, 3, 4), torch.ones(1, 3, 4))
+    {'amplitude': tensor(1.)}
+    """
+
+    def forward(self, natural, predicted):
+        """Compare log-amplitude spectra.
+
+        Arguments
+        ---------
+        natural : torch.Tensor
+            float [batch, bins, frames].
+        predicted : torch.Tensor
+            float [batch, bins, frames].
+
+        Returns
+        -------
+        dict
+            ``amplitude``, a scalar.
+        """
+        return {"amplitude": F.mse_loss(predicted, natural)}
+
+
+class PhaseLoss(nn.Module):
+    """Anti-wrapped phase losses: AW-IP, AW-GD and AW-IAF.
+
+    The group delay is the difference of the phase along frequency, the
+    angular frequency that along time. The published operators keep a border
+    term: the first bin (frame) enters as it is.
+
+    Example
+    -------
+    >>> loss = PhaseLoss()
+    >>> phase = torch.randn(1, 5, 4)
+    >>> terms = loss(phase, phase + 2 * math.pi)
+    >>> all(value < 1e-5 for value in terms.values())
+    True
+    """
+
+    def forward(self, natural, predicted):
+        """Compare phase spectra.
+
+        Arguments
+        ---------
+        natural : torch.Tensor
+            Radians, float [batch, bins, frames].
+        predicted : torch.Tensor
+            Radians, float [batch, bins, frames].
+
+        Returns
+        -------
+        dict
+            ``instantaneous_phase``, ``group_delay`` and
+            ``instantaneous_angular_frequency``, scalars.
+        """
+        # All three are linear up to the anti-wrapping: take one difference.
+        difference = predicted - natural
+        along_frequency = torch.cat(
+            [difference[:, :1], difference.diff(dim=1)], dim=1
+        )
+        along_time = torch.cat(
+            [difference[..., :1], difference.diff(dim=2)], dim=2
+        )
+        return {
+            "instantaneous_phase": anti_wrapped(difference).mean(),
+            "group_delay": anti_wrapped(along_frequency).mean(),
+            "instantaneous_angular_frequency": anti_wrapped(along_time).mean(),
+        }
+
+
+class ComplexLoss(nn.Module):
+    """MAE of real and imaginary parts, and STFT consistency.
+
+    The consistency is the mean squared distance between the predicted
+    spectrum and the STFT of the waveform made from it.
+
+    Example
+    -------
+    >>> loss = ComplexLoss()
+    >>> natural = predicted = (torch.zeros(1, 3, 4), torch.zeros(1, 3, 4))
+    >>> consistent = (torch.ones(1, 3, 4), torch.ones(1, 3, 4))
+    >>> loss(natural, predicted, consistent)["consistency"]
+    tensor(2.)
+    """
+
+    def forward(self, natural, predicted, consistent):
+        """Compare complex spectra, each a (real, imaginary) pair.
+
+        Arguments
+        ---------
+        natural : tuple of torch.Tensor
+            Spectrum of the input, float [batch, bins, frames] each.
+        predicted : tuple of torch.Tensor
+            Spectrum that the decoder predicted.
+        consistent : tuple of torch.Tensor
+            STFT of the decoded waveform.
+
+        Returns
+        -------
+        dict
+            ``consistency``, ``real`` and ``imaginary``, scalars.
+        """
+        return {
+            "consistency": F.mse_loss(predicted[0], consistent[0])
+            + F.mse_loss(predicted[1], consistent[1]),
+            "real": F.l1_loss(predicted[0], natural[0]),
+            "imaginary": F.l1_loss(predicted[1], natural[1]),
+        }
+
+
+class MelLoss(nn.Module):
+    """MAE and MSE of log-mel spectra of the decoded waveform.
+
+    The mel bands are Slaney's, on the codec's own STFT; magnitude
+    sqrt(power + 1e-9), floor 1e-5, natural logarithm. With
+    ``decoded_amplitude`` the log-amplitude of every bin of the decoded
+    waveform is compared too: phases that do not agree cancel in the
+    overlap-add, which no loss before the ISTFT can see.
+
+    Arguments
+    ---------
+    sample_rate : int
+        Hz.
+    n_fft : int
+        FFT size of the codec's STFT, samples.
+    num_mels : int
+        Number of mel bands, from 0 to half the sampling rate.
+    decoded_amplitude : bool
+        Add the term ``decoded_amplitude``, which is not in the paper.
+
+    Example
+    -------
+    >>> loss = MelLoss(48000, 1024)
+    >>> parts = (torch.randn(1, 513, 4), torch.randn(1, 513, 4))
+    >>> loss(parts, parts)["mel_mae"]
+    tensor(0.)
+    """
+
+    def __init__(
+        self, sample_rate, n_fft, num_mels=80, decoded_amplitude=False
+    ):
+        super().__init__()
+        self.decoded_amplitude = decoded_amplitude
+        bank = melscale_fbanks(
+            n_fft // 2 + 1,
+            f_min=0.0,
+            f_max=sample_rate / 2,
+            n_mels=num_mels,
+            sample_rate=sample_rate,
+            norm="slaney",
+            mel_scale="slaney",
+        )
+        self.register_buffer("bank", bank.t().contiguous(), persistent=False)
+
+    def forward(self, natural, consistent):
+        """Compare the input with the decoded waveform.
+
+        Arguments
+        ---------
+        natural : tuple of torch.Tensor
+            Real and imaginary STFT of the input,
+            float [batch, bins, frames] each.
+        consistent : tuple of torch.Tensor
+            The same of the decoded waveform.
+
+        Returns
+        -------
+        dict
+            ``mel_mae`` and ``mel_mse``, and ``decoded_amplitude`` where
+            asked for, scalars.
+        """
+        magnitudes = [
+            torch.sqrt(real.square() + imaginary.square() + 1e-9)
+            for real, imaginary in (consistent, natural)
+        ]
+        decoded, target = (
+            torch.log((self.bank @ magnitude).clamp(min=1e-5))
+            for magnitude in magnitudes
+        )
+        terms = {
+            "mel_mae": F.l1_loss(decoded, target),
+            "mel_mse": F.mse_loss(decoded, target),
+        }
+        if self.decoded_amplitude:
+            terms["decoded_amplitude"] = F.l1_loss(
+                magnitudes[0].log(), magnitudes[1].log()
+            )
+        return terms
