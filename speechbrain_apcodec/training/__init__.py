@@ -1,0 +1,1 @@
+"""Training: data, the Brain, codebook health, moving averages."""

@@ -1,0 +1,468 @@
+"""The Brain that trains the codec against its discriminators.
+
+A batch trains the discriminators first, then the generator. Nothing is
+computed that is thrown away: one pass of the codec serves both, the
+discriminators' weights are frozen in the generator's pass, and the features
+of real speech carry no gradient there.
+
+Paper: https://arxiv.org/abs/2402.10533
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+import yaml
+from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver
+from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.logger import get_logger
+from torch.nn.parallel import DistributedDataParallel
+
+from speechbrain_apcodec.training.ema import ExponentialMovingAverage
+from speechbrain_apcodec.training.history import History, Window
+
+logger = get_logger(__name__)
+
+
+class CodecBrain(sb.Brain):
+    """Trains a codec with spectral, quantisation and GAN losses.
+
+    Modules: ``codec``, and ``discriminators`` unless there is no GAN.
+
+    Hyper-parameters: ``loss``, ``generator_opt_class``,
+    ``discriminator_opt_class``, ``generator_scheduler``,
+    ``discriminator_scheduler`` (callables that take the optimiser),
+    ``epoch_counter``, ``seed``, ``ema_decay`` (0: none),
+    ``discriminator_start`` (optimiser steps before the GAN begins),
+    ``quantizer_dropout`` (share of items with fewer codebooks),
+    ``frozen_parts`` (of the codec, not trained), ``codebook_health``,
+    ``log_every`` (steps a log line), ``valid_metrics`` (dict of callables
+    of reference and decoded waveform), ``train_loggers``,
+    ``use_tensorboard``, ``tensorboard`` and ``output_folder``.
+
+    Arguments
+    ---------
+    *args : tuple
+        See ``speechbrain.Brain``.
+    **kwargs : dict
+        See ``speechbrain.Brain``.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.optimizer_step_limit is not None:
+            # SpeechBrain 1.1 leaves it a string if the command line has it.
+            self.optimizer_step_limit = int(self.optimizer_step_limit)
+        self.codec = self.modules.codec
+        for part in self.hparams.frozen_parts:
+            getattr(self.codec, part).requires_grad_(False)
+        self.health = self.hparams.codebook_health
+        self.has_gan = "discriminators" in self.modules
+        self.history = History(self.hparams.output_folder)
+        self.ema = None
+        if self.hparams.ema_decay:
+            self.ema = ExponentialMovingAverage(
+                self.codec, self.hparams.ema_decay
+            )
+        self.train_loggers = list(self.hparams.train_loggers)
+        if self.hparams.use_tensorboard:
+            self.train_loggers.append(self.hparams.tensorboard())
+        self.player = "generator"
+        self.window = Window()
+        self.training_window = None
+        self.last_pair = None
+
+    # Optimisers -----------------------------------------------------------
+
+    def init_optimizers(self):
+        """Make an optimiser and a scheduler a player, and register them."""
+        players = {"generator": self.modules.codec}
+        if self.has_gan:
+            players["discriminator"] = self.modules.discriminators
+        self.optimizers_dict, self.schedulers = {}, {}
+        for name, module in players.items():
+            trained = [p for p in module.parameters() if p.requires_grad]
+            optimizer = getattr(self.hparams, f"{name}_opt_class")(trained)
+            scheduler = getattr(self.hparams, f"{name}_scheduler")(optimizer)
+            self.optimizers_dict[name] = optimizer
+            self.schedulers[name] = scheduler
+            if self.checkpointer is not None:
+                self.checkpointer.add_recoverable(f"{name}_opt", optimizer)
+                self.checkpointer.add_recoverable(
+                    f"{name}_scheduler", scheduler
+                )
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("health", self.health)
+            if self.ema is not None:
+                self.checkpointer.add_recoverable("ema", self.ema.module)
+
+    def freeze_optimizers(self, optimizers):
+        """Step only the player whose turn it is."""
+        return {self.player: optimizers[self.player]}
+
+    def zero_grad(self, set_to_none=True):
+        """Clear the gradients of both players."""
+        for optimizer in (self.optimizers_dict or {}).values():
+            optimizer.zero_grad(set_to_none=set_to_none)
+
+    def on_fit_start(self):
+        """Prepare everything, recover, and cut the history to match."""
+        super().on_fit_start()
+        self.history.resume(self.optimizer_step)
+        self.window.to(self.device)
+        if self.optimizer_step == 0 and self.ema is not None:
+            # The weights may have been loaded after the Brain was made.
+            self.ema.reset()
+
+    # One batch ------------------------------------------------------------
+
+    def fit_batch(self, batch):
+        """Train the discriminators, then the generator, on one batch.
+
+        Arguments
+        ---------
+        batch : speechbrain.dataio.batch.PaddedBatch
+            With ``sig``, float [batch, samples].
+
+        Returns
+        -------
+        torch.Tensor
+            The generator's weighted loss.
+        """
+        should_step = self.step % self.grad_accumulation_factor == 0
+        self.on_fit_batch_start(batch, should_step)
+        step = self.optimizer_step
+        self._maintain_codebooks(step)
+        wavs = batch.sig.data.to(self.device)
+        gan = self.has_gan and step >= self.hparams.discriminator_start
+        terms = {}
+        with self.no_sync(not should_step):
+            with self.training_ctx:
+                output = self.compute_forward(batch, sb.Stage.TRAIN)
+            if gan:
+                self.player = "discriminator"
+                with self.training_ctx:
+                    terms |= self._discriminator_terms(wavs, output.decoded)
+                    loss = self.hparams.loss.total(terms)
+                if not self._backward(loss, batch):
+                    return self._skipped(step, should_step)
+                if should_step:
+                    self.optimizers_step()
+            self.player = "generator"
+            with self.training_ctx:
+                generator_terms = self.hparams.loss.reconstruction(output)
+                if gan:
+                    generator_terms |= self._adversarial_terms(
+                        wavs, output.decoded
+                    )
+                loss = self.hparams.loss.total(generator_terms)
+            terms |= generator_terms | {"generator_total": loss}
+            if not self._backward(loss, batch):
+                return self._skipped(step, should_step)
+        if should_step:
+            self.optimizers_step()
+            # Both players step once a batch: count the batch, not them.
+            self.optimizer_step = step + 1
+            if self.ema is not None:
+                self.ema.update(step)
+        tokens = None
+        if output.quantized is not None:
+            tokens = output.quantized.tokens
+        self.health.observe(output.latent, tokens)
+        self._accumulate(terms, tokens)
+        if should_step and self.optimizer_step % self.hparams.log_every == 0:
+            self._log("train")
+        self.on_fit_batch_end(batch, output, loss, should_step)
+        return loss.detach().cpu()
+
+    def compute_forward(self, batch, stage):
+        """Code and decode a batch, with the average weights unless training.
+
+        Arguments
+        ---------
+        batch : speechbrain.dataio.batch.PaddedBatch
+            With ``sig``, float [batch, samples].
+        stage : speechbrain.Stage
+            Train, valid or test.
+
+        Returns
+        -------
+        speechbrain_apcodec.lobes.codec.CodecOutput
+        """
+        wavs = batch.sig.data.to(self.device)
+        quantize = self.health.quantizes(self.optimizer_step)
+        if stage == sb.Stage.TRAIN:
+            return self.modules.codec(
+                wavs, self._draw_num_codebooks(len(wavs)), quantize
+            )
+        codec = self.codec if self.ema is None else self.ema.module
+        return codec(wavs, quantize=quantize)
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Weight and sum the terms that need no discriminator.
+
+        Arguments
+        ---------
+        predictions : speechbrain_apcodec.lobes.codec.CodecOutput
+            From ``compute_forward``.
+        batch : speechbrain.dataio.batch.PaddedBatch
+            With ``sig``, float [batch, samples].
+        stage : speechbrain.Stage
+            Valid or test.
+
+        Returns
+        -------
+        torch.Tensor
+            Scalar.
+        """
+        terms = self.hparams.loss.reconstruction(predictions)
+        loss = self.hparams.loss.total(terms)
+        wavs = batch.sig.data.to(predictions.decoded)
+        for name, metric in self.hparams.valid_metrics.items():
+            values = [
+                metric(reference, decoded)
+                for reference, decoded in zip(
+                    wavs, predictions.decoded, strict=True
+                )
+            ]
+            terms |= _mean_metrics(name, values)
+        tokens = None
+        if predictions.quantized is not None:
+            tokens = predictions.quantized.tokens
+        self._accumulate(terms | {"generator_total": loss}, tokens)
+        self.last_pair = (wavs[0].cpu(), predictions.decoded[0].float().cpu())
+        return loss
+
+    def _draw_num_codebooks(self, batch_size):
+        """Choose a bitrate for each item, reproducibly."""
+        share, most = self.hparams.quantizer_dropout, self.codec.num_codebooks
+        if not share:
+            return None
+        rank = self.rank if self.distributed_launch else 0
+        epoch = self.hparams.epoch_counter.current
+        generator = torch.Generator().manual_seed(
+            hash((self.hparams.seed, epoch, self.step, rank)) % 2**63
+        )
+        fewer = torch.rand(batch_size, generator=generator) < share
+        number = torch.randint(1, most + 1, (batch_size,), generator=generator)
+        return torch.where(fewer, number, most).to(self.device)
+
+    def _discriminator_terms(self, wavs, decoded):
+        self.modules.discriminators.requires_grad_(True)
+        # One pass over both, which DDP wants and kernels like.
+        both = self.modules.discriminators(torch.cat([wavs, decoded.detach()]))
+        real = _part(both, slice(None, len(wavs)))
+        fake = _part(both, slice(len(wavs), None))
+        return self.hparams.loss.discriminator(real, fake)
+
+    def _adversarial_terms(self, wavs, decoded):
+        # Past DDP, whose hooks would wait for gradients that never come.
+        discriminators = _unwrapped(self.modules.discriminators)
+        discriminators.requires_grad_(False)
+        with torch.no_grad():
+            real = discriminators(wavs)
+        return self.hparams.loss.adversarial(real, discriminators(decoded))
+
+    def _backward(self, loss, batch):
+        """Backpropagate a finite loss; report and refuse any other."""
+        finite = torch.isfinite(loss.detach()).float()
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(
+                finite, op=torch.distributed.ReduceOp.MIN
+            )
+        if not finite:
+            logger.warning(
+                "The %s's loss is %s: skipping the batch of %s",
+                self.player,
+                loss.item(),
+                batch.id,
+            )
+            self.check_loss_isfinite(loss.new_tensor(float("nan")))
+            return False
+        self.scaler.scale(loss / self.grad_accumulation_factor).backward()
+        return True
+
+    def _skipped(self, step, should_step):
+        self.zero_grad()
+        self.player = "generator"
+        if should_step:
+            self.optimizer_step = step + 1
+        return torch.tensor(float("nan"))
+
+    def optimizers_step(self):
+        """Step the player whose turn it is, unless a gradient is not finite."""
+        optimizer = self.optimizers_dict[self.player]
+        if not self.scaler.is_enabled():
+            gradients = [
+                p.grad
+                for p in optimizer.param_groups[0]["params"]
+                if p.grad is not None
+            ]
+            norm = torch.nn.utils.get_total_norm(gradients)
+            if not torch.isfinite(norm):
+                logger.warning(
+                    "The %s's gradient is not finite: skipping its step",
+                    self.player,
+                )
+                optimizer.zero_grad(set_to_none=True)
+                return
+            self._accumulate({f"{self.player}_gradient_norm": norm})
+        super().optimizers_step()
+
+    def _maintain_codebooks(self, step):
+        if self.step % self.grad_accumulation_factor != (
+            1 % self.grad_accumulation_factor
+        ):
+            return
+        done = self.health.maintain(step)
+        if done.initialized:
+            logger.info("Step %d: codebooks initialised", step)
+            if self.ema is not None:
+                self.ema.reset()
+        if any(done.num_restarted):
+            logger.info("Step %d: restarted %s", step, done.num_restarted)
+            if self.ema is not None:
+                for theirs, ours, dead in zip(
+                    self.codec.quantizer.quantizers,
+                    self.ema.module.quantizer.quantizers,
+                    done.restarted,
+                    strict=True,
+                ):
+                    ours.codebook.weight[dead] = theirs.codebook.weight[dead]
+
+    # Logging and checkpoints ----------------------------------------------
+
+    def _accumulate(self, terms, tokens=None):
+        self.window.add(terms)
+        if tokens is not None:
+            self.window.count(tokens, self.codec.codebook_size)
+
+    def _log(self, stage, **meta):
+        """Close the window and write its means to every log."""
+        stats = self.window.means()
+        self.window = Window()
+        if if_main_process():
+            self.history.append(stage, self.optimizer_step, stats)
+            epoch = self.hparams.epoch_counter.current
+            meta = {"epoch": epoch, "step": self.optimizer_step, **meta}
+            for train_logger in self.train_loggers:
+                train_logger.log_stats(meta, **{f"{stage}_stats": stats})
+        return stats
+
+    def on_stage_start(self, stage, epoch=None):
+        """Keep the open window of the training apart from the validation.
+
+        Arguments
+        ---------
+        stage : speechbrain.Stage
+            Train, valid or test.
+        epoch : int, optional
+            The current epoch.
+        """
+        if stage != sb.Stage.TRAIN:
+            self.training_window, self.window = self.window, Window()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, step the schedulers and save a checkpoint.
+
+        Arguments
+        ---------
+        stage : speechbrain.Stage
+            Train, valid or test.
+        stage_loss : float
+            Mean loss of the stage.
+        epoch : int, optional
+            The current epoch.
+        """
+        if stage == sb.Stage.TRAIN:
+            return
+        rate = self.optimizers_dict["generator"].param_groups[0]["lr"]
+        name = "valid" if stage == sb.Stage.VALID else "test"
+        stats = self._log(name, learning_rate=rate)
+        self.window = self.training_window
+        if stage != sb.Stage.VALID:
+            return
+        self.schedulers["generator"].step()
+        if (
+            self.has_gan
+            and self.optimizer_step > self.hparams.discriminator_start
+        ):
+            self.schedulers["discriminator"].step()
+        # Without the quantiser every metric looks better than it will ever
+        # be again: such a checkpoint must not count as the best one.
+        metrics = {}
+        if self.health.quantizes(self.optimizer_step):
+            metrics = {"mel_mae": stats["mel_mae"]}
+        self._draw_pictures()
+        if self.checkpointer is not None:
+            self.checkpointer.save_and_keep_only(
+                meta={
+                    "epoch": epoch,
+                    "optimizer_step": self.optimizer_step,
+                    **metrics,
+                },
+                min_keys=["mel_mae"],
+            )
+
+    def on_evaluate_start(self, max_key=None, min_key="mel_mae"):
+        """Load the checkpoint that did best in validation."""
+        super().on_evaluate_start(max_key, min_key)
+
+    def _draw_pictures(self):
+        if not if_main_process():
+            return
+        pair = (*self.last_pair, self.codec.sample_rate, self.optimizer_step)
+        self.history.draw(*pair)
+        for train_logger in self.train_loggers:
+            if hasattr(train_logger, "log_pair"):
+                train_logger.log_pair(*pair)
+
+    @mark_as_saver
+    def _save(self, path):
+        state = {
+            "step": self.step,
+            "avg_train_loss": float(self.avg_train_loss),
+            "optimizer_step": self.optimizer_step,
+            "window": self.window.state(),
+        }
+        with Path(path).open("w", encoding="utf-8") as stream:
+            yaml.safe_dump(state, stream)
+
+    @mark_as_loader
+    def _recover(self, path, end_of_epoch):
+        del end_of_epoch
+        with Path(path).open(encoding="utf-8") as stream:
+            state = yaml.safe_load(stream)
+        self.window = Window.from_state(state.pop("window"))
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def _unwrapped(module):
+    if isinstance(module, DistributedDataParallel):
+        return module.module
+    return module
+
+
+def _part(outputs, items):
+    """Take some items of every score and feature map."""
+    return {
+        name: [
+            (score[items], [feature_map[items] for feature_map in maps])
+            for score, maps in sub_outputs
+        ]
+        for name, sub_outputs in outputs.items()
+    }
+
+
+def _mean_metrics(name, values):
+    """Average a metric over items; one with several values by each."""
+    if isinstance(values[0], dict):
+        return {
+            f"{name}_{key}": sum(float(v[key]) for v in values) / len(values)
+            for key in values[0]
+        }
+    return {name: sum(float(v) for v in values) / len(values)}

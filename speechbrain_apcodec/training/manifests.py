@@ -1,0 +1,340 @@
+"""From audio files in any format to manifests that training can read.
+
+Every source file is read once: mixed to mono, resampled to the codec's rate
+and kept as a 32-bit float WAV in a cache folder, so that an epoch reads
+nothing but the samples of its crops. A damaged file is reported here by its
+name, before the first step of training. The cache can be shared by any number
+of runs and configurations; an entry is made again when its source changes.
+
+A manifest is SpeechBrain's JSON, with one entry for each item::
+
+    {"p225_001": {"wav": "cache/p225_001-0f3c.wav", "num_samples": 98304,
+                  "band_hz": 24000, "peak": 0.71, "source": "p225_001.flac",
+                  "speaker": "p225", "text": "Please call Stella."}}
+
+Call these functions on one process only (`run_on_main`).
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from speechbrain.utils.logger import get_logger
+from tqdm import tqdm
+
+from speechbrain_apcodec.utils.atomic import atomic_path
+from speechbrain_apcodec.utils.audio import read_audio, resample
+from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
+
+logger = get_logger(__name__)
+
+# Part of every cache record: raise it when what is stored or how the band is
+# measured changes, and old entries are made again.
+CACHE_VERSION = 1
+
+BAND_WIDTH_HZ = 250
+BAND_FFT_LENGTH = 8192
+# Speech falls by up to 65 dB from its strongest region to 24 kHz, while a
+# codec's or a resampler's stop band lies 85 dB and more below it.
+BAND_RANGE_DB = 75.0
+# White rounding noise of 16-bit files has a density of -101 dB (0 dB: white
+# noise of variance one), dithered -96 dB: neither counts as signal.
+BAND_FLOOR_DB = -93.0
+
+
+def measure_band(wav, sample_rate):
+    """Measure up to which frequency a recording really holds sound.
+
+    The header's rate says little: most free recordings that claim 44.1 or
+    48 kHz are empty above 16 to 20 kHz. The long-term average power spectrum
+    (Hann window of 8192 samples) is summarised by its median in bands of
+    250 Hz (a median, so that a faint whistling tone does not count). The
+    result is the upper edge of the highest band that is less than 75 dB below
+    the strongest one and above the noise of 16-bit rounding.
+
+    Arguments
+    ---------
+    wav : numpy.ndarray
+        The mono signal, one dimension, full scale 1.
+    sample_rate : int
+        Its rate in Hz.
+
+    Returns
+    -------
+    int
+        The band in Hz; 0 for silence.
+
+    Example
+    -------
+    >>> noise = 0.1 * np.random.default_rng(0).standard_normal(16000)
+    >>> measure_band(noise, 16000)
+    8000
+    >>> measure_band(np.zeros(16000), 16000)
+    0
+    """
+    wav = np.asarray(wav, dtype=np.float64)
+    length = min(BAND_FFT_LENGTH, wav.size)
+    window = np.hanning(length + 2)[1:-1]
+    frames = np.lib.stride_tricks.sliding_window_view(wav, length)
+    frames = frames[:: max(1, length // 2)]
+    power = np.zeros(BAND_FFT_LENGTH // 2 + 1)
+    for start in range(0, len(frames), 64):  # bounds the memory
+        spectrum = np.fft.rfft(
+            frames[start : start + 64] * window, n=BAND_FFT_LENGTH
+        )
+        power += (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
+    power /= len(frames) * np.sum(window**2)
+
+    frequencies = np.fft.rfftfreq(BAND_FFT_LENGTH, 1 / sample_rate)
+    edges = np.arange(0, sample_rate / 2, BAND_WIDTH_HZ)
+    bands = np.digitize(frequencies, edges) - 1
+    levels = np.array(
+        [np.median(power[bands == band]) for band in range(len(edges))]
+    )
+    levels = 10 * np.log10(levels + 1e-20)
+    threshold = max(levels.max() - BAND_RANGE_DB, BAND_FLOOR_DB)
+    present = np.flatnonzero(levels > threshold)
+    if present.size == 0:
+        return 0
+    upper_edge = (present[-1] + 1) * BAND_WIDTH_HZ
+    return int(min(upper_edge, sample_rate / 2))
+
+
+def cache_audio(source, cache_folder, sample_rate):
+    """Keep one file in the cache, at the codec's rate and in mono.
+
+    Beside the WAV lies a record of the source's size and time and of what was
+    measured. The record is written last: an interrupted run leaves no entry
+    that looks finished.
+
+    Arguments
+    ---------
+    source : str or pathlib.Path
+        Any file that soundfile reads.
+    cache_folder : str or pathlib.Path
+        Where the cache lies.
+    sample_rate : int
+        The codec's rate in Hz.
+
+    Returns
+    -------
+    dict
+        ``wav`` (path), ``num_samples``, ``band_hz`` (of the source, no higher
+        than half the codec's rate), ``peak`` (absolute) and ``source``.
+
+    Raises
+    ------
+    AudioFileError
+        If the file is missing, damaged, empty or holds NaN or infinity.
+    """
+    source = Path(source).resolve()
+    try:
+        stat = source.stat()
+    except OSError as error:
+        raise AudioFileError(
+            f"{source} does not exist: check the path"
+        ) from error
+    fingerprint = {
+        "source": str(source),
+        "source_bytes": stat.st_size,
+        "source_mtime_ns": stat.st_mtime_ns,
+        "sample_rate": sample_rate,
+        "version": CACHE_VERSION,
+    }
+    digest = hashlib.sha256(f"{source}\n{sample_rate}".encode()).hexdigest()
+    stem = re.sub(r"[^A-Za-z0-9_.-]", "_", source.stem)[:60]
+    wav_path = Path(cache_folder) / digest[:2] / f"{stem}-{digest[:16]}.wav"
+    record_path = wav_path.with_suffix(".json")
+
+    record = _read_record(record_path)
+    if (
+        record is None
+        or any(record.get(key) != fingerprint[key] for key in fingerprint)
+        or not wav_path.is_file()
+        or wav_path.stat().st_size != record["wav_bytes"]
+    ):
+        record_path.unlink(missing_ok=True)
+        measured = _convert(source, wav_path, sample_rate)
+        record = {
+            **fingerprint,
+            **measured,
+            "wav_bytes": wav_path.stat().st_size,
+        }
+        _write_json(record_path, record)
+    return {
+        "wav": str(wav_path.resolve()),
+        "num_samples": record["num_samples"],
+        "band_hz": record["band_hz"],
+        "peak": record["peak"],
+        "source": str(source),
+    }
+
+
+def _read_record(path):
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _convert(source, wav_path, sample_rate):
+    wav, source_rate = read_audio(source)
+    mono = wav.mean(dim=0, keepdim=True)
+    # The band is the source's own: after resampling, the filter's edge would
+    # be measured instead.
+    band_hz = measure_band(mono[0].numpy(), source_rate)
+    mono = resample(mono, source_rate, sample_rate)[0].numpy()
+    wav_path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(wav_path) as temporary:
+        soundfile.write(
+            temporary, mono, sample_rate, format="WAV", subtype="FLOAT"
+        )
+    return {
+        "num_samples": int(mono.size),
+        "band_hz": min(band_hz, sample_rate // 2),
+        "peak": float(np.abs(mono).max()),
+    }
+
+
+def _write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
+
+
+def prepare_manifests(
+    splits,
+    save_folder,
+    cache_folder,
+    sample_rate,
+    skip_bad_files=False,
+    num_jobs=4,
+):
+    """Fill the cache and write one manifest for each split.
+
+    It can be interrupted and started again: finished files are not redone.
+
+    Arguments
+    ---------
+    splits : dict
+        Name of the split -> list of utterances. An utterance is a dict with
+        ``id``, ``source`` (path) and any further columns, which are copied
+        into the manifest. ``train`` and ``valid`` must not be empty.
+    save_folder : str or pathlib.Path
+        Where ``<split>.json`` is written, and ``bad_files.txt`` if some
+        files cannot be used.
+    cache_folder : str or pathlib.Path
+        Where the resampled audio is kept; runs can share it.
+    sample_rate : int
+        The codec's rate in Hz.
+    skip_bad_files : bool
+        Leave damaged files out, naming each in the log, instead of stopping.
+    num_jobs : int
+        Files converted at the same time.
+
+    Returns
+    -------
+    dict
+        Name of the split -> path of its manifest.
+
+    Raises
+    ------
+    AudioFileError
+        If files cannot be used; all are looked at before it is raised.
+    ConfigurationError
+        If two utterances share an id, or a split that training needs is
+        empty.
+    """
+    save_folder = Path(save_folder)
+    utterances = [item for items in splits.values() for item in items]
+    repeated = [
+        name
+        for name, count in Counter(item["id"] for item in utterances).items()
+        if count > 1
+    ]
+    if repeated:
+        raise ConfigurationError(
+            f"the id {repeated[0]!r} stands for more than one file "
+            f"({len(repeated)} such ids): every file needs its own id"
+        )
+
+    def attempt(item):
+        try:
+            return cache_audio(item["source"], cache_folder, sample_rate)
+        except AudioFileError as error:
+            return error
+
+    executor = ThreadPoolExecutor(max_workers=num_jobs)
+    try:
+        results = list(
+            tqdm(
+                executor.map(attempt, utterances),
+                total=len(utterances),
+                desc=f"audio to {sample_rate} Hz",
+                unit="file",
+            )
+        )
+    finally:
+        # Ctrl-C must not wait for the thousands of files still queued.
+        executor.shutdown(cancel_futures=True)
+
+    outcome = {
+        item["id"]: result
+        for item, result in zip(utterances, results, strict=True)
+    }
+    _report_bad_files(outcome, save_folder, skip_bad_files)
+
+    columns = sorted({key for item in utterances for key in item})
+    columns = [name for name in columns if name not in ("id", "source")]
+    manifests = {}
+    for split, items in splits.items():
+        content = {
+            item["id"]: {
+                **outcome[item["id"]],
+                # SpeechBrain's datasets want the same keys in every item.
+                **{name: item.get(name, "") for name in columns},
+            }
+            for item in items
+            if not isinstance(outcome[item["id"]], AudioFileError)
+        }
+        if split in ("train", "valid") and not content:
+            raise ConfigurationError(
+                f"the {split} split holds no usable file: check the data "
+                "folder and how it is split"
+            )
+        manifests[split] = save_folder / f"{split}.json"
+        _write_json(manifests[split], content)
+        logger.info(f"{manifests[split]}: {len(content)} files")
+    return manifests
+
+
+def _report_bad_files(outcome, save_folder, skip_bad_files):
+    list_path = save_folder / "bad_files.txt"
+    list_path.unlink(missing_ok=True)
+    bad = [str(e) for e in outcome.values() if isinstance(e, AudioFileError)]
+    if not bad:
+        return
+    save_folder.mkdir(parents=True, exist_ok=True)
+    with atomic_path(list_path) as temporary:
+        temporary.write_text("\n".join(bad) + "\n", encoding="utf-8")
+    if skip_bad_files:
+        for message in bad:
+            logger.warning(f"left out: {message}")
+        return
+    named = "; ".join(bad[:10]) + ("; ..." if len(bad) > 10 else "")
+    raise AudioFileError(
+        f"{len(bad)} of {len(outcome)} audio files cannot be used (complete "
+        f"list: {list_path}); mend or remove them, or set skip_bad_files: "
+        f"True to leave them out: {named}"
+    )

@@ -1,0 +1,364 @@
+"""Crops: reproducible anywhere, new in each epoch, never out of bounds."""
+
+import copy
+import json
+import multiprocessing
+import pickle
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from speechbrain.dataio.dataloader import make_dataloader
+from speechbrain.utils.epoch_loop import EpochCounter
+
+from speechbrain_apcodec.training.data import (
+    CentreCrop,
+    RandomCrop,
+    check_segment_length,
+    full_band_sampler,
+    make_dataset,
+)
+from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
+
+RATE = 16000
+SEGMENT = 600
+LATENT = {"sample_rate": RATE, "hop_length": 320, "stft_hop_length": 40}
+
+
+def ramp(item, num_samples):
+    """Samples that tell which item and which place they come from."""
+    return item / 16 + np.arange(num_samples) / 2**20
+
+
+def write_manifest(folder, lengths, speakers=None, bands=None, wavs=None):
+    content = {}
+    for number, length in enumerate(lengths):
+        wav = ramp(number, length) if wavs is None else wavs[number]
+        path = folder / f"{number}.wav"
+        soundfile.write(path, wav, RATE, subtype="FLOAT")
+        content[f"item{number}"] = {
+            "wav": str(path),
+            "num_samples": length,
+            "peak": float(np.abs(wav).max()),
+            "band_hz": bands[number] if bands else 8000,
+            "speaker": speakers[number] if speakers else f"s{number}",
+        }
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def random_crop(epoch=1, seed=0, **kwargs):
+    counter = EpochCounter(100)
+    counter.current = epoch
+    return RandomCrop(
+        SEGMENT, seed=seed, epoch_counter=counter, **LATENT, **kwargs
+    )
+
+
+def places(dataset):
+    """Tell for each item where its crop starts, checking its content."""
+    found = {}
+    for item in dataset:
+        number = int(item["id"].removeprefix("item"))
+        first = round((item["sig"][0].item() - number / 16) * 2**20)
+        expected = ramp(number, 40000)[first : first + SEGMENT]
+        assert item["sig"].numpy() == pytest.approx(expected, abs=1e-7)
+        found[item["id"]] = first
+    return found
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return write_manifest(tmp_path, [5000, 600, 601, 30000, 900, 12000])
+
+
+def test_crops_lie_inside_and_reach_both_ends(manifest):
+    lengths = {key: v["num_samples"] for key, v in read(manifest).items()}
+    starts = {key: set() for key in lengths}
+    for epoch in range(40):
+        for key, start in places(
+            make_dataset(manifest, random_crop(epoch))
+        ).items():
+            assert 0 <= start <= lengths[key] - SEGMENT
+            starts[key].add(start)
+    assert starts["item1"] == {0}
+    assert starts["item2"] == {0, 1}
+    assert len(starts["item3"]) > 35
+
+
+def read(manifest):
+    return json.loads(manifest.read_text())
+
+
+def test_crops_follow_from_seed_epoch_and_id_alone(manifest):
+    reference = places(make_dataset(manifest, random_crop()))
+    # Another object, another order, items read several times before.
+    dataset = make_dataset(manifest, random_crop())
+    for index in (3, 0, 3, 5):
+        dataset[index]
+    assert places(dataset) == reference
+    # Another company: the same item in a smaller manifest.
+    content = read(manifest)
+    manifest.write_text(json.dumps({"item3": content["item3"]}))
+    alone = places(make_dataset(manifest, random_crop()))
+    assert alone == {"item3": reference["item3"]}
+
+
+def test_crops_change_with_epoch_and_seed(manifest):
+    reference = places(make_dataset(manifest, random_crop()))
+    for other in (random_crop(epoch=2), random_crop(seed=1)):
+        changed = places(make_dataset(manifest, other))
+        for key in ("item0", "item3", "item5"):
+            assert changed[key] != reference[key]
+
+
+def epoch_of_batches(dataset, num_workers):
+    loader = make_dataloader(dataset, batch_size=2, num_workers=num_workers)
+    return {
+        item_id: signal
+        for batch in loader
+        for item_id, signal in zip(batch.id, batch.sig.data, strict=True)
+    }
+
+
+def test_crops_do_not_depend_on_the_number_of_workers(manifest):
+    counter = EpochCounter(3)
+    crop = RandomCrop(SEGMENT, seed=0, epoch_counter=counter, **LATENT)
+    dataset = make_dataset(manifest, crop)
+    epochs = []
+    for _ in counter:
+        alone = epoch_of_batches(dataset, num_workers=0)
+        shared = epoch_of_batches(dataset, num_workers=2)
+        assert set(alone) == set(shared) == set(read(manifest))
+        for key in alone:
+            assert torch.equal(alone[key], shared[key])
+        epochs.append(alone)
+    # The workers saw the counter move on.
+    assert not torch.equal(epochs[0]["item3"], epochs[1]["item3"])
+
+
+def _places_elsewhere(dataset):
+    torch.set_num_threads(1)
+    return places(dataset)
+
+
+def test_crops_are_the_same_in_a_fresh_process(manifest):
+    dataset = make_dataset(manifest, random_crop(epoch=7))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        elsewhere = pool.apply(_places_elsewhere, (dataset,))
+    assert elsewhere == places(dataset)
+
+
+def test_filtered_dataset_follows_the_epoch(manifest):
+    crop = random_crop(epoch=1)
+    dataset = make_dataset(manifest, crop)
+    chosen = dataset.filtered_sorted(sort_key="num_samples", reverse=True)
+    before = places(chosen)
+    crop.epoch_counter.current = 2
+    after = places(chosen)
+    assert next(iter(before)) == "item3"
+    assert before["item3"] != after["item3"]
+    assert after == places(make_dataset(manifest, crop))
+
+
+def test_dataset_survives_pickling_and_copying(manifest):
+    dataset = make_dataset(manifest, random_crop())
+    reference = places(dataset)
+    assert places(pickle.loads(pickle.dumps(dataset))) == reference
+    assert places(copy.deepcopy(dataset)) == reference
+
+
+def test_centre_crop(manifest):
+    dataset = make_dataset(manifest, CentreCrop(SEGMENT, **LATENT))
+    expected = {
+        key: (value["num_samples"] - SEGMENT) // 2
+        for key, value in read(manifest).items()
+    }
+    assert places(dataset) == expected
+
+
+@pytest.mark.parametrize("kind", ["random", "centre"])
+def test_short_clips_go_on_with_the_speakers_others(tmp_path, kind):
+    manifest = write_manifest(
+        tmp_path, [100, 250, 200, 9000, 150], ["a", "a", "b", "b", "a"]
+    )
+    crop = random_crop() if kind == "random" else CentreCrop(SEGMENT, **LATENT)
+    dataset = make_dataset(manifest, crop)
+    items = {item["id"]: item["sig"].numpy() for item in dataset}
+
+    # Speaker a has 500 samples in all: the item, then the others, then zeros.
+    for key, number, length in (("item0", 0, 100), ("item4", 4, 150)):
+        signal = items[key]
+        assert signal.shape == (SEGMENT,)
+        assert signal[:length] == pytest.approx(ramp(number, length), abs=1e-7)
+        assert np.all(signal[500:] == 0)
+        assert signal[:500].sum() == pytest.approx(
+            sum(ramp(n, k).sum() for n, k in ((0, 100), (1, 250), (4, 150))),
+            rel=1e-5,
+        )
+    # Speaker b has enough: no zero, and nothing of speaker a.
+    assert items["item2"][:200] == pytest.approx(ramp(2, 200), abs=1e-7)
+    assert items["item2"][200:] == pytest.approx(ramp(3, 400), abs=1e-7)
+
+
+def test_order_of_the_other_clips_changes_with_the_epoch(tmp_path):
+    manifest = write_manifest(tmp_path, [100] * 8, ["a"] * 8)
+    firsts = {
+        round(
+            make_dataset(manifest, random_crop(epoch))[0]["sig"][100].item()
+            * 16
+        )
+        for epoch in range(20)
+    }
+    assert len(firsts) > 3
+    assert 0 not in firsts
+
+
+def test_unknown_speaker_is_padded_with_zeros(tmp_path):
+    manifest = write_manifest(tmp_path, [100, 900], ["", ""])
+    signal = make_dataset(manifest, random_crop())[0]["sig"].numpy()
+    assert signal[:100] == pytest.approx(ramp(0, 100), abs=1e-7)
+    assert np.all(signal[100:] == 0)
+
+
+def test_level_is_that_of_the_whole_recording(tmp_path):
+    """A quiet crop of a loud recording stays quiet."""
+    wav = np.full(SEGMENT, 0.01)
+    wav[0] = 0.5
+    manifest = write_manifest(tmp_path, [SEGMENT], wavs=[wav])
+    peaks = []
+    for epoch in range(50):
+        crop = random_crop(epoch, level_range_db=[-30, -6])
+        signal = make_dataset(manifest, crop)[0]["sig"]
+        assert signal[1] / signal[0] == pytest.approx(0.02, rel=1e-5)
+        peaks.append(20 * np.log10(signal[0].item()))
+    assert -30.001 <= min(peaks) < -27
+    assert -9 < max(peaks) <= -5.999
+    assert abs(np.mean(peaks) + 18) < 3
+
+
+def test_level_does_not_move_the_crop(manifest):
+    plain = make_dataset(manifest, random_crop())
+    scaled = make_dataset(manifest, random_crop(level_range_db=[-20, -10]))
+    for first, second in zip(plain, scaled, strict=True):
+        ratio = second["sig"] / first["sig"].clamp(min=1e-9)
+        assert ratio[1:].std() < 1e-3 * ratio[1:].mean()
+    again = make_dataset(manifest, random_crop(level_range_db=[-20, -10]))
+    for first, second in zip(scaled, again, strict=True):
+        assert torch.equal(first["sig"], second["sig"])
+
+
+def test_silence_is_not_amplified(tmp_path):
+    wavs = [np.zeros(700), np.full(700, 3e-5)]
+    manifest = write_manifest(tmp_path, [700, 700], wavs=wavs)
+    crop = random_crop(level_range_db=[-30, -6])
+    silence, rounding = make_dataset(manifest, crop)
+    assert torch.all(silence["sig"] == 0)
+    assert rounding["sig"].max() < 1e-4
+
+
+@pytest.mark.parametrize("levels", [[-6, -30], [-6, 3]])
+def test_levels_out_of_order_are_refused(levels):
+    with pytest.raises(ConfigurationError, match="level_range_db"):
+        random_crop(level_range_db=levels)
+
+
+@pytest.mark.parametrize(
+    ("length", "nearest"),
+    [
+        (7960, None),
+        (280, None),
+        (8000, "7960 or 8280"),
+        (7959, "7640 or 7960"),
+        (100, "use 280 "),
+        (0, "use 280 "),
+        (-40, "use 280 "),
+    ],
+)
+def test_segment_is_a_whole_number_of_latents(length, nearest):
+    if nearest is None:
+        check_segment_length(length, 320, 40)
+        assert (1 + length // 40) % 8 == 0
+    else:
+        with pytest.raises(ConfigurationError, match=nearest):
+            check_segment_length(length, 320, 40)
+        with pytest.raises(ConfigurationError, match=nearest):
+            CentreCrop(length, **LATENT)
+
+
+def test_wrong_files_are_named(manifest):
+    content = read(manifest)
+    soundfile.write(content["item0"]["wav"], np.zeros(5000), 8000)
+    content["item1"]["num_samples"] = 9999
+    manifest.write_text(json.dumps(content))
+    dataset = make_dataset(manifest, CentreCrop(SEGMENT, **LATENT))
+    with pytest.raises(AudioFileError, match=r"0\.wav.*8000 Hz"):
+        dataset[0]
+    with pytest.raises(AudioFileError, match=r"1\.wav.*prepare the data"):
+        dataset[1]
+
+
+def test_unprepared_manifests_are_refused(tmp_path):
+    crop = CentreCrop(SEGMENT, **LATENT)
+    path = tmp_path / "train.json"
+    with pytest.raises(ConfigurationError, match="no such manifest"):
+        make_dataset(path, crop)
+    path.write_text("{}")
+    with pytest.raises(ConfigurationError, match="no items"):
+        make_dataset(path, crop)
+    path.write_text('{"a": {"wav": "a.wav", "duration": 1.0}}')
+    with pytest.raises(ConfigurationError, match="band_hz, num_samples, peak"):
+        make_dataset(path, crop)
+
+
+def sampler_of(manifest, fraction, epoch=1, seed=0, full_band_hz=7200):
+    counter = EpochCounter(100)
+    counter.current = epoch
+    dataset = make_dataset(manifest, CentreCrop(SEGMENT, **LATENT))
+    return full_band_sampler(dataset, fraction, full_band_hz, seed, counter)
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    bands = [8000, 7200] + [4000] * 14
+    return write_manifest(tmp_path, [600] * 16, bands=bands)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.8])
+def test_sampler_gives_full_band_items_their_share(mixed, fraction):
+    draws = []
+    for epoch in range(100):
+        epoch_draws = list(sampler_of(mixed, fraction, epoch))
+        assert len(epoch_draws) == 16
+        draws.extend(epoch_draws)
+    counts = np.bincount(draws, minlength=16) / len(draws)
+    assert counts[:2].sum() == pytest.approx(fraction, abs=0.04)
+    # Each kind is drawn evenly within itself.
+    assert counts[:2] == pytest.approx([fraction / 2] * 2, abs=0.04)
+    assert counts[2:] == pytest.approx([(1 - fraction) / 14] * 14, abs=0.03)
+
+
+def test_sampler_is_reproducible_and_follows_the_epoch(mixed):
+    for fraction in (0.5, None):
+        sampler = sampler_of(mixed, fraction, epoch=3)
+        third = list(sampler)
+        assert list(sampler) == third
+        assert list(sampler_of(mixed, fraction, epoch=3)) == third
+        sampler.epoch_counter.current = 4
+        assert list(sampler) != third
+        assert list(sampler_of(mixed, fraction, epoch=3, seed=1)) != third
+
+
+def test_sampler_without_fraction_or_choice_shuffles(mixed):
+    assert sorted(sampler_of(mixed, None)) == list(range(16))
+    all_full = sampler_of(mixed, 0.5, full_band_hz=4000)
+    assert sorted(all_full) == list(range(16))
+
+
+def test_sampler_refuses_what_it_cannot_do(mixed):
+    with pytest.raises(ConfigurationError, match="no recording reaches"):
+        sampler_of(mixed, 0.5, full_band_hz=9000)
+    with pytest.raises(ConfigurationError, match="between 0 and 1"):
+        sampler_of(mixed, 1.5)

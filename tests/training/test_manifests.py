@@ -1,0 +1,277 @@
+"""Manifests: the cache, damaged files and the measured band."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from speechbrain_apcodec.training import manifests
+from speechbrain_apcodec.training.manifests import (
+    cache_audio,
+    measure_band,
+    prepare_manifests,
+)
+from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
+
+
+def noise(num_samples, seed=0, level=0.1):
+    generator = np.random.default_rng(seed)
+    return level * generator.standard_normal(num_samples)
+
+
+def low_passed(num_samples, sample_rate, cutoff, seed=0):
+    spectrum = np.fft.rfft(noise(num_samples, seed))
+    spectrum[np.fft.rfftfreq(num_samples, 1 / sample_rate) > cutoff] = 0
+    return np.fft.irfft(spectrum, num_samples)
+
+
+def write(path, wav, sample_rate=16000, **kwargs):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, wav, sample_rate, **kwargs)
+    return path
+
+
+@pytest.fixture
+def conversions(monkeypatch):
+    """List the sources that are really converted."""
+    sources = []
+    convert = manifests._convert
+
+    def spy(source, *args):
+        sources.append(source.name)
+        return convert(source, *args)
+
+    monkeypatch.setattr(manifests, "_convert", spy)
+    return sources
+
+
+@pytest.mark.parametrize("cutoff", [4000, 10000, 16000, 20000])
+def test_band_of_low_passed_noise(cutoff):
+    band = measure_band(low_passed(48000, 48000, cutoff), 48000)
+    assert abs(band - cutoff) <= 300
+
+
+def test_band_ignores_rounding_noise_and_whistling():
+    wav = low_passed(48000, 48000, 8000)
+    rounded = np.round(wav * 32768) / 32768
+    time = np.arange(48000) / 48000
+    whistling = rounded + 5e-4 * np.sin(2 * np.pi * 15625 * time)
+    assert abs(measure_band(rounded, 48000) - 8000) <= 300
+    assert abs(measure_band(whistling, 48000) - 8000) <= 300
+
+
+def test_band_counts_weak_high_frequencies():
+    """Speech at 24 kHz is some 60 dB below its strongest region."""
+    wav = low_passed(48000, 48000, 2000) + 1e-3 * noise(48000, seed=1)
+    assert measure_band(wav, 48000) == 24000
+
+
+@pytest.mark.parametrize("length", [1, 2, 100])
+def test_band_of_very_short_audio(length):
+    assert 0 < measure_band(noise(length), 16000) <= 8000
+
+
+def test_cache_holds_mono_float_at_the_codecs_rate(tmp_path):
+    left = low_passed(44100, 44100, 5000, seed=1)
+    right = low_passed(44100, 44100, 5000, seed=2)
+    source = write(tmp_path / "s.flac", np.stack([left, right], 1), 44100)
+    entry = cache_audio(source, tmp_path / "cache", 48000)
+
+    info = soundfile.info(entry["wav"])
+    assert (info.samplerate, info.channels) == (48000, 1)
+    assert info.subtype == "FLOAT"
+    wav, _ = soundfile.read(entry["wav"])
+    assert len(wav) == entry["num_samples"] == 48000
+    assert entry["peak"] == pytest.approx(np.abs(wav).max())
+    assert abs(entry["band_hz"] - 5000) <= 300
+    # The same sound: every 160th sample at 48 kHz is every 147th at 44.1.
+    assert wav[1600:-1600:160] == pytest.approx(
+        ((left + right) / 2)[1470:-1470:147], abs=2e-3
+    )
+
+
+def test_band_never_exceeds_the_codecs(tmp_path):
+    source = write(tmp_path / "a.wav", noise(48000), 48000)
+    assert cache_audio(source, tmp_path / "c", 16000)["band_hz"] == 8000
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kwargs"),
+    [
+        (".wav", {"subtype": "PCM_24"}),
+        (".flac", {}),
+        (".ogg", {"format": "OGG", "subtype": "VORBIS"}),
+        (".opus", {"format": "OGG", "subtype": "OPUS"}),
+        (".mp3", {}),
+    ],
+)
+def test_every_format_is_read(tmp_path, suffix, kwargs):
+    wav = low_passed(24000, 48000, 3000)
+    source = write(tmp_path / f"a{suffix}", wav, 48000, **kwargs)
+    entry = cache_audio(source, tmp_path / "cache", 24000)
+    cached, _ = soundfile.read(entry["wav"])
+    # MP3 adds silence at the ends; the sound's energy stays.
+    assert np.sum(cached**2) * 2 == pytest.approx(np.sum(wav**2), rel=0.1)
+
+
+def test_cache_is_not_redone(tmp_path, conversions):
+    source = write(tmp_path / "a.wav", noise(1000))
+    first = cache_audio(source, tmp_path / "cache", 8000)
+    assert cache_audio(source, tmp_path / "cache", 8000) == first
+    assert conversions == ["a.wav"]
+    cache_audio(source, tmp_path / "cache", 16000)
+    assert conversions == ["a.wav", "a.wav"]
+
+
+def test_changed_source_is_redone(tmp_path, conversions):
+    source = write(tmp_path / "a.wav", noise(1000))
+    cache_audio(source, tmp_path / "cache", 16000)
+    write(source, noise(1000, seed=1, level=0.2))
+    os.utime(source, ns=(1, 1))
+    entry = cache_audio(source, tmp_path / "cache", 16000)
+    assert len(conversions) == 2
+    assert entry["peak"] == pytest.approx(
+        np.abs(soundfile.read(source)[0]).max()
+    )
+
+
+@pytest.mark.parametrize("damage", ["cut", "removed", "no record"])
+def test_damaged_cache_entry_is_redone(tmp_path, conversions, damage):
+    source = write(tmp_path / "a.wav", noise(1000))
+    first = cache_audio(source, tmp_path / "cache", 16000)
+    (record,) = (tmp_path / "cache").rglob("*.json")
+    wav = record.with_suffix(".wav")
+    if damage == "cut":
+        wav.write_bytes(wav.read_bytes()[:-100])
+    elif damage == "removed":
+        wav.unlink()
+    else:
+        record.write_text('{"half a rec')
+    assert cache_audio(source, tmp_path / "cache", 16000) == first
+    assert len(conversions) == 2
+
+
+def corpus(folder):
+    """Write four good and four bad files; return them as utterances."""
+    names = ["good0", "good1", "good2", "good3"]
+    for number, name in enumerate(names):
+        write(folder / f"{name}.wav", noise(800, seed=number))
+    (folder / "empty.wav").write_bytes(b"")
+    write(folder / "nothing.wav", np.zeros(0))
+    (folder / "corrupt.flac").write_bytes(b"fLaC, but not really")
+    wav = noise(800)
+    wav[400] = np.nan
+    write(folder / "nan.wav", wav, subtype="FLOAT")
+    files = sorted(folder.glob("*.*"))
+    return [{"id": file.stem, "source": str(file)} for file in files]
+
+
+BAD = ("empty.wav", "nothing.wav", "corrupt.flac", "nan.wav")
+
+
+def test_bad_files_are_named_together(tmp_path):
+    items = corpus(tmp_path / "data")
+    items.append({"id": "gone", "source": str(tmp_path / "data/gone.wav")})
+    with pytest.raises(AudioFileError) as caught:
+        prepare_manifests(
+            {"train": items, "valid": []},
+            tmp_path / "save",
+            tmp_path / "cache",
+            16000,
+        )
+    message = str(caught.value)
+    listed = (tmp_path / "save/bad_files.txt").read_text()
+    assert message.startswith("5 of 9")
+    assert "\n" not in message
+    for name in (*BAD, "gone.wav"):
+        assert name in message
+        assert name in listed
+    assert "good" not in listed
+    assert not list((tmp_path / "save").glob("*.json"))
+
+
+def test_bad_files_can_be_skipped(tmp_path, caplog):
+    items = corpus(tmp_path / "data")
+    good = [item for item in items if item["id"].startswith("good")]
+    bad = [item for item in items if item not in good]
+    paths = prepare_manifests(
+        {"train": good[:2] + bad, "valid": good[2:]},
+        tmp_path / "save",
+        tmp_path / "cache",
+        16000,
+        skip_bad_files=True,
+    )
+    content = json.loads(paths["train"].read_text())
+    assert set(content) == {"good0", "good1"}
+    for name in BAD:
+        assert name in caplog.text
+
+
+def test_many_bad_files_are_counted(tmp_path):
+    items = [
+        {"id": str(n), "source": str(tmp_path / f"gone{n}.wav")}
+        for n in range(12)
+    ]
+    with pytest.raises(AudioFileError, match="12 of 12") as caught:
+        prepare_manifests({"train": items}, tmp_path / "s", tmp_path, 16000)
+    assert str(caught.value).count("gone") == 10
+    listed = (tmp_path / "s/bad_files.txt").read_text()
+    assert len(listed.splitlines()) == 12
+
+
+def test_interrupted_preparation_goes_on(tmp_path, conversions, monkeypatch):
+    items = []
+    for name in "abcd":
+        file = write(tmp_path / f"{name}.wav", noise(500))
+        items.append({"id": name, "source": str(file)})
+    splits = {"train": items[:3], "valid": items[3:]}
+    arguments = (tmp_path / "save", tmp_path / "cache", 16000, False, 1)
+    spy = manifests._convert
+
+    def interrupt(source, *args):
+        if source.name == "c.wav":
+            raise KeyboardInterrupt
+        return spy(source, *args)
+
+    monkeypatch.setattr(manifests, "_convert", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_manifests(splits, *arguments)
+    assert not (tmp_path / "save").exists()
+    done = set(conversions)
+    assert {"a.wav", "b.wav"} <= done
+
+    monkeypatch.setattr(manifests, "_convert", spy)
+    prepare_manifests(splits, *arguments)
+    assert sorted(conversions) == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert not list(tmp_path.rglob(".*.wav"))
+
+
+def test_manifest_has_the_same_columns_for_every_item(tmp_path):
+    file = write(tmp_path / "a.wav", noise(500))
+    items = [
+        {"id": "a", "source": str(file), "speaker": "s"},
+        {"id": "b", "source": str(file), "text": "ä"},
+    ]
+    paths = prepare_manifests(
+        {"train": items, "valid": [{"id": "c", "source": str(file)}]},
+        tmp_path / "save",
+        tmp_path / "cache",
+        16000,
+    )
+    train = json.loads(paths["train"].read_text(encoding="utf-8"))
+    valid = json.loads(paths["valid"].read_text(encoding="utf-8"))
+    assert set(train["a"]) == set(train["b"]) == set(valid["c"])
+    assert (train["a"]["speaker"], train["b"]["text"]) == ("s", "ä")
+
+
+def test_shared_ids_and_empty_splits_are_refused(tmp_path):
+    file = write(tmp_path / "a.wav", noise(500))
+    item = {"id": "a", "source": str(file)}
+    with pytest.raises(ConfigurationError, match="'a' stands for more"):
+        prepare_manifests({"train": [item, item]}, tmp_path, tmp_path, 16000)
+    with pytest.raises(ConfigurationError, match="valid split"):
+        prepare_manifests(
+            {"train": [item], "valid": []}, tmp_path, tmp_path, 16000
+        )
