@@ -1,0 +1,97 @@
+"""Prepare VCTK 0.92 (https://doi.org/10.7488/ds/2645) for the codec.
+
+The eight test speakers are those of APCodec (https://arxiv.org/abs/2402.10533).
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import random
+
+from speechbrain_apcodec.training.manifests import prepare_manifests
+from speechbrain_apcodec.training.utterances import (
+    read_text,
+    require_folder,
+)
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+TEST_SPEAKERS = ("p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5")
+
+
+def prepare_vctk(
+    data_folder,
+    save_folder,
+    cache_folder,
+    sample_rate,
+    microphone="mic2",
+    valid_share=0.005,
+    split_seed=1234,
+    skip_bad_files=False,
+    num_jobs=4,
+):
+    """Write train.json, valid.json and test.json.
+
+    Arguments
+    ---------
+    data_folder : str
+        The folder that holds `wav48_silence_trimmed` and `txt`.
+    save_folder : str
+        Where the manifests are written.
+    cache_folder : str
+        Where the resampled audio is kept.
+    sample_rate : int
+        The codec's rate in Hz.
+    microphone : str
+        `mic1` or `mic2`. Speakers p280 and p315 have no mic2: with it, 108
+        speakers remain, of which 100 are for training, as in the paper.
+    valid_share : float
+        Share of the training speakers' sentences kept for validation.
+    split_seed : int
+        Seed of that choice. It is not the run's seed: every run validates on
+        the same sentences.
+    skip_bad_files : bool
+        Leave damaged files out instead of stopping.
+    num_jobs : int
+        Files converted at the same time.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder does not hold VCTK 0.92.
+    """
+    what = "VCTK 0.92 (wav48_silence_trimmed/p225/p225_001_mic1.flac)"
+    folder = require_folder(data_folder, what, "wav48_silence_trimmed")
+    if microphone not in ("mic1", "mic2"):
+        raise ConfigurationError(
+            f"microphone is {microphone!r}: it must be `mic1` or `mic2`"
+        )
+    ending = f"_{microphone}.flac"
+    train, test = [], []
+    audio_folder = folder / "wav48_silence_trimmed"
+    for path in sorted(audio_folder.glob(f"*/*{ending}")):
+        speaker = path.parent.name
+        name = path.name.removesuffix(ending)
+        utterance = {
+            "id": name,
+            "source": str(path),
+            "speaker": speaker,
+            "text": read_text(folder / "txt" / speaker / f"{name}.txt"),
+        }
+        (test if speaker in TEST_SPEAKERS else train).append(utterance)
+    if not train or not test:
+        raise ConfigurationError(
+            f"data_folder {folder} does not look like {what}: "
+            f"{len(train)} {microphone} files of training speakers and "
+            f"{len(test)} of the test speakers {', '.join(TEST_SPEAKERS)}"
+        )
+
+    random.Random(split_seed).shuffle(train)
+    count = max(1, round(valid_share * len(train)))
+    prepare_manifests(
+        {"train": train[count:], "valid": train[:count], "test": test},
+        save_folder,
+        cache_folder,
+        sample_rate,
+        skip_bad_files,
+        num_jobs,
+    )
