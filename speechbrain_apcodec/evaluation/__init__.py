@@ -1,0 +1,1 @@
+"""Objective quality: metrics, classical peers, reports."""

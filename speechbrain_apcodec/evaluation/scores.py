@@ -1,0 +1,175 @@
+"""The table of metrics, and scoring one file by it.
+
+To add a metric, write a function of two aligned waveforms and their rate
+and name it in ``METRICS``: the report then has its columns.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from speechbrain_apcodec.evaluation import metrics, perceptual
+from speechbrain_apcodec.utils.errors import (
+    ConfigurationError,
+    MissingExtraError,
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named way to compare a decoded file with its reference.
+
+    Arguments
+    ---------
+    heading : str
+        Column of the table of means; an arrow says which way is better. A
+        metric of several parts has a table of its own, and the heading a
+        ``{}`` where the part's name belongs.
+    function : callable
+        (reference, decoded, sample_rate) -> float, or dict of floats, which
+        become a column each.
+    digits : int
+        Decimals in the table of means.
+    banded : bool
+        The function takes ``max_frequency`` and is given each file's band.
+    packages : tuple of str
+        Python packages that it needs.
+    """
+
+    heading: str
+    function: Callable
+    digits: int = 2
+    banded: bool = False
+    packages: tuple = ()
+
+
+METRICS = {
+    "lsd": Metric(
+        "LSD ↓", metrics.log_spectral_distance, digits=3, banded=True
+    ),
+    "visqol_audio": Metric(
+        "ViSQOL 48 kHz ↑", perceptual.visqol_audio, packages=("visqol",)
+    ),
+    "visqol_speech": Metric(
+        "ViSQOL 16 kHz ↑",
+        perceptual.visqol_speech,
+        packages=("visqol", "ai_edge_litert"),
+    ),
+    "pesq": Metric("PESQ-WB ↑", perceptual.pesq_wideband, packages=("pesq",)),
+    "stoi": Metric("STOI ↑", perceptual.stoi, digits=3, packages=("pystoi",)),
+    "mel": Metric("mel distance ↓", metrics.mel_distance, 3, banded=True),
+    "stft": Metric(
+        "STFT distance ↓",
+        metrics.multi_resolution_stft_distance,
+        digits=3,
+        banded=True,
+    ),
+    "si_sdr": Metric(
+        "SI-SDR [dB] ↑",
+        lambda reference, decoded, sample_rate: metrics.si_sdr(
+            reference, decoded
+        ),
+        digits=1,
+    ),
+    "level": Metric(
+        "level error {} kHz [dB]",
+        metrics.level_error_by_band,
+        digits=1,
+        banded=True,
+    ),
+}
+
+
+def choose_metrics(names=None):
+    """Choose metrics by name, or all whose packages are installed.
+
+    Arguments
+    ---------
+    names : list of str, optional
+        Keys of ``METRICS``.
+
+    Returns
+    -------
+    chosen : dict
+        Name to ``Metric``.
+    missing : list of str
+        Metrics left out for want of a package; empty if names were given.
+
+    Raises
+    ------
+    MissingExtraError
+        If a metric was named and its package is missing.
+    ConfigurationError
+        If there is no metric of that name.
+
+    Example
+    -------
+    >>> choose_metrics(["lsd", "mel"])[0]["lsd"].heading
+    'LSD ↓'
+    """
+    for name in names or ():
+        if name not in METRICS:
+            raise ConfigurationError(
+                f"there is no metric {name!r}: choose from {', '.join(METRICS)}"
+            )
+    wanted = {name: METRICS[name] for name in names or METRICS}
+    missing = [
+        name
+        for name, metric in wanted.items()
+        if any(
+            importlib.util.find_spec(package) is None
+            for package in metric.packages
+        )
+    ]
+    if names and missing:
+        raise MissingExtraError(
+            f"no package for {', '.join(missing)}: "
+            "pip install 'speechbrain_apcodec[eval]'"
+        )
+    chosen = {name: wanted[name] for name in wanted if name not in missing}
+    return chosen, missing
+
+
+def score(reference, decoded, sample_rate, chosen, max_frequency=None):
+    """Align two waveforms and compare them by every chosen metric.
+
+    Arguments
+    ---------
+    reference : torch.Tensor
+        Waveform ``[T]``.
+    decoded : torch.Tensor
+        Waveform ``[T']``.
+    sample_rate : int
+        In Hz.
+    chosen : dict
+        Name to ``Metric``.
+    max_frequency : float, optional
+        The recording's real band, for those metrics that take it.
+
+    Returns
+    -------
+    dict
+        ``lag`` in samples, and a float for each metric or part of it.
+
+    Example
+    -------
+    >>> import torch
+    >>> wav = torch.randn(9000, generator=torch.Generator().manual_seed(0))
+    >>> chosen, _ = choose_metrics(["lsd", "si_sdr"])
+    >>> score(wav, wav, 48000, chosen)
+    {'lag': 0, 'lsd': 0.0, 'si_sdr': 100.0}
+    """
+    reference, decoded, lag = metrics.align(reference, decoded)
+    values = {"lag": lag}
+    for name, metric in chosen.items():
+        banded = {"max_frequency": max_frequency} if metric.banded else {}
+        value = metric.function(reference, decoded, sample_rate, **banded)
+        if isinstance(value, dict):
+            for part, number in value.items():
+                values[f"{name} {part}"] = number
+        else:
+            values[name] = value
+    return values

@@ -1,0 +1,103 @@
+"""Codecs behind one kind of function: our own, and those to compare with.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import functools
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from speechbrain_apcodec.evaluation.opus import opus_roundtrip
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class System:
+    """A codec under test.
+
+    Arguments
+    ---------
+    name : str
+        As the tables call it.
+    identity : str
+        Changes whenever its output may: rows of another identity are not
+        reused.
+    code : callable
+        Waveform ``[T]`` -> (decoded waveform, kbps of what was stored).
+    """
+
+    name: str
+    identity: str
+    code: Callable
+
+
+def codec_system(model, num_codebooks=None):
+    """Make a ``System`` of an ``APCodec``.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        A loaded model.
+    num_codebooks : int, optional
+        How many of its codebooks to use; default: all.
+
+    Returns
+    -------
+    System
+        Named by its bitrate.
+    """
+
+    def code(wav):
+        tokens, token_lens = model.encode(wav[None], None, num_codebooks)
+        decoded, _ = model.decode(tokens, token_lens, len(wav))
+        bits = tokens.numel() * math.log2(model.codebook_size)
+        return decoded[0].cpu(), bits * model.sample_rate / len(wav) / 1000
+
+    kbps = model.bitrate(num_codebooks) / 1000
+    return System(
+        name=f"APCodec {kbps:g} kbps",
+        identity=f"{model.weights_sha256} {num_codebooks}",
+        code=code,
+    )
+
+
+def peer_system(name, sample_rate):
+    """Make a ``System`` of a peer's short name.
+
+    Arguments
+    ---------
+    name : str
+        ``opus`` and the bitrate in kbps, such as ``"opus6"``.
+    sample_rate : int
+        Of the waveforms, in Hz.
+
+    Returns
+    -------
+    System
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such peer.
+
+    Example
+    -------
+    >>> peer_system("opus12", 48000).name
+    'Opus 12 kbps'
+    """
+    match = re.fullmatch(r"opus(\d+)", name)
+    if not match or not 6 <= int(match[1]) <= 256:
+        raise ConfigurationError(
+            f"there is no peer {name!r}: name opus6 to opus256"
+        )
+    kbps = int(match[1])
+    return System(
+        name=f"Opus {kbps} kbps",
+        identity=name,
+        code=functools.partial(
+            opus_roundtrip, sample_rate=sample_rate, kbps=kbps
+        ),
+    )
