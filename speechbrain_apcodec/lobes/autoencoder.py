@@ -23,6 +23,9 @@ from speechbrain_apcodec.lobes.layers import (
 )
 from speechbrain_apcodec.lobes.spectrum import angle
 
+# About the mean log-amplitude of speech at full scale.
+INITIAL_LOG_AMPLITUDE = -6.0
+
 
 class _Backbone(nn.Module):
     """Input convolution, ConvNeXt v2 blocks, output norm and Linear.
@@ -356,6 +359,10 @@ class Decoder(nn.Module):
         )
         self.amplitude = amplitude
         self.phase = phase
+        # Speech lies far below amplitude 1, where a bias of zero begins: on
+        # the way down every layer would move at once, overshoot, and leave
+        # the latent without information.
+        nn.init.constant_(amplitude.heads[0].bias, INITIAL_LOG_AMPLITUDE)
 
     def forward(self, latent, num_latents=None):
         """Decode.

@@ -32,7 +32,8 @@ class Quantized:
     quantized : torch.Tensor
         float [batch, latent_dim, frames], with a straight-through gradient.
     tokens : torch.Tensor
-        int64 [batch, frames, codebooks].
+        int64 [batch, frames, codebooks]; -1 in the codebooks that an item
+        does not use.
     codebook_loss : torch.Tensor
         Scalar: MSE that pulls codewords to latents, summed over stages.
     commitment_loss : torch.Tensor
@@ -283,6 +284,7 @@ class ResidualVectorQuantizer(nn.Module):
                     used = (k < num_codebooks).to(output.dtype)
                     output = output * used[:, None, None]
                     codebook, commitment = codebook * used, commitment * used
+                    index = torch.where(used[:, None] > 0, index, -1)
                 quantized = quantized + output
                 residual = residual - output
                 codebook_loss = codebook_loss + codebook.mean()

@@ -11,22 +11,29 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import math
 from pathlib import Path
 
 import speechbrain as sb
 import torch
 import yaml
-from speechbrain.utils.checkpoints import mark_as_loader, mark_as_saver
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 from torch.nn.parallel import DistributedDataParallel
 
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
 from speechbrain_apcodec.training.history import History, Window
+from speechbrain_apcodec.utils.errors import ConfigurationError
 
 logger = get_logger(__name__)
 
 
+@register_checkpoint_hooks
 class CodecBrain(sb.Brain):
     """Trains a codec with spectral, quantisation and GAN losses.
 
@@ -60,6 +67,11 @@ class CodecBrain(sb.Brain):
         for part in self.hparams.frozen_parts:
             getattr(self.codec, part).requires_grad_(False)
         self.health = self.hparams.codebook_health
+        if "quantizer" in self.hparams.frozen_parts and self.health.active:
+            raise ConfigurationError(
+                "frozen_parts names the quantizer, but its codebooks would "
+                "be changed: set warmup_steps: 0 and restart_every: 0"
+            )
         self.has_gan = "discriminators" in self.modules
         self.history = History(self.hparams.output_folder)
         self.ema = None
@@ -67,6 +79,11 @@ class CodecBrain(sb.Brain):
             self.ema = ExponentialMovingAverage(
                 self.codec, self.hparams.ema_decay
             )
+        if self.checkpointer is not None:
+            # Here, not in init_optimizers: evaluate() alone needs them too.
+            self.checkpointer.add_recoverable("health", self.health)
+            if self.ema is not None:
+                self.checkpointer.add_recoverable("ema", self.ema.module)
         self.train_loggers = list(self.hparams.train_loggers)
         if self.hparams.use_tensorboard:
             self.train_loggers.append(self.hparams.tensorboard())
@@ -94,10 +111,6 @@ class CodecBrain(sb.Brain):
                 self.checkpointer.add_recoverable(
                     f"{name}_scheduler", scheduler
                 )
-        if self.checkpointer is not None:
-            self.checkpointer.add_recoverable("health", self.health)
-            if self.ema is not None:
-                self.checkpointer.add_recoverable("ema", self.ema.module)
 
     def freeze_optimizers(self, optimizers):
         """Step only the player whose turn it is."""
@@ -111,7 +124,7 @@ class CodecBrain(sb.Brain):
     def on_fit_start(self):
         """Prepare everything, recover, and cut the history to match."""
         super().on_fit_start()
-        self.history.resume(self.optimizer_step)
+        self.history.resume(self.optimizer_step, in_epoch=self.step > 0)
         self.window.to(self.device)
         if self.optimizer_step == 0 and self.ema is not None:
             # The weights may have been loaded after the Brain was made.
@@ -193,13 +206,14 @@ class CodecBrain(sb.Brain):
         speechbrain_apcodec.lobes.codec.CodecOutput
         """
         wavs = batch.sig.data.to(self.device)
-        quantize = self.health.quantizes(self.optimizer_step)
         if stage == sb.Stage.TRAIN:
             return self.modules.codec(
-                wavs, self._draw_num_codebooks(len(wavs)), quantize
+                wavs,
+                self._draw_num_codebooks(len(wavs)),
+                self.health.quantizes(self.optimizer_step),
             )
         codec = self.codec if self.ema is None else self.ema.module
-        return codec(wavs, quantize=quantize)
+        return codec(wavs, quantize=self._has_quantized())
 
     def compute_objectives(self, predictions, batch, stage):
         """Weight and sum the terms that need no discriminator.
@@ -235,6 +249,10 @@ class CodecBrain(sb.Brain):
         self._accumulate(terms | {"generator_total": loss}, tokens)
         self.last_pair = (wavs[0].cpu(), predictions.decoded[0].float().cpu())
         return loss
+
+    def _has_quantized(self):
+        """Tell whether the last training step used the quantiser."""
+        return self.health.quantizes(max(0, self.optimizer_step - 1))
 
     def _draw_num_codebooks(self, batch_size):
         """Choose a bitrate for each item, reproducibly."""
@@ -312,6 +330,7 @@ class CodecBrain(sb.Brain):
             self._accumulate({f"{self.player}_gradient_norm": norm})
         super().optimizers_step()
 
+    @torch.no_grad()
     def _maintain_codebooks(self, step):
         if self.step % self.grad_accumulation_factor != (
             1 % self.grad_accumulation_factor
@@ -379,12 +398,13 @@ class CodecBrain(sb.Brain):
         """
         if stage == sb.Stage.TRAIN:
             return
-        rate = self.optimizers_dict["generator"].param_groups[0]["lr"]
-        name = "valid" if stage == sb.Stage.VALID else "test"
-        stats = self._log(name, learning_rate=rate)
-        self.window = self.training_window
-        if stage != sb.Stage.VALID:
+        if stage == sb.Stage.TEST:
+            self._log("test")
+            self.window = self.training_window
             return
+        rate = self.optimizers_dict["generator"].param_groups[0]["lr"]
+        stats = self._log("valid", learning_rate=rate)
+        self.window = self.training_window
         self.schedulers["generator"].step()
         if (
             self.has_gan
@@ -394,7 +414,7 @@ class CodecBrain(sb.Brain):
         # Without the quantiser every metric looks better than it will ever
         # be again: such a checkpoint must not count as the best one.
         metrics = {}
-        if self.health.quantizes(self.optimizer_step):
+        if self._has_quantized():
             metrics = {"mel_mae": stats["mel_mae"]}
         self._draw_pictures()
         if self.checkpointer is not None:
@@ -408,7 +428,27 @@ class CodecBrain(sb.Brain):
             )
 
     def on_evaluate_start(self, max_key=None, min_key="mel_mae"):
-        """Load the checkpoint that did best in validation."""
+        """Load the checkpoint that did best in validation.
+
+        Arguments
+        ---------
+        max_key : str, optional
+            Metric of which the highest value is best.
+        min_key : str, optional
+            Metric of which the lowest value is best.
+        """
+        if (
+            self.checkpointer is not None
+            and self.checkpointer.find_checkpoint(
+                max_key=max_key, min_key=min_key
+            )
+            is None
+        ):
+            logger.warning(
+                "No checkpoint has been validated with the quantiser yet: "
+                "evaluating the newest one"
+            )
+            max_key = min_key = None
         super().on_evaluate_start(max_key, min_key)
 
     def _draw_pictures(self):
@@ -419,6 +459,14 @@ class CodecBrain(sb.Brain):
         for train_logger in self.train_loggers:
             if hasattr(train_logger, "log_pair"):
                 train_logger.log_pair(*pair)
+
+    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        # Gradients are not saved: wait until none are accumulated.
+        if self.step % self.grad_accumulation_factor != 0:
+            return False
+        return super()._should_save_intra_epoch_ckpt(
+            last_ckpt_time, steps_since_ckpt
+        )
 
     @mark_as_saver
     def _save(self, path):
@@ -436,7 +484,8 @@ class CodecBrain(sb.Brain):
         del end_of_epoch
         with Path(path).open(encoding="utf-8") as stream:
             state = yaml.safe_load(stream)
-        self.window = Window.from_state(state.pop("window"))
+        if "window" in state:
+            self.window = Window.from_state(state.pop("window"))
         for name, value in state.items():
             setattr(self, name, value)
 
@@ -459,10 +508,16 @@ def _part(outputs, items):
 
 
 def _mean_metrics(name, values):
-    """Average a metric over items; one with several values by each."""
+    """Average a metric, or each of its parts, over the items that have it."""
+    parts = {name: values}
     if isinstance(values[0], dict):
-        return {
-            f"{name}_{key}": sum(float(v[key]) for v in values) / len(values)
+        parts = {
+            f"{name}_{key}": [value[key] for value in values]
             for key in values[0]
         }
-    return {name: sum(float(v) for v in values) / len(values)}
+    means = {}
+    for part, numbers in parts.items():
+        finite = [float(n) for n in numbers if math.isfinite(n)]
+        if finite:
+            means[part] = sum(finite) / len(finite)
+    return means

@@ -27,8 +27,9 @@ class CodebookHealth:
     """Keeps the codebooks of a residual vector quantiser alive.
 
     Steps are optimiser steps. All ranks of a distributed run must call the
-    same methods in the same steps: what is decided is decided on the latents
-    of all ranks, and the codebooks of rank 0 are broadcast.
+    same methods in the same steps, with latents of the same shape: every
+    rank remembers the latents and counts the tokens of all ranks, and the
+    codebooks of rank 0 are broadcast.
 
     Arguments
     ---------
@@ -39,7 +40,7 @@ class CodebookHealth:
         codebooks are initialised from the residuals of recent latents;
         with 0 steps they stay as they are.
     pool_size : int
-        Recent latents kept on each rank for initialisation and restart.
+        Recent latents kept for initialisation and restart.
     restart_every : int
         Steps between restarts of dead codes; 0 switches them off.
     dead_below : float
@@ -87,6 +88,7 @@ class CodebookHealth:
         self.cluster_iterations = cluster_iterations
         self.seed = seed
         self.pool = None
+        self.maintained = None
         self.counts = torch.zeros(
             quantizer.num_codebooks, quantizer.codebook_size, dtype=torch.long
         )
@@ -119,20 +121,29 @@ class CodebookHealth:
         latent : torch.Tensor
             float [batch, latent_dim, frames].
         tokens : torch.Tensor or None
-            int64 [batch, frames, codebooks]; None while warming up.
+            int64 [batch, frames, codebooks], -1 where there is no token;
+            None while warming up.
         """
         if not self.active:
             return
         latent = latent.detach().transpose(1, 2).flatten(0, 1).float()
+        latent = _gathered(latent)
         if self.pool is not None:
             latent = torch.cat([self.pool.to(latent.device), latent])
         self.pool = latent[-self.pool_size :]
         if tokens is not None:
+            size = self.counts.shape[1]
             self.counts = self.counts.to(tokens.device)
-            for k in range(tokens.shape[-1]):
-                self.counts[k] += torch.bincount(
-                    tokens[..., k].flatten(), minlength=self.counts.shape[1]
-                )
+            counts = torch.stack(
+                [
+                    # Shifted by one: -1 stands for no token.
+                    torch.bincount(index + 1, minlength=size + 1)[1:]
+                    for index in tokens.flatten(0, 1).unbind(-1)
+                ]
+            )
+            if _distributed():
+                torch.distributed.all_reduce(counts)
+            self.counts[: len(counts)] += counts
 
     def maintain(self, step):
         """Initialise or restart codes where this step calls for it.
@@ -149,6 +160,11 @@ class CodebookHealth:
         Maintenance
             What was done.
         """
+        # An epoch can end within a window of gradient accumulation, whose
+        # step then begins anew: with hardly a token counted since.
+        if step == self.maintained:
+            return Maintenance(False, [])
+        self.maintained = step
         if self.warmup_steps and step == self.warmup_steps:
             return Maintenance(self._initialize(step), [])
         since = step - self.warmup_steps
@@ -156,25 +172,18 @@ class CodebookHealth:
             return Maintenance(False, self._restart(step))
         return Maintenance(False, [])
 
-    def _gathered_pool(self):
+    def _known_pool(self):
         if self.pool is None:
             raise ConfigurationError(
                 "the codebooks cannot be initialised without latents: call "
                 "observe() in every step before"
             )
-        if not _distributed():
-            return self.pool
-        pools = [
-            torch.empty_like(self.pool)
-            for _ in range(torch.distributed.get_world_size())
-        ]
-        torch.distributed.all_gather(pools, self.pool.contiguous())
-        return torch.cat(pools)
+        return self.pool
 
     @torch.no_grad()
     def _initialize(self, step):
         generator = torch.Generator().manual_seed(self.seed + step)
-        residual = self._gathered_pool()
+        residual = self._known_pool()
         for stage in self.quantizer.quantizers:
             _fit_projections(stage, residual)
             projected = _project(stage, residual)
@@ -190,11 +199,9 @@ class CodebookHealth:
     @torch.no_grad()
     def _restart(self, step):
         generator = torch.Generator().manual_seed(self.seed + step)
-        counts = self.counts.clone()
-        if _distributed():
-            torch.distributed.all_reduce(counts)
+        counts = self.counts
         enough = self.dead_below * counts.sum(1) / counts.shape[1]
-        residual = self._gathered_pool()
+        residual = self._known_pool()
         restarted = []
         for k, stage in enumerate(self.quantizer.quantizers):
             dead = counts[k] < enough[k]
@@ -215,13 +222,23 @@ class CodebookHealth:
 
     @mark_as_saver
     def _save(self, path):
-        torch.save({"pool": self.pool, "counts": self.counts}, path)
+        torch.save(
+            {
+                "pool": self.pool,
+                "counts": self.counts,
+                "maintained": self.maintained,
+            },
+            path,
+        )
 
     @mark_as_loader
     def _load(self, path, end_of_epoch):
         del end_of_epoch
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        # Codes may be restarted before the next latents are observed.
+        device = self.quantizer.quantizers[0].codebook.weight.device
+        state = torch.load(path, map_location=device, weights_only=True)
         self.pool, self.counts = state["pool"], state["counts"]
+        self.maintained = state.get("maintained")
 
 
 class Maintenance:
@@ -250,6 +267,18 @@ def _distributed():
     return (
         torch.distributed.is_available() and torch.distributed.is_initialized()
     )
+
+
+def _gathered(rows):
+    """Concatenate the rows of all ranks."""
+    if not _distributed():
+        return rows
+    parts = [
+        torch.empty_like(rows)
+        for _ in range(torch.distributed.get_world_size())
+    ]
+    torch.distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
 
 
 def _project(stage, residual):

@@ -60,13 +60,14 @@ class Window:
         Arguments
         ---------
         tokens : torch.Tensor
-            int64 [batch, frames, codebooks].
+            int64 [batch, frames, codebooks], -1 where there is no token.
         codebook_size : int
             Codewords of a codebook.
         """
         counts = torch.stack(
             [
-                torch.bincount(index, minlength=codebook_size)
+                # Shifted by one: -1 stands for no token.
+                torch.bincount(index + 1, minlength=codebook_size + 1)[1:]
                 for index in tokens.flatten(0, 1).unbind(-1)
             ]
         )
@@ -161,19 +162,24 @@ class History:
         self.folder = Path(folder)
         self.file = self.folder / "history.jsonl"
 
-    def resume(self, step):
-        """Drop the lines after a step.
+    def resume(self, step, in_epoch=False):
+        """Drop the lines after a step, and those of a test.
 
         Arguments
         ---------
         step : int
             Optimiser steps done.
+        in_epoch : bool
+            Whether the epoch of this step is not over: then a validation
+            after it, which will be repeated, is dropped too.
         """
         if if_main_process() and self.file.exists():
+            # The test, too, is repeated by the run that follows.
+            last = {"train": step, "valid": step - in_epoch, "test": -1}
             lines = [
                 line
                 for line in self.file.read_text(encoding="utf-8").splitlines()
-                if _step_of(line) <= step
+                if _is_before(line, last)
             ]
             with atomic_path(self.file) as temporary:
                 temporary.write_text(
@@ -248,9 +254,10 @@ class History:
             )
 
 
-def _step_of(line):
+def _is_before(line, last):
     # A kill can leave half a line at the end.
     try:
-        return json.loads(line)["step"]
+        stats = json.loads(line)
+        return stats["step"] <= last[stats["stage"]]
     except (json.JSONDecodeError, KeyError):
-        return float("inf")
+        return False

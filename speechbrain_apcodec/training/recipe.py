@@ -4,6 +4,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -78,4 +79,9 @@ def run_recipe(prepare, arguments=None):
         },
         valid_loader_kwargs=hparams["valid_loader_options"],
     )
+    if json.loads(Path(hparams["test_manifest"]).read_text(encoding="utf-8")):
+        brain.evaluate(
+            hparams["make_test_data"](),
+            test_loader_kwargs=hparams["valid_loader_options"],
+        )
     return brain
