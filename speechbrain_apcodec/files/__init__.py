@@ -1,0 +1,1 @@
+"""What is stored: the bitstream and the coding of whole files."""

@@ -1,0 +1,282 @@
+"""Whole recordings through the codec: file to ``.apc`` and back.
+
+A recording may have any rate, any number of channels and any length from one
+sample. Each channel is resampled to the codec's rate and coded by itself, so
+that memory grows with one channel. What comes back has the original's
+length, rate, channels and sample format.
+
+Paper: https://arxiv.org/abs/2402.10533
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import torch
+from tqdm import tqdm
+
+from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
+from speechbrain_apcodec.utils.audio import (
+    check_destination,
+    read_audio,
+    read_audio_info,
+    resample,
+    storable_subtype,
+    write_audio,
+)
+from speechbrain_apcodec.utils.errors import BitstreamError
+
+
+def bitstream_model_id(model):
+    """Name a model and its weights as an ``.apc`` file does.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec.
+
+    Returns
+    -------
+    str
+        ``NAME@`` and the first 16 hex digits of the weights' SHA-256.
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> bitstream_model_id(
+    ...     SimpleNamespace(model_id="mini", weights_sha256="0123456789abcdef")
+    ... )
+    'mini@0123456789abcdef'
+    """
+    return f"{model.model_id}@{model.weights_sha256[:16]}"
+
+
+def encode_recording(model, wav, sample_rate, subtype, num_codebooks=None):
+    """Turn a recording into tokens, one channel after the other.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec.
+    wav : torch.Tensor
+        float ``[channels, samples]``.
+    sample_rate : int
+        Its rate in Hz.
+    subtype : str
+        Its sample format, in soundfile's names.
+    num_codebooks : int or None
+        Codebooks to use; all of them by default.
+
+    Returns
+    -------
+    header : ApcHeader
+        What the tokens stand for.
+    tokens : torch.Tensor
+        int64 ``[channels, frames, num_codebooks]``.
+
+    Raises
+    ------
+    APCodecError
+        If the codec has no such number of codebooks, or no ``.apc`` file can
+        describe the recording.
+    """
+    if num_codebooks is None:
+        num_codebooks = model.num_codebooks
+    header = ApcHeader(
+        model_id=bitstream_model_id(model),
+        codec_rate=model.sample_rate,
+        sample_rate=sample_rate,
+        num_samples=wav.shape[-1],
+        hop_length=model.hop_length,
+        num_codebooks=num_codebooks,
+        codebook_size=model.codebook_size,
+        channels=wav.shape[0],
+        subtype=subtype,
+    )
+    tokens = torch.empty(header.tokens_shape, dtype=torch.int64)
+    for index, channel in enumerate(_progress(wav, "encode")):
+        channel = resample(channel, sample_rate, model.sample_rate)
+        coded, _ = model.encode(
+            channel[None].to(model.device), num_codebooks=num_codebooks
+        )
+        tokens[index] = coded[0]
+    return header, tokens
+
+
+def decode_recording(model, header, tokens):
+    """Turn tokens back into a recording, one channel after the other.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec that made the tokens.
+    header : ApcHeader
+        What the tokens stand for.
+    tokens : torch.Tensor
+        int64 ``[channels, frames, num_codebooks]``.
+
+    Returns
+    -------
+    torch.Tensor
+        float32 ``[channels, samples]`` at the original's rate and length.
+
+    Raises
+    ------
+    BitstreamError
+        If another model made the tokens.
+    """
+    model_id = bitstream_model_id(model)
+    made_by = (
+        header.model_id,
+        header.codec_rate,
+        header.hop_length,
+        header.codebook_size,
+    )
+    codec = model_id, model.sample_rate, model.hop_length, model.codebook_size
+    if made_by != codec or header.num_codebooks > model.num_codebooks:
+        raise BitstreamError(
+            f"the tokens were made by model {header.model_id}, this is "
+            f"{model_id}: decode with the model that encoded"
+        )
+    wav = torch.empty(header.channels, header.num_samples)
+    for index, channel in enumerate(_progress(tokens, "decode")):
+        decoded, _ = model.decode(
+            channel[None].to(model.device), num_samples=header.codec_samples
+        )
+        wav[index] = resample(
+            decoded[0].float().cpu(),
+            header.codec_rate,
+            header.sample_rate,
+            num_samples=header.num_samples,
+        )
+    return wav
+
+
+def encode_file(model, in_path, apc_path, num_codebooks=None):
+    """Encode an audio file into an ``.apc`` file.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec.
+    in_path : str or pathlib.Path
+        An audio file.
+    apc_path : str or pathlib.Path
+        The ``.apc`` file to write.
+    num_codebooks : int or None
+        Codebooks to use; all of them by default.
+
+    Returns
+    -------
+    ApcHeader
+        What the file says about the recording.
+
+    Raises
+    ------
+    APCodecError
+        If the recording cannot be read or coded; nothing is written then.
+
+    Example
+    -------
+    >>> from speechbrain_apcodec import DEFAULT_MODEL
+    >>> from speechbrain_apcodec.inference import APCodec
+    >>> model = APCodec.from_hparams(DEFAULT_MODEL)  # doctest: +SKIP
+    >>> encode_file(model, "in.wav", "tokens.apc").bitrate  # doctest: +SKIP
+    6000.0
+    """
+    check_destination(apc_path)
+    recording = _read_recording(in_path)
+    header, tokens = encode_recording(model, *recording, num_codebooks)
+    write_apc(apc_path, header, tokens.numpy())
+    return header
+
+
+def decode_file(model, apc_path, out_path):
+    """Decode an ``.apc`` file into an audio file.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec that made the ``.apc`` file.
+    apc_path : str or pathlib.Path
+        The ``.apc`` file.
+    out_path : str or pathlib.Path
+        The audio file to write. Its suffix names the container; it gets the
+        original's sample format where the container offers it.
+
+    Returns
+    -------
+    ApcHeader
+        What the ``.apc`` file says about the recording.
+
+    Raises
+    ------
+    APCodecError
+        If the ``.apc`` file is damaged or of another model; nothing is
+        written then.
+
+    Example
+    -------
+    >>> from speechbrain_apcodec import DEFAULT_MODEL
+    >>> from speechbrain_apcodec.inference import APCodec
+    >>> model = APCodec.from_hparams(DEFAULT_MODEL)  # doctest: +SKIP
+    >>> decode_file(model, "tokens.apc", "out.wav").subtype  # doctest: +SKIP
+    'PCM_16'
+    """
+    check_destination(out_path)
+    header, tokens = read_apc(apc_path)
+    storable_subtype(out_path, header.subtype)
+    wav = decode_recording(model, header, torch.from_numpy(tokens))
+    write_audio(out_path, wav, header.sample_rate, header.subtype)
+    return header
+
+
+def roundtrip_file(model, in_path, out_path, num_codebooks=None):
+    """Encode and decode an audio file without keeping the tokens.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec.
+    in_path : str or pathlib.Path
+        An audio file.
+    out_path : str or pathlib.Path
+        The audio file to write, with the length, rate, channels and sample
+        format of the input.
+    num_codebooks : int or None
+        Codebooks to use; all of them by default.
+
+    Returns
+    -------
+    ApcHeader
+        What an ``.apc`` file would say about the recording.
+
+    Raises
+    ------
+    APCodecError
+        If the recording cannot be read or coded; nothing is written then.
+
+    Example
+    -------
+    >>> from speechbrain_apcodec import DEFAULT_MODEL
+    >>> from speechbrain_apcodec.inference import APCodec
+    >>> model = APCodec.from_hparams(DEFAULT_MODEL)  # doctest: +SKIP
+    >>> roundtrip_file(model, "in.wav", "out.wav").channels  # doctest: +SKIP
+    1
+    """
+    check_destination(out_path)
+    recording = _read_recording(in_path)
+    storable_subtype(out_path, recording[-1])
+    header, tokens = encode_recording(model, *recording, num_codebooks)
+    wav = decode_recording(model, header, tokens)
+    write_audio(out_path, wav, header.sample_rate, header.subtype)
+    return header
+
+
+def _read_recording(path):
+    """Return wav [channels, samples], rate and sample format of a file."""
+    return *read_audio(path), read_audio_info(path).subtype
+
+
+def _progress(channels, task):
+    """Show a bar of the channels done, on terminals only."""
+    return tqdm(channels, task, unit="channel", leave=False, disable=None)
