@@ -1,0 +1,50 @@
+"""Turn checkpoints of the published format into a model folder.
+
+The published quantiser lies in the encoder's checkpoint. With the
+discriminators the folder also serves 'apcodec losses'.
+
+For example:
+  apcodec convert --encoder g_encoder --decoder g_decoder converted
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "--encoder",
+        required=True,
+        metavar="FILE",
+        help="checkpoint {'encoder': state}",
+    )
+    parser.add_argument(
+        "--decoder",
+        required=True,
+        metavar="FILE",
+        help="checkpoint {'decoder': state}",
+    )
+    parser.add_argument(
+        "--discriminators",
+        metavar="FILE",
+        help="checkpoint {'mpd': state, 'mrd': state}",
+    )
+    parser.add_argument("output", metavar="OUT_DIR", help="folder to write")
+    parser.add_argument(
+        "--name", help="the model's id (default: the name of OUT_DIR)"
+    )
+
+
+def run(arguments):
+    """Convert and say where the model is."""
+    from speechbrain_apcodec.inference.convert import convert
+
+    convert(
+        arguments.encoder,
+        arguments.decoder,
+        arguments.output,
+        discriminators=arguments.discriminators,
+        name=arguments.name,
+    )
+    print(f"{arguments.output}: use it with --model {arguments.output}")

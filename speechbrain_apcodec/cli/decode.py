@@ -1,0 +1,38 @@
+"""Restore a recording from an .apc file.
+
+The result has the length, rate, channels and sample format of the original.
+Its suffix chooses the container (.wav, .flac, .ogg...).
+
+For example:
+  apcodec decode speech.apc restored.wav
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from speechbrain_apcodec.cli.model import (
+    add_device_argument,
+    add_model_argument,
+    load_model,
+)
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument("input", metavar="APC", help=".apc file to decode")
+    parser.add_argument("output", metavar="AUDIO", help="recording to write")
+    add_model_argument(parser)
+    add_device_argument(parser)
+
+
+def run(arguments):
+    """Decode a file and say what it is."""
+    from speechbrain_apcodec.files.coding import decode_file
+
+    header = decode_file(
+        load_model(arguments), arguments.input, arguments.output
+    )
+    print(
+        f"{arguments.output}: {header.seconds:.2f} s, "
+        f"{header.sample_rate} Hz, {header.channels} channel(s)"
+    )

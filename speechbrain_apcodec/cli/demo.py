@@ -1,0 +1,113 @@
+"""Code a clip that comes with the package, to hear and see the codec.
+
+Writes original.wav, decoded.wav, tokens.apc, tokens.npy ([frames,
+codebooks]) and spectrograms.png, and prints bitrate, quality and speed. Needs
+no network.
+
+For example:
+  apcodec demo apcodec_demo
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import time
+from pathlib import Path
+
+import speechbrain_apcodec
+from speechbrain_apcodec.cli.model import (
+    add_codebooks_argument,
+    add_device_argument,
+    add_model_argument,
+    load_model,
+)
+
+_FOLDER = Path(speechbrain_apcodec.__file__).parent / "pretrained" / "clips"
+
+#: Highest frequency in each clip, Hz. Above it a distance in the spectrum
+#: would compare silence with silence.
+_BANDS = {"ccby3_gcin_chulo": 17000, "ccbysa3_0ad_persian": 20500}
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "output",
+        nargs="?",
+        default="apcodec_demo",
+        metavar="OUT_DIR",
+        help="folder to write, made if missing (default: apcodec_demo)",
+    )
+    parser.add_argument(
+        "--clip",
+        choices=_BANDS,
+        default="ccby3_gcin_chulo",
+        help="which clip (default: ccby3_gcin_chulo)",
+    )
+    add_codebooks_argument(parser)
+    add_model_argument(parser)
+    add_device_argument(parser)
+
+
+def run(arguments):
+    """Code the clip, measure and draw it."""
+    import numpy
+
+    from speechbrain_apcodec.evaluation.metrics import (
+        log_spectral_distance,
+        mel_distance,
+    )
+    from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
+    from speechbrain_apcodec.files.coding import decode_file, encode_file
+    from speechbrain_apcodec.utils.audio import read_audio, write_audio
+    from speechbrain_apcodec.utils.figures import save_spectrogram_pair
+
+    model = load_model(arguments)
+    folder = Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    original, sample_rate = read_audio(_FOLDER / f"{arguments.clip}.flac")
+    write_audio(folder / "original.wav", original, sample_rate)
+
+    apc = folder / "tokens.apc"
+    start = time.perf_counter()
+    header = encode_file(
+        model, folder / "original.wav", apc, arguments.codebooks
+    )
+    encoded = time.perf_counter()
+    decode_file(model, apc, folder / "decoded.wav")
+    finished = time.perf_counter()
+
+    _, tokens = read_apc(apc)
+    numpy.save(folder / "tokens.npy", tokens[0].astype(numpy.int16))
+    decoded, _ = read_audio(folder / "decoded.wav")
+    save_spectrogram_pair(
+        folder / "spectrograms.png",
+        original[0],
+        decoded[0],
+        sample_rate,
+        title=f"{arguments.clip}, {model.model_id}",
+    )
+    band = _BANDS[arguments.clip]
+    lsd, mel = (
+        distance(original[0], decoded[0], sample_rate, max_frequency=band)
+        for distance in (log_spectral_distance, mel_distance)
+    )
+    kbps = measured_kbps(apc.stat().st_size, header)
+    facts = {
+        "model": model.model_id,
+        "clip": f"{arguments.clip}, {header.seconds:.2f} s",
+        "tokens": f"{header.num_frames} frames x {header.num_codebooks} "
+        "codebooks",
+        "bitrate": f"{header.bitrate / 1000:.2f} kbps "
+        f"({kbps:.2f} kbps with the header of tokens.apc)",
+        "LSD": f"{lsd:.3f} up to {band} Hz, the band of the clip (0 is best)",
+        "mel distance": f"{mel:.3f} likewise",
+        "speed": f"encoding {header.seconds / (encoded - start):.1f}, "
+        f"decoding {header.seconds / (finished - encoded):.1f} "
+        "times real time",
+        "written": f"original.wav, decoded.wav, tokens.apc, tokens.npy and "
+        f"spectrograms.png in {folder}",
+    }
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:{width}}  {value}")

@@ -1,0 +1,47 @@
+"""Compress a recording into an .apc file.
+
+Any rate, any number of channels, any format that soundfile reads.
+
+For example:
+  apcodec encode speech.wav speech.apc
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from speechbrain_apcodec.cli.model import (
+    add_codebooks_argument,
+    add_device_argument,
+    add_model_argument,
+    load_model,
+)
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument("input", metavar="AUDIO", help="recording to compress")
+    parser.add_argument("output", metavar="APC", help=".apc file to write")
+    add_codebooks_argument(parser)
+    add_model_argument(parser)
+    add_device_argument(parser)
+
+
+def run(arguments):
+    """Encode a file and say what it became."""
+    from pathlib import Path
+
+    from speechbrain_apcodec.files.bitstream import measured_kbps
+    from speechbrain_apcodec.files.coding import encode_file
+
+    header = encode_file(
+        load_model(arguments),
+        arguments.input,
+        arguments.output,
+        arguments.codebooks,
+    )
+    num_bytes = Path(arguments.output).stat().st_size
+    print(
+        f"{arguments.output}: {header.seconds:.2f} s in {num_bytes} bytes, "
+        f"{measured_kbps(num_bytes, header):.2f} kbps "
+        f"({header.bitrate / 1000:.2f} kbps without header)"
+    )

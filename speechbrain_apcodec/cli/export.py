@@ -1,0 +1,48 @@
+"""Make a model folder from a checkpoint of a training run.
+
+The folder holds all that inference needs and nothing of the training. Of a
+run's folder the best or last checkpoint is taken.
+
+For example:
+  apcodec export results/apcodec_mini my_model
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "checkpoint",
+        metavar="CKPT_DIR",
+        help="folder save/CKPT+... of a run, or the run's folder",
+    )
+    parser.add_argument("output", metavar="OUT_DIR", help="folder to write")
+    parser.add_argument(
+        "--name", help="the model's id (default: the name of OUT_DIR)"
+    )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="store the weights in 16 bits: half the size",
+    )
+    parser.add_argument(
+        "--discriminators",
+        action="store_true",
+        help="add the discriminators, for 'apcodec losses'",
+    )
+
+
+def run(arguments):
+    """Export and say where the model is."""
+    from speechbrain_apcodec.inference.export import export
+
+    export(
+        arguments.checkpoint,
+        arguments.output,
+        name=arguments.name,
+        half=arguments.half,
+        discriminators=arguments.discriminators,
+    )
+    print(f"{arguments.output}: use it with --model {arguments.output}")

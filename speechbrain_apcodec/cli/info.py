@@ -1,0 +1,84 @@
+"""Describe an .apc file or a model.
+
+An .apc file is checked on the way: a damaged one is an error.
+
+For example:
+  apcodec info speech.apc
+  apcodec info                    the model inside the package
+  apcodec info path/to/model
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from pathlib import Path
+
+from speechbrain_apcodec.cli.model import (
+    add_device_argument,
+    add_model_argument,
+    load_model,
+)
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "subject",
+        nargs="?",
+        metavar="APC_OR_MODEL",
+        help=".apc file, model folder or hub id (default: that of --model)",
+    )
+    add_model_argument(parser)
+    add_device_argument(parser)
+
+
+def run(arguments):
+    """Print one fact a line."""
+    subject = arguments.subject or arguments.model
+    if Path(subject).is_file() or Path(subject).suffix == ".apc":
+        facts = _describe_apc(subject)
+    else:
+        arguments.model = subject
+        facts = _describe_model(load_model(arguments))
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:{width}}  {value}")
+
+
+def _describe_apc(path):
+    """Return the facts of an .apc file."""
+    from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
+
+    header, _ = read_apc(path)
+    num_bytes = Path(path).stat().st_size
+    return {
+        "model": header.model_id,
+        "length": f"{header.seconds:.3f} s ({header.num_samples} samples)",
+        "sample rate": f"{header.sample_rate} Hz",
+        "channels": header.channels,
+        "sample format": header.subtype,
+        "codec rate": f"{header.codec_rate} Hz",
+        "frames": f"{header.num_frames} a channel, "
+        f"{header.frame_rate:g} per second",
+        "codebooks": f"{header.num_codebooks} of {header.codebook_size} "
+        f"codewords ({header.bits_per_token} bits)",
+        "bitrate": f"{header.bitrate / 1000:g} kbps "
+        f"({measured_kbps(num_bytes, header):.2f} kbps with the header)",
+        "size": f"{num_bytes} bytes",
+    }
+
+
+def _describe_model(model):
+    """Return the facts of a model."""
+    parameters = sum(p.numel() for p in model.mods["codec"].parameters())
+    return {
+        "model": model.model_id,
+        "weights": f"SHA-256 {model.weights_sha256}",
+        "parameters": f"{parameters:,}",
+        "sample rate": f"{model.sample_rate} Hz",
+        "frames": f"{model.frame_rate:g} per second "
+        f"({model.hop_length} samples each)",
+        "codebooks": f"{model.num_codebooks} of {model.codebook_size} "
+        "codewords",
+        "bitrate": f"{model.bitrate() / 1000:g} kbps",
+    }

@@ -1,0 +1,38 @@
+"""Print every term of the training loss on one recording, as JSON.
+
+The answer to "are my losses normal?": each term unweighted, then the
+weighted totals. The model has to have its discriminators.
+
+For example:
+  apcodec losses --model my_model segment.wav
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import json
+
+from speechbrain_apcodec.cli.model import (
+    add_device_argument,
+    add_model_argument,
+    checked_device,
+)
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument("input", metavar="AUDIO", help="recording to measure")
+    add_model_argument(parser)
+    add_device_argument(parser)
+
+
+def run(arguments):
+    """Print the losses."""
+    from speechbrain_apcodec.inference.reference_losses import reference_losses
+
+    losses = reference_losses(
+        arguments.model,
+        arguments.input,
+        run_opts={"device": checked_device(arguments.device)},
+    )
+    print(json.dumps(losses, indent=1))

@@ -1,0 +1,160 @@
+"""The command ``apcodec``.
+
+Each command is a module of this package with ``add_arguments(parser)`` and
+``run(arguments)``. PyTorch is imported by the functions that a command calls,
+never at import: ``--help`` answers at once.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+from contextlib import contextmanager, nullcontext
+
+from speechbrain_apcodec import __version__
+from speechbrain_apcodec.cli import (
+    convert,
+    decode,
+    demo,
+    encode,
+    export,
+    info,
+    losses,
+    roundtrip,
+    train,
+)
+from speechbrain_apcodec.utils.errors import APCodecError
+
+#: Every command, in the order in which ``--help`` lists them.
+COMMANDS = {
+    "demo": demo,
+    "encode": encode,
+    "decode": decode,
+    "roundtrip": roundtrip,
+    "info": info,
+    "train": train,
+    "export": export,
+    "convert": convert,
+    "losses": losses,
+}
+
+_DESCRIPTION = """\
+APCodec: a neural codec that turns speech into a few kilobits per second and
+back. Start with
+
+  apcodec demo                        code a clip that comes with the package
+  apcodec encode speech.wav s.apc     compress a recording
+  apcodec decode s.apc speech2.wav    and restore it
+"""
+
+_EPILOG = """\
+'apcodec COMMAND --help' explains a command, with an example.
+The exit code is 0 if all went well and 2 if the input is at fault; no output
+file is left then.
+"""
+
+
+def main(argv=None):
+    """Run a command line.
+
+    Arguments
+    ---------
+    argv : list of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0 for success, 2 for a fault of the input, 130 if the
+        user interrupted.
+
+    Example
+    -------
+    >>> main(["info", "no-such-file.apc"])
+    2
+    """
+    arguments = build_parser().parse_args(argv)
+    try:
+        # A run's log is what its user waits for; elsewhere it is noise.
+        with nullcontext() if arguments.command == "train" else _quiet():
+            arguments.run(arguments)
+        sys.stdout.flush()
+    except APCodecError as error:
+        return _fail(error)
+    except BrokenPipeError:
+        # The reader, such as `head`, has enough. Python would complain once
+        # more when it closes the stream at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if arguments.command == "train":
+            raise  # it may come from anywhere: the traceback is wanted
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        print("apcodec: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser():
+    """Make the parser with all commands.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+
+    Example
+    -------
+    >>> build_parser().parse_args(["encode", "in.wav", "out.apc"]).command
+    'encode'
+    """
+    parser = argparse.ArgumentParser(
+        prog="apcodec",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"apcodec {__version__}",
+    )
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
+    for name, module in COMMANDS.items():
+        # A module's docstring is its command's help: summary, explanation
+        # and example, said once. Its last paragraph names the authors.
+        summary, _, rest = module.__doc__.partition("\n")
+        command = commands.add_parser(
+            name,
+            help=summary.rstrip("."),
+            description=f"{summary}\n{rest.rpartition('Authors')[0].rstrip()}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def _fail(message):
+    """Print one line, whatever line breaks the message has."""
+    print("apcodec: error:", " ".join(str(message).split()), file=sys.stderr)
+    return 2
+
+
+@contextmanager
+def _quiet():
+    """Keep what PyTorch and SpeechBrain say to developers off the screen."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(disabled)

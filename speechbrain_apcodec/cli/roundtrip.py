@@ -1,0 +1,43 @@
+"""Encode and decode a recording, to hear what the codec does.
+
+The result has the length, rate, channels and sample format of the original.
+
+For example:
+  apcodec roundtrip speech.wav decoded.wav
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from speechbrain_apcodec.cli.model import (
+    add_codebooks_argument,
+    add_device_argument,
+    add_model_argument,
+    load_model,
+)
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument("input", metavar="AUDIO", help="recording to code")
+    parser.add_argument("output", metavar="OUT", help="recording to write")
+    add_codebooks_argument(parser)
+    add_model_argument(parser)
+    add_device_argument(parser)
+
+
+def run(arguments):
+    """Encode and decode a file and say at which bitrate."""
+    from speechbrain_apcodec.files.coding import roundtrip_file
+
+    header = roundtrip_file(
+        load_model(arguments),
+        arguments.input,
+        arguments.output,
+        arguments.codebooks,
+    )
+    print(
+        f"{arguments.output}: {header.seconds:.2f} s, "
+        f"{header.sample_rate} Hz, {header.channels} channel(s), "
+        f"coded at {header.bitrate / 1000:.2f} kbps"
+    )

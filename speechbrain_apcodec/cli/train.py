@@ -1,0 +1,104 @@
+"""Train a codec: run a recipe by the name of its configuration.
+
+What follows the name goes to the recipe: any key of its YAML, and
+SpeechBrain's own options such as --device or --precision. The same command
+again continues the run. For several GPUs start the recipe's train.py with
+torchrun.
+
+For example:
+  apcodec train AudioFolder/mini --data_folder recordings
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import argparse
+import runpy
+import sys
+from pathlib import Path
+
+import speechbrain_apcodec
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="DATASET/NAME, such as AudioFolder/mini; a wrong name lists all",
+    )
+    parser.add_argument(
+        "overrides",
+        nargs=argparse.REMAINDER,
+        metavar="...",
+        help="options for the recipe, such as --number_of_epochs 3",
+    )
+
+
+def run(arguments):
+    """Run the recipe's script as if it were called by its path."""
+    hparams = find_hparams(arguments.config)
+    script = hparams.parents[1] / "train.py"
+    sys.argv = [str(script), str(hparams), *arguments.overrides]
+    # As Python does for a script: the recipe imports its prepare function.
+    sys.path.insert(0, str(script.parent))
+    runpy.run_path(str(script), run_name="__main__")
+
+
+def find_hparams(name, recipes=None):
+    """Find the YAML of a configuration.
+
+    Arguments
+    ---------
+    name : str
+        ``DATASET/NAME``.
+    recipes : str or pathlib.Path, optional
+        Folder of the recipes; those of the package by default.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none of that name; the message lists all.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> recipes = Path(tempfile.mkdtemp())
+    >>> folder = recipes / "VCTK" / "codec" / "hparams"
+    >>> folder.mkdir(parents=True)
+    >>> (folder / "mini.yaml").touch()
+    >>> find_hparams("VCTK/mini", recipes) == folder / "mini.yaml"
+    True
+    >>> find_hparams("VCTK/maxi", recipes)
+    Traceback (most recent call last):
+        ...
+    speechbrain_apcodec.utils.errors.ConfigurationError: there is no \
+configuration VCTK/maxi: choose from VCTK/mini
+    """
+    recipes = _recipes() if recipes is None else Path(recipes)
+    known = {
+        f"{path.relative_to(recipes).parts[0]}/{path.stem}": path
+        for path in sorted(recipes.glob("*/codec/hparams/*.yaml"))
+        if path.name != "dataset.yaml"  # what a dataset's YAMLs share
+    }
+    if name not in known:
+        raise ConfigurationError(
+            f"there is no configuration {name}: choose from {', '.join(known)}"
+        )
+    return known[name]
+
+
+def _recipes():
+    """Return the recipes' folder, inside the package or the checkout."""
+    package = Path(speechbrain_apcodec.__file__).parent
+    for folder in (package / "recipes", package.parent / "recipes"):
+        if folder.is_dir():
+            return folder
+    raise ConfigurationError(
+        "this installation has no recipes: install speechbrain_apcodec again"
+    )

@@ -1,0 +1,391 @@
+"""The command line: what it writes, what it says, and how it fails."""
+
+import json
+import subprocess
+import sys
+import warnings
+
+import numpy
+import pytest
+import soundfile
+import torch
+
+from speechbrain_apcodec.cli import train
+from speechbrain_apcodec.cli.main import COMMANDS, main
+from speechbrain_apcodec.files.bitstream import read_apc
+from speechbrain_apcodec.utils.audio import (
+    read_audio,
+    read_audio_info,
+    write_audio,
+)
+from tests.golden_weights import golden_losses
+
+INFO_SOON = """
+import sys, time
+from speechbrain_apcodec.cli.main import main
+time.sleep(0.2)
+sys.exit(main(["info", sys.argv[1]]))
+"""
+
+
+@pytest.fixture
+def speech(tmp_path):
+    """A stereo recording of 0.1 s at 44.1 kHz, 24 bits."""
+    path = tmp_path / "in.wav"
+    generator = torch.Generator().manual_seed(0)
+    wav = 0.2 * torch.randn(2, 4410, generator=generator)
+    write_audio(path, wav, 44100, "PCM_24")
+    return path
+
+
+@pytest.fixture
+def call(tiny_model_folder, capsys):
+    """Run a command with the tiny model; return code, stdout and stderr."""
+
+    def run(*arguments, model=tiny_model_folder):
+        code = main([*map(str, arguments), "--model", str(model)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def bad_recording(tmp_path, fault):
+    """Return the path of a recording with a fault."""
+    path = tmp_path / "bad.wav"
+    if fault == "folder":
+        path.mkdir()
+    elif fault == "empty":
+        path.touch()
+    elif fault == "no samples":
+        soundfile.write(path, numpy.zeros((0, 1)), 48000)
+    elif fault == "text":
+        path.write_text("no audio\n" * 100)
+    elif fault == "nan":
+        samples = numpy.array([0.0, numpy.nan, 0.0])
+        soundfile.write(path, samples, 48000, subtype="FLOAT")
+    return path
+
+
+def run_python(code):
+    """Run code in a Python that has imported nothing yet."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_help_comes_without_torch_or_numpy():
+    shown = run_python(
+        "import sys\n"
+        "from speechbrain_apcodec.cli.main import COMMANDS, main\n"
+        "for command in [[], *([name] for name in COMMANDS)]:\n"
+        "    try:\n"
+        "        main([*command, '--help'])\n"
+        "    except SystemExit as end:\n"
+        "        assert end.code == 0\n"
+        "assert not {'torch', 'numpy'} & sys.modules.keys()\n"
+    )
+    for name in COMMANDS:
+        assert f"usage: apcodec {name}" in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_each_command_has_a_working_example(name, capsys):
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    shown = capsys.readouterr().out
+    example = shown.partition("For example:\n")[2].splitlines()[0]
+    command, *arguments = example.split("  ")[1].split()
+    assert command == "apcodec"
+    assert arguments[0] == name
+    assert "Authors" not in shown
+
+
+def test_encode_then_decode_restores_the_file(call, speech, tmp_path):
+    apc, decoded = tmp_path / "a.apc", tmp_path / "out.wav"
+    code, shown, errors = call("encode", speech, apc)
+    assert (code, errors) == (0, "")
+    header, _ = read_apc(apc)
+    assert f"{apc.stat().st_size} bytes" in shown
+    assert f"{header.bitrate / 1000:.2f} kbps" in shown
+    code, shown, errors = call("decode", apc, decoded)
+    assert (code, errors) == (0, "")
+    assert "0.10 s, 44100 Hz, 2 channel(s)" in shown
+    assert read_audio_info(decoded) == read_audio_info(speech)
+
+
+def test_roundtrip_writes_what_decode_writes(call, speech, tmp_path):
+    call("encode", speech, tmp_path / "a.apc", "--codebooks", 1)
+    call("decode", tmp_path / "a.apc", tmp_path / "two.wav")
+    code, shown, _ = call(
+        "roundtrip", speech, tmp_path / "one.wav", "--codebooks", 1
+    )
+    assert code == 0
+    assert "coded at 3.00 kbps" in shown  # two channels of 1.5
+    one, two = (tmp_path / name for name in ("one.wav", "two.wav"))
+    assert torch.equal(read_audio(one)[0], read_audio(two)[0])
+
+
+@pytest.mark.parametrize("command", ["encode", "roundtrip", "losses"])
+@pytest.mark.parametrize(
+    "fault", ["missing", "folder", "empty", "no samples", "text", "nan"]
+)
+def test_bad_recordings_are_one_line_and_no_output(
+    call, tmp_path, command, fault
+):
+    path = bad_recording(tmp_path, fault)
+    before = set(tmp_path.iterdir())
+    output = [] if command == "losses" else [tmp_path / "out.wav"]
+    code, shown, errors = call(command, path, *output)
+    assert code == 2
+    assert shown == ""
+    assert errors.startswith("apcodec: error: ")
+    assert errors.count("\n") == 1
+    assert str(path) in errors
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", ["decode", "info"])
+@pytest.mark.parametrize("fault", ["missing", "empty", "audio", "truncated"])
+def test_bad_apc_files_are_one_line_and_no_output(
+    call, speech, tmp_path, command, fault
+):
+    path = tmp_path / "bad.apc"
+    if fault == "empty":
+        path.touch()
+    elif fault == "audio":
+        path.write_bytes(speech.read_bytes())
+    elif fault == "truncated":
+        call("encode", speech, path)
+        path.write_bytes(path.read_bytes()[:-20])
+    before = set(tmp_path.iterdir())
+    output = [tmp_path / "out.wav"] if command == "decode" else []
+    code, shown, errors = call(command, path, *output)
+    assert (code, shown) == (2, "")
+    assert errors.startswith(f"apcodec: error: {path} ")
+    assert errors.count("\n") == 1
+    assert set(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["out.wav", "--device", "no-such-device"], "no-such-device"),
+        (["out.wav", "--codebooks", "5"], "codebooks"),
+        (["no-such-folder/out.wav"], "no-such-folder"),
+        (["out.txt"], "suffix"),
+    ],
+)
+def test_faults_of_other_arguments(call, speech, monkeypatch, arguments, words):
+    monkeypatch.chdir(speech.parent)
+    code, shown, errors = call("roundtrip", speech, *arguments)
+    assert (code, shown) == (2, "")
+    assert words in errors
+    assert errors.count("\n") == 1
+    assert list(speech.parent.iterdir()) == [speech]
+
+
+def test_a_missing_model_is_named(call, speech, tmp_path):
+    missing = tmp_path / "no" / "such" / "model"
+    code, _, errors = call("info", model=missing)
+    assert code == 2
+    assert str(missing) in errors
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
+def test_codebooks_are_counted_from_one(call, speech, capsys, value):
+    with pytest.raises(SystemExit) as end:
+        call("roundtrip", speech, "out.wav", f"--codebooks={value}")
+    assert end.value.code == 2
+    assert "--codebooks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyboardInterrupt(), 130, "apcodec: interrupted\n"),
+        (
+            PermissionError(13, "Permission denied", "out.wav"),
+            2,
+            "apcodec: error: out.wav: Permission denied\n",
+        ),
+        (
+            OSError(28, "No space left on device"),
+            2,
+            "apcodec: error: No space left on device\n",
+        ),
+    ],
+)
+def test_interruptions_have_no_traceback(call, monkeypatch, error, code, line):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("speechbrain_apcodec.files.coding.roundtrip_file", fail)
+    assert call("roundtrip", "in.wav", "out.wav") == (code, "", line)
+
+
+def test_a_reader_that_has_enough_is_no_error(speech, call, tmp_path):
+    call("encode", speech, tmp_path / "a.apc")
+    done = subprocess.run(
+        # The reader ends before the first line is written.
+        f"'{sys.executable}' -c '{INFO_SOON}' '{tmp_path}/a.apc' | :",
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+
+
+def test_info_describes_a_model(call, tiny_model, tiny_model_folder):
+    code, shown, errors = call("info")
+    assert (code, errors) == (0, "")
+    facts = dict(line.split("  ", 1) for line in shown.splitlines())
+    facts = {name: value.strip() for name, value in facts.items()}
+    parameters = sum(p.numel() for p in tiny_model.mods["codec"].parameters())
+    assert facts["parameters"] == f"{parameters:,}"
+    assert facts["model"] == "tiny"
+    assert facts["bitrate"] == "6 kbps"
+    assert facts["frames"].startswith("150 per second")
+    assert tiny_model.weights_sha256 in facts["weights"]
+    assert call("info", tiny_model_folder, model="elsewhere")[1] == shown
+
+
+def test_info_describes_an_apc_file_without_a_model(call, speech, tmp_path):
+    call("encode", speech, tmp_path / "a.apc")
+    code, shown, _ = call("info", tmp_path / "a.apc", model="elsewhere")
+    assert code == 0
+    header, _ = read_apc(tmp_path / "a.apc")
+    for fact in (header.model_id, "4410 samples", "44100 Hz", "PCM_24"):
+        assert fact in shown
+
+
+def test_losses_prints_json_with_the_golden_keys(call, tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    wav = 0.1 * torch.randn(7960, generator=generator)
+    write_audio(tmp_path / "a.wav", wav, 48000, "FLOAT")
+    code, shown, errors = call("losses", tmp_path / "a.wav")
+    assert (code, errors) == (0, "")
+    losses = json.loads(shown)
+    assert losses.keys() == golden_losses().keys()
+    assert all(numpy.isfinite(list(losses.values())))
+
+
+def test_demo_writes_tokens_audio_and_picture(call, tmp_path):
+    folder = tmp_path / "new" / "demo"
+    code, shown, errors = call("demo", folder)
+    assert (code, errors) == (0, "")
+    assert {path.name for path in folder.iterdir()} == {
+        "original.wav",
+        "decoded.wav",
+        "tokens.apc",
+        "tokens.npy",
+        "spectrograms.png",
+    }
+    info = read_audio_info(folder / "original.wav")
+    assert read_audio_info(folder / "decoded.wav") == info
+    header, tokens = read_apc(folder / "tokens.apc")
+    assert header.num_samples == info.num_samples
+    saved = numpy.load(folder / "tokens.npy")
+    assert saved.dtype == numpy.int16
+    assert numpy.array_equal(saved, tokens[0])
+    for word in ("6.00 kbps", "LSD", "mel distance", "times real time"):
+        assert word in shown
+
+
+def record_calls(monkeypatch, target):
+    """Replace a function; return the list of its calls."""
+    calls = []
+    monkeypatch.setattr(
+        target, lambda *args, **kwargs: calls.append((args, kwargs))
+    )
+    return calls
+
+
+def test_convert_passes_the_files_on(monkeypatch, capsys):
+    calls = record_calls(
+        monkeypatch, "speechbrain_apcodec.inference.convert.convert"
+    )
+    command = "convert --encoder e --decoder d --discriminators x out"
+    assert main(command.split()) == 0
+    assert calls == [(("e", "d", "out"), {"discriminators": "x", "name": None})]
+    assert "--model out" in capsys.readouterr().out
+
+
+def test_export_passes_its_options_on(monkeypatch):
+    calls = record_calls(
+        monkeypatch, "speechbrain_apcodec.inference.export.export"
+    )
+    assert main(["export", "run", "out", "--name", "mini", "--half"]) == 0
+    assert calls == [
+        (
+            ("run", "out"),
+            {"name": "mini", "half": True, "discriminators": False},
+        )
+    ]
+
+
+@pytest.fixture
+def recipes(tmp_path, monkeypatch):
+    """A recipes folder with one recipe that writes down its arguments."""
+    folder = tmp_path / "recipes" / "Corpus" / "codec"
+    (folder / "hparams").mkdir(parents=True)
+    (folder / "hparams" / "mini.yaml").touch()
+    (folder / "hparams" / "dataset.yaml").touch()
+    (folder / "corpus_prepare_of_test.py").write_text("WORD = 'prepared'\n")
+    (folder / "train.py").write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from corpus_prepare_of_test import WORD\n"
+        "if __name__ == '__main__':\n"
+        "    Path('called.txt').write_text('|'.join([WORD, *sys.argv]))\n"
+    )
+    monkeypatch.setattr(train, "_recipes", lambda: tmp_path / "recipes")
+    monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_train_runs_the_script_of_the_recipe(recipes, tmp_path):
+    assert main(["train", "Corpus/mini", "--seed", "7", "--debug"]) == 0
+    assert (tmp_path / "called.txt").read_text().split("|") == [
+        "prepared",
+        str(recipes / "train.py"),
+        str(recipes / "hparams" / "mini.yaml"),
+        "--seed",
+        "7",
+        "--debug",
+    ]
+
+
+def test_a_traceback_of_training_is_not_hidden(recipes):
+    (recipes / "train.py").write_text("raise OSError(28, 'disk full')\n")
+    with pytest.raises(OSError, match="disk full"):
+        main(["train", "Corpus/mini"])
+
+
+def test_a_wrong_configuration_lists_all(recipes, capsys):
+    assert main(["train", "Corpus/maxi"]) == 2
+    errors = capsys.readouterr().err
+    assert "Corpus/maxi: choose from Corpus/mini\n" in errors
+
+
+def test_the_recipes_of_the_repository_are_found(capsys):
+    assert main(["train", "no/such"]) == 2
+    assert "AudioFolder/mini" in capsys.readouterr().err
+
+
+def test_no_trace_is_left_in_the_caller(call):
+    filters = list(warnings.filters)
+    call("info")
+    assert warnings.filters == filters
+
+
+def test_version_and_missing_command(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 2
