@@ -257,7 +257,7 @@ class Codec(nn.Module):
                 f"not {num_samples}"
             )
         if length == 0:
-            return tokens.new_zeros(tokens.shape[0], 0, dtype=torch.float32)
+            return self.synthesis.window.new_zeros(tokens.shape[0], 0)
         latent = self.quantizer.decode(tokens)
         spectrum = self._decode_latents(latent, num_frames)
         stft_frames = None

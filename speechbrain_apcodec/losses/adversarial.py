@@ -46,10 +46,10 @@ class GeneratorAdversarialLoss(nn.Module):
         terms = {}
         for name, outputs in fake.items():
             terms[f"{name}_generator"] = sum(
-                F.relu(1 - score).mean() for score, _ in outputs
+                F.relu(1 - score.float()).mean() for score, _ in outputs
             )
             terms[f"{name}_feature_matching"] = sum(
-                F.l1_loss(fake_map, real_map)
+                F.l1_loss(fake_map.float(), real_map.float())
                 for (_, fake_maps), (_, real_maps) in zip(
                     outputs, real[name], strict=True
                 )
@@ -89,7 +89,8 @@ class DiscriminatorLoss(nn.Module):
         """
         return {
             f"{name}_discriminator": sum(
-                F.relu(1 - real_score).mean() + F.relu(1 + fake_score).mean()
+                F.relu(1 - real_score.float()).mean()
+                + F.relu(1 + fake_score.float()).mean()
                 for (real_score, _), (fake_score, _) in zip(
                     real[name], fake[name], strict=True
                 )

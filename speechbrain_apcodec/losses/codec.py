@@ -6,6 +6,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import torch
 from torch import nn
 
 from speechbrain_apcodec.losses.adversarial import (
@@ -33,7 +34,6 @@ class CodecLoss(nn.Module):
 
     Example
     -------
-    >>> import torch
     >>> from speechbrain_apcodec.losses.spectral import MelLoss
     >>> loss = CodecLoss(MelLoss(48000, 1024), {"amplitude": 45.0})
     >>> loss.total({"amplitude": torch.tensor(2.0), "real": torch.ones(1)})
@@ -66,14 +66,17 @@ class CodecLoss(nn.Module):
         """
         natural = (output.natural.real, output.natural.imaginary)
         predicted = (output.predicted.real, output.predicted.imaginary)
-        terms = {
-            **self.amplitude(
-                output.natural.log_amplitude, output.predicted.log_amplitude
-            ),
-            **self.phase(output.natural.phase, output.predicted.phase),
-            **self.complex(natural, predicted, output.consistent),
-            **self.mel(natural, output.consistent),
-        }
+        # Whatever the precision of the network, losses are in float32.
+        with torch.autocast(output.decoded.device.type, enabled=False):
+            terms = {
+                **self.amplitude(
+                    output.natural.log_amplitude,
+                    output.predicted.log_amplitude,
+                ),
+                **self.phase(output.natural.phase, output.predicted.phase),
+                **self.complex(natural, predicted, output.consistent),
+                **self.mel(natural, output.consistent),
+            }
         if output.quantized is not None:
             terms["codebook"] = output.quantized.codebook_loss
             terms["commitment"] = output.quantized.commitment_loss

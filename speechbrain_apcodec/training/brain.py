@@ -64,9 +64,15 @@ class CodecBrain(sb.Brain):
             # SpeechBrain 1.1 leaves it a string if the command line has it.
             self.optimizer_step_limit = int(self.optimizer_step_limit)
         self.codec = self.modules.codec
+        self.hparams.loss.to(self.device)
         for part in self.hparams.frozen_parts:
             getattr(self.codec, part).requires_grad_(False)
         self.health = self.hparams.codebook_health
+        if "quantizer" in self.hparams.frozen_parts and self.health.active:
+            raise ConfigurationError(
+                "the quantiser is frozen, but codebook_health would move its "
+                "codewords: set warmup_steps and restart_every to 0"
+            )
         if "quantizer" in self.hparams.frozen_parts and self.health.active:
             raise ConfigurationError(
                 "frozen_parts names the quantizer, but its codebooks would "

@@ -15,7 +15,7 @@ from speechbrain.utils.distributed import (
     run_on_main,
 )
 
-from speechbrain_apcodec.training.data import check_segment_length
+from speechbrain_apcodec.training.crops import check_segment_length
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
 

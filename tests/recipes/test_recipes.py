@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from speechbrain_apcodec import DEFAULT_MODEL
 from tests.installed import ROOT
 from tests.recipes.corpora import MAKERS
 
@@ -63,7 +64,7 @@ def test_recipe_runs_on_samples(row, tmp_path):
         [sys.executable, str(script), str(ROOT / row["Hparam_file"])]
         + [f"--data_folder={data_folder}", f"--output_folder={output_folder}"]
         + [f"--cache_folder={tmp_path / 'cache'}", "--device=cpu"]
-        + shlex.split(row["test_debug_flags"]),
+        + shlex.split(row["test_debug_flags"].format(model=DEFAULT_MODEL)),
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

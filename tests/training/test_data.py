@@ -12,13 +12,12 @@ import torch
 from speechbrain.dataio.dataloader import make_dataloader
 from speechbrain.utils.epoch_loop import EpochCounter
 
-from speechbrain_apcodec.training.data import (
+from speechbrain_apcodec.training.crops import (
     CentreCrop,
     RandomCrop,
     check_segment_length,
-    full_band_sampler,
-    make_dataset,
 )
+from speechbrain_apcodec.training.data import full_band_sampler, make_dataset
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
 
 RATE = 16000

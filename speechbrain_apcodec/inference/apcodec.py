@@ -1,0 +1,434 @@
+"""The codec as SpeechBrain's users call it.
+
+``APCodec`` is SpeechBrain's ``Pretrained`` interface to the ``Codec`` lobe:
+it loads a model from a folder, a hub or a URL, checks what it is given, and
+speaks SpeechBrain's relative lengths at the border, where the lobe counts
+samples and frames.
+
+Paper: https://arxiv.org/abs/2402.10533
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import dataclasses
+import math
+
+import torch
+from speechbrain.inference.interfaces import Pretrained
+from speechbrain.utils.fetching import (
+    FetchConfig,
+    FetchFrom,
+    LocalStrategy,
+)
+
+from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec.inference.checks import (
+    absolute_lengths,
+    check_num_codebooks,
+    check_tokens,
+    check_wavs,
+    relative_lengths,
+    tokens_without_padding,
+)
+from speechbrain_apcodec.inference.config import CONFIG_FILE, read_config
+from speechbrain_apcodec.inference.normalizer import CodecAudioNormalizer
+from speechbrain_apcodec.inference.sources import (
+    claim_savedir,
+    fetch_file,
+    find_source,
+)
+from speechbrain_apcodec.utils.audio import read_audio, write_audio
+from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
+
+
+class APCodec(Pretrained):
+    """A trained codec, ready to encode and decode.
+
+    Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:
+    item ``i`` of a batch of ``T`` samples has ``round(wav_lens[i] * T)`` of
+    them. A waveform of any length becomes ``ceil(samples / hop_length)``
+    token frames.
+
+    Arguments
+    ---------
+    modules : dict
+        ``codec``: the ``speechbrain_apcodec.lobes.codec.Codec``.
+    hparams : dict, optional
+        Hyper-parameters of the inference YAML.
+    run_opts : dict or speechbrain.utils.run_opts.RunOptions, optional
+        Such as ``{"device": "cuda"}``; ``{"precision": "bf16"}`` lets the
+        network, but not spectra, phases and codebooks, run in bfloat16.
+    freeze_params : bool
+        Switch gradients and training mode off.
+    config : dict, optional
+        Content of the model's ``config.json``.
+
+    Raises
+    ------
+    CheckpointError
+        If ``modules`` has no codec, or ``config`` says other things of it
+        than its hyper-parameters do.
+
+    Example
+    -------
+    >>> from hyperpyyaml import load_hyperpyyaml
+    >>> sub = "bins: 513, channels: 8, hidden_channels: 8, num_blocks: 1"
+    >>> lobes = "!new:speechbrain_apcodec.lobes"
+    >>> hparams = load_hyperpyyaml(f'''
+    ... codec: {lobes}.codec.Codec
+    ...     analysis: {lobes}.spectrum.STFTAnalysis
+    ...     encoder: {lobes}.autoencoder.Encoder
+    ...         amplitude: {lobes}.autoencoder.SubEncoder {{{sub}}}
+    ...         phase: {lobes}.autoencoder.SubEncoder {{{sub}}}
+    ...     quantizer: {lobes}.quantizer.ResidualVectorQuantizer
+    ...     decoder: {lobes}.autoencoder.Decoder
+    ...         amplitude: {lobes}.autoencoder.SubDecoder
+    ...             {{num_heads: 1, {sub}}}
+    ...         phase: {lobes}.autoencoder.SubDecoder {{num_heads: 2, {sub}}}
+    ...         channels: 8
+    ...     synthesis: {lobes}.spectrum.STFTSynthesis
+    ...     sample_rate: 48000
+    ... ''')
+    >>> apcodec = APCodec({"codec": hparams["codec"]})
+    >>> wavs = 0.1 * torch.randn(2, 1000)
+    >>> tokens, token_lens = apcodec.encode(wavs, torch.tensor([1.0, 0.5]))
+    >>> tokens.shape, token_lens
+    (torch.Size([2, 4, 4]), tensor([1.0000, 0.5000]))
+    >>> decoded, wav_lens = apcodec.decode(tokens, token_lens, 1000)
+    >>> decoded.shape
+    torch.Size([2, 1000])
+    >>> apcodec.bitrate(), apcodec.bitrate(num_codebooks=2)
+    (6000.0, 3000.0)
+    """
+
+    MODULES_NEEDED = ["codec"]
+
+    def __init__(
+        self,
+        modules=None,
+        hparams=None,
+        run_opts=None,
+        freeze_params=True,
+        config=None,
+    ):
+        for name in self.MODULES_NEEDED:
+            if name not in (modules or {}):
+                raise CheckpointError(
+                    f"the model's YAML has no '{name}' below 'modules': "
+                    "export the model again"
+                )
+        hparams = dict(hparams or {})
+        # SpeechBrain's own default would resample everything to 16 kHz.
+        hparams.setdefault(
+            "audio_normalizer",
+            CodecAudioNormalizer(modules["codec"].sample_rate),
+        )
+        super().__init__(modules, hparams, run_opts, freeze_params)
+        self.config = config
+        for key in ("sample_rate", "hop_length", "num_codebooks"):
+            self._check_config(key)
+        self._check_config("codebook_size")
+
+    def _check_config(self, key):
+        if self.config is not None and self.config[key] != getattr(self, key):
+            raise CheckpointError(
+                f"{CONFIG_FILE} says {key} {self.config[key]}, but the "
+                f"model has {getattr(self, key)}: export the model again"
+            )
+
+    @classmethod
+    def from_hparams(
+        cls,
+        source=DEFAULT_MODEL,
+        hparams_file="hyperparams.yaml",
+        savedir=None,
+        local_strategy=LocalStrategy.SYMLINK,
+        fetch_config=FetchConfig(),  # noqa: B008 (frozen)
+        **kwargs,
+    ):
+        """Load an exported model; its weights must fit to the last tensor.
+
+        Arguments
+        ---------
+        source : str or pathlib.Path or FetchSource
+            Folder of an exported model, hub id or URL; default: the model
+            inside the package.
+        hparams_file : str
+            Name of the YAML in it. It executes code: load models only from
+            people whom you trust.
+        savedir : str or pathlib.Path, optional
+            Folder, for this model and revision alone, in which its files
+            are collected; default: they are read where they lie (folders)
+            or from the hub's cache.
+        local_strategy : LocalStrategy
+            Whether ``savedir`` gets links or copies.
+        fetch_config : FetchConfig
+            Revision, token, network and so on.
+        **kwargs : dict
+            ``run_opts``, ``overrides`` and others of SpeechBrain's
+            ``pretrained_from_hparams``.
+
+        Returns
+        -------
+        APCodec
+
+        Raises
+        ------
+        CheckpointError
+            If there is no model, ``savedir`` holds another one, or a weight
+            file is damaged, was changed, or does not fit.
+        """
+        source = find_source(source)
+        savedir = claim_savedir(savedir, source, fetch_config)
+        if source.FetchFrom == FetchFrom.LOCAL:
+            # The folder may have been exported anew since the last time.
+            fetch_config = dataclasses.replace(fetch_config, overwrite=True)
+        fetching = {
+            "savedir": savedir,
+            "local_strategy": local_strategy,
+            "fetch_config": fetch_config,
+        }
+        config = read_config(fetch_file(CONFIG_FILE, source, **fetching))
+        # SpeechBrain fetches it again, but would not say why it cannot.
+        fetch_file(hparams_file, source, **fetching)
+        return super().from_hparams(
+            source, hparams_file, config=config, **fetching, **kwargs
+        )
+
+    @property
+    def sample_rate(self):
+        """Sampling rate of the waveforms, Hz."""
+        return self.mods["codec"].sample_rate
+
+    @property
+    def hop_length(self):
+        """Samples per token frame."""
+        return self.mods["codec"].hop_length
+
+    @property
+    def stft_hop_length(self):
+        """Samples between the frames of the STFT inside."""
+        return self.mods["codec"].stft_hop_length
+
+    @property
+    def frame_rate(self):
+        """Token frames per second."""
+        return self.mods["codec"].frame_rate
+
+    @property
+    def num_codebooks(self):
+        """Codebooks, K: the most tokens per frame."""
+        return self.mods["codec"].num_codebooks
+
+    @property
+    def codebook_size(self):
+        """Codewords of each codebook, C: tokens are 0 to C - 1."""
+        return self.mods["codec"].codebook_size
+
+    @property
+    def model_id(self):
+        """Name of these very weights, which coded files carry."""
+        return self._published()["model_id"]
+
+    @property
+    def weights_sha256(self):
+        """SHA-256 of the weight file that was loaded."""
+        self._published()
+        return self.hparams.pretrainer.sha256["codec"]
+
+    def _published(self):
+        if self.config is None:
+            raise CheckpointError(
+                "a codec that was not loaded from an exported model has no "
+                "id: run `apcodec export` and load the folder"
+            )
+        return self.config
+
+    def bitrate(self, num_codebooks=None):
+        """Compute the bits per second of the tokens.
+
+        Arguments
+        ---------
+        num_codebooks : int, optional
+            Codebooks used; default: all.
+
+        Returns
+        -------
+        float
+            frame_rate * num_codebooks * log2(codebook_size).
+        """
+        books = self._checked_num_codebooks(num_codebooks)
+        return self.frame_rate * books * math.log2(self.codebook_size)
+
+    @torch.no_grad()
+    def encode(self, wavs, wav_lens=None, num_codebooks=None):
+        """Encode waveforms to tokens.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples] at ``sample_rate``, usually from -1 to 1.
+        wav_lens : torch.Tensor, optional
+            float [batch], relative lengths; default: all 1.
+        num_codebooks : int, optional
+            Number of codebooks to use, from 1 to those trained; fewer give
+            the first tokens of each frame. Default: all.
+
+        Returns
+        -------
+        tokens : torch.Tensor
+            int64 [batch, ceil(samples / hop_length), codebooks], 0 beyond
+            an item's own frames.
+        token_lens : torch.Tensor
+            float [batch], relative lengths.
+
+        Raises
+        ------
+        APCodecError
+            If an argument has a wrong shape, type or value.
+        """
+        check_wavs(wavs)
+        # A model that was cast to float64 shall compute in float64.
+        wavs = wavs.to(self.device, next(self.parameters()).dtype)
+        num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
+        num_codebooks = self._checked_num_codebooks(num_codebooks)
+        with self.inference_ctx:
+            tokens, num_frames = self.mods["codec"].encode(
+                wavs, num_samples, num_codebooks
+            )
+        return tokens, relative_lengths(num_frames, tokens.shape[1])
+
+    @torch.no_grad()
+    def decode(self, tokens, token_lens=None, num_samples=None):
+        """Decode tokens to waveforms.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            Integers [batch, frames, codebooks]; the codebooks may be fewer
+            than trained. Beyond an item's own frames any number may stand.
+        token_lens : torch.Tensor, optional
+            float [batch], relative lengths; default: all 1.
+        num_samples : int, optional
+            Length of the waveforms; default and most:
+            frames * hop_length.
+
+        Returns
+        -------
+        wavs : torch.Tensor
+            float [batch, num_samples], zero beyond an item's own frames.
+        wav_lens : torch.Tensor
+            float [batch], relative lengths of what the tokens cover.
+
+        Raises
+        ------
+        APCodecError
+            If an argument has a wrong shape, type or value.
+        """
+        check_tokens(tokens, self.num_codebooks)
+        tokens = tokens.to(self.device, torch.int64)
+        num_frames = absolute_lengths(token_lens, tokens, "token_lens")
+        tokens = tokens_without_padding(tokens, num_frames, self.codebook_size)
+        covered = tokens.shape[1] * self.hop_length
+        if num_samples is None:
+            num_samples = covered
+        if not 0 <= num_samples <= covered:
+            raise APCodecError(
+                f"{tokens.shape[1]} token frames hold up to {covered} "
+                f"samples, but num_samples is {num_samples}"
+            )
+        with self.inference_ctx:
+            wavs = self.mods["codec"].decode(tokens, num_frames)
+        if num_frames is None:
+            own = torch.full((len(wavs),), num_samples, device=wavs.device)
+        else:
+            own = (num_frames * self.hop_length).clamp(max=num_samples)
+        return wavs[:, :num_samples], relative_lengths(own, num_samples)
+
+    def forward(self, wavs, wav_lens=None, num_codebooks=None):
+        """Encode and decode.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+        wav_lens : torch.Tensor, optional
+            float [batch], relative lengths; default: all 1.
+        num_codebooks : int, optional
+            Number of codebooks to use; default: all.
+
+        Returns
+        -------
+        wavs : torch.Tensor
+            float [batch, samples], zero beyond an item's own samples.
+        wav_lens : torch.Tensor
+            float [batch], relative lengths, as given.
+        """
+        tokens, token_lens = self.encode(wavs, wav_lens, num_codebooks)
+        decoded, _ = self.decode(tokens, token_lens, wavs.shape[-1])
+        if wav_lens is None:
+            return decoded, torch.ones(len(decoded), device=decoded.device)
+        own = absolute_lengths(wav_lens, decoded, "wav_lens")
+        samples = torch.arange(decoded.shape[1], device=decoded.device)
+        return decoded * (samples < own[:, None]), wav_lens
+
+    def encode_file(self, path, num_codebooks=None):
+        """Encode an audio file, mixed to mono and resampled where needed.
+
+        Arguments
+        ---------
+        path : str or pathlib.Path
+            A file of any rate and number of channels that soundfile reads.
+        num_codebooks : int, optional
+            Number of codebooks to use; default: all.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [1, frames, codebooks].
+
+        Raises
+        ------
+        AudioFileError
+            If the file is missing, empty, damaged or holds NaN.
+        """
+        wav, sample_rate = read_audio(path)
+        wav = self.audio_normalizer(wav.T, sample_rate)
+        tokens, _ = self.encode(wav[None], num_codebooks=num_codebooks)
+        return tokens
+
+    def decode_file(self, tokens, path, num_samples=None):
+        """Decode the tokens of one waveform into an audio file.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            Integers [1, frames, codebooks] or [frames, codebooks].
+        path : str or pathlib.Path
+            The file to write at ``sample_rate``, 16 bits; its suffix names
+            the container, such as ``.wav``.
+        num_samples : int, optional
+            Length of the file; default: frames * hop_length.
+
+        Raises
+        ------
+        APCodecError
+            If the tokens are not those of one waveform.
+        AudioFileError
+            If the file cannot be written.
+        """
+        if isinstance(tokens, torch.Tensor) and tokens.dim() == 2:
+            tokens = tokens[None]
+        wavs, _ = self.decode(tokens, num_samples=num_samples)
+        if len(wavs) != 1:
+            raise APCodecError(
+                f"decode_file takes the tokens of one waveform, not of "
+                f"{len(wavs)}: call it for each"
+            )
+        write_audio(path, wavs.cpu(), self.sample_rate)
+
+    def _checked_num_codebooks(self, num_codebooks):
+        if num_codebooks is None:
+            return self.num_codebooks
+        return check_num_codebooks(num_codebooks, self.num_codebooks)

@@ -1,0 +1,103 @@
+"""The ``config.json`` of an exported model, and the checksums in it.
+
+It says in plain JSON what a model is, without running the code that a YAML
+may name.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from speechbrain_apcodec.utils.errors import CheckpointError
+
+#: Facts about an exported model, beside its weights.
+CONFIG_FILE = "config.json"
+
+#: Version of the folder's layout that this code writes and reads.
+FORMAT_VERSION = 1
+
+
+def read_config(path):
+    """Read the ``config.json`` of an exported model.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict
+        ``format_version``, ``model_id``, ``sha256`` (of each weight file),
+        ``sample_rate``, ``hop_length``, ``num_codebooks`` and
+        ``codebook_size``.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not ours, or a newer version wrote it.
+    """
+    path = Path(path)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        version = config["format_version"]
+        entries_are_sound = (
+            isinstance(config["model_id"], str)
+            and all(
+                isinstance(digest, str) for digest in config["sha256"].values()
+            )
+            and all(
+                isinstance(config[key], int)
+                for key in (
+                    "sample_rate",
+                    "hop_length",
+                    "num_codebooks",
+                    "codebook_size",
+                )
+            )
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} is not the {CONFIG_FILE} of an exported model: run "
+            "`apcodec export` on the training run"
+        ) from error
+    if version != FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has format version {version}, but this "
+            f"speechbrain_apcodec reads version {FORMAT_VERSION}: install the "
+            "version that the model was exported with"
+        )
+    if not entries_are_sound:
+        raise CheckpointError(f"{path} is damaged: export the model again")
+    return config
+
+
+def file_sha256(path):
+    """Compute the SHA-256 of a file.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "empty"
+    >>> path.touch()
+    >>> file_sha256(path)[:8]
+    'e3b0c442'
+    """
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,168 @@
+"""From a training run to a model's folder.
+
+Paper: https://arxiv.org/abs/2402.10533
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from pathlib import Path
+
+import yaml
+
+from speechbrain_apcodec.inference.folder import HPARAMS_FILE, write_model
+from speechbrain_apcodec.inference.loading import read_checkpoint
+from speechbrain_apcodec.utils.errors import CheckpointError
+
+#: What training keeps the best checkpoint by; lower is better.
+BEST_BY = "mel_mae"
+
+#: SpeechBrain's name of the file of facts in a checkpoint.
+META_FILE = "CKPT.yaml"
+
+# Levels between a checkpoint and the run's own folder, and some to spare.
+_LEVELS = 4
+
+
+def export(
+    checkpoint_dir, out_dir, name=None, half=False, discriminators=False
+):
+    """Export a checkpoint of a training run as a model's folder.
+
+    The averaged weights (``ema.ckpt``) are taken where there are any.
+
+    Arguments
+    ---------
+    checkpoint_dir : str or pathlib.Path
+        A ``CKPT+...`` folder, or the run's output folder: then the
+        checkpoint that did best in validation, or the newest one if none
+        was validated.
+    out_dir : str or pathlib.Path
+        The folder to write. An earlier export there is replaced.
+    name : str, optional
+        Name of the model, which coded files carry; default: that of the
+        folder.
+    half : bool
+        Store float16 instead of float32: half the size.
+    discriminators : bool
+        Export the discriminators too, which ``apcodec losses`` needs.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no checkpoint, it does not fit the run's YAML, or
+        ``out_dir`` is anything but an earlier export.
+    """
+    checkpoint = find_checkpoint(checkpoint_dir)
+    hparams = _find_hparams(checkpoint)
+    averaged = (checkpoint / "ema.ckpt").is_file()
+    files = {"codec": "ema.ckpt" if averaged else "codec.ckpt"}
+    if discriminators:
+        files["discriminators"] = "discriminators.ckpt"
+    states = {
+        module: read_checkpoint(checkpoint / file)
+        for module, file in files.items()
+    }
+    return write_model(
+        out_dir,
+        hparams.read_text(encoding="utf-8"),
+        states,
+        name,
+        half,
+        _origin(checkpoint, averaged),
+    )
+
+
+def find_checkpoint(folder):
+    """Find the checkpoint to export.
+
+    Arguments
+    ---------
+    folder : str or pathlib.Path
+        A checkpoint, or a folder that holds some, itself or below ``save``.
+
+    Returns
+    -------
+    pathlib.Path
+        The checkpoint's folder.
+
+    Raises
+    ------
+    CheckpointError
+        If there is none.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> run = Path(tempfile.mkdtemp())
+    >>> for name, mel_mae in ("CKPT+1", 0.9), ("CKPT+2", 0.8), ("CKPT+3", 1):
+    ...     (run / "save" / name).mkdir(parents=True)
+    ...     _ = (run / "save" / name / META_FILE).write_text(
+    ...         f"{{unixtime: {name[-1]}, mel_mae: {mel_mae}}}"
+    ...     )
+    >>> find_checkpoint(run).name
+    'CKPT+2'
+    """
+    folder = Path(folder)
+    if (folder / META_FILE).is_file():
+        return folder
+    found = [
+        meta.parent
+        for place in (folder, folder / "save")
+        for meta in place.glob(f"CKPT*/{META_FILE}")
+    ]
+    if not found:
+        raise CheckpointError(
+            f"{folder} holds no checkpoint: give a CKPT+... folder or the "
+            "output folder of a training run"
+        )
+    metas = {checkpoint: _read_meta(checkpoint) for checkpoint in found}
+    validated = [c for c in found if BEST_BY in metas[c]]
+    if validated:
+        # Of equals the newest, as SpeechBrain chooses.
+        return min(
+            validated,
+            key=lambda c: (metas[c][BEST_BY], -metas[c]["unixtime"]),
+        )
+    return max(found, key=lambda c: metas[c]["unixtime"])
+
+
+def _read_meta(checkpoint):
+    path = checkpoint / META_FILE
+    try:
+        meta = yaml.safe_load(path.read_text(encoding="utf-8"))
+        meta["unixtime"] + 0
+    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
+        raise CheckpointError(
+            f"{path} is damaged: name another checkpoint"
+        ) from error
+    return meta
+
+
+def _find_hparams(checkpoint):
+    """Return the YAML of the run that a checkpoint belongs to."""
+    for folder in list(checkpoint.resolve().parents)[:_LEVELS]:
+        if (folder / HPARAMS_FILE).is_file():
+            return folder / HPARAMS_FILE
+    raise CheckpointError(
+        f"no {HPARAMS_FILE} lies above {checkpoint}: leave the checkpoint "
+        "in the output folder of its run"
+    )
+
+
+def _origin(checkpoint, averaged):
+    """Say in Markdown where the weights come from."""
+    kind = "moving average" if averaged else "last values"
+    lines = [f"Trained with speechbrain_apcodec ({kind} of the weights).", ""]
+    lines += ["| at the checkpoint | |", "| --- | --- |"]
+    for key, value in sorted(_read_meta(checkpoint).items()):
+        if type(value) is int:
+            lines.append(f"| {key} | {value} |")
+        elif type(value) is float and key != "unixtime":
+            lines.append(f"| {key} | {value:.4g} |")
+    return "\n".join(lines)

@@ -1,0 +1,388 @@
+"""Crops of recordings that an interrupted run meets again exactly.
+
+Where a crop starts, and how loud it is, follows from the seed, the epoch and
+the item's id alone: not from the number of loader processes, not from the
+order of the batches and not from what was drawn before. So a resumed run
+needs no saved random state. Only the samples of the crop are read.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import functools
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import torch
+
+from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
+
+# A clip that peaks below -80 dBFS is silence: to bring it to speech level
+# would train on amplified rounding noise.
+SILENCE_PEAK = 1e-4
+
+
+def check_segment_length(segment_length, hop_length, stft_hop_length):
+    """Check that a segment is a whole number of latents.
+
+    A centred STFT of ``n`` samples has ``1 + n / stft_hop_length`` frames;
+    they fill whole latents if ``n + stft_hop_length`` is a multiple of
+    ``hop_length``.
+
+    Arguments
+    ---------
+    segment_length : int
+        Samples of a segment.
+    hop_length : int
+        Samples of a latent.
+    stft_hop_length : int
+        Samples of an STFT frame.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not; the nearest lengths that are, are named.
+
+    Example
+    -------
+    >>> check_segment_length(7960, 320, 40)
+    >>> check_segment_length(8000, 320, 40)
+    Traceback (most recent call last):
+    speechbrain_apcodec.utils.errors.ConfigurationError: segment_length 8000 \
+is not a whole number of latents: use 7960 or 8280 (a multiple of 320 less 40)
+    """
+    excess = (segment_length + stft_hop_length) % hop_length
+    if segment_length > 0 and excess == 0:
+        return
+    shorter = segment_length - excess
+    nearest = [
+        str(length) for length in (shorter, shorter + hop_length) if length > 0
+    ] or [str(hop_length - stft_hop_length)]
+    raise ConfigurationError(
+        f"segment_length {segment_length} is not a whole number of latents: "
+        f"use {' or '.join(nearest)} (a multiple of {hop_length} less "
+        f"{stft_hop_length})"
+    )
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One cached recording.
+
+    Arguments
+    ---------
+    path : str
+        Mono WAV at the codec's rate.
+    num_samples : int
+        Its length.
+    peak : float
+        Its largest absolute sample.
+    """
+
+    path: str
+    num_samples: int
+    peak: float
+
+
+class Clips:
+    """The recordings of a manifest, by item and by speaker.
+
+    Arguments
+    ---------
+    manifest : dict
+        As `prepare_manifests` writes it.
+
+    Example
+    -------
+    >>> entry = {"wav": "a.wav", "num_samples": 9, "peak": 0.5}
+    >>> clips = Clips(
+    ...     {"a": {**entry, "speaker": "s"}, "b": {**entry, "speaker": "s"}}
+    ... )
+    >>> clips.others_of_speaker("a")
+    ['b']
+    """
+
+    def __init__(self, manifest):
+        self._clips = {
+            item_id: Clip(item["wav"], item["num_samples"], item["peak"])
+            for item_id, item in manifest.items()
+        }
+        self._speakers = {
+            item_id: item.get("speaker", "")
+            for item_id, item in manifest.items()
+        }
+        self._ids_of_speaker = {}
+        for item_id in sorted(manifest):
+            self._ids_of_speaker.setdefault(self._speakers[item_id], []).append(
+                item_id
+            )
+
+    def __getitem__(self, item_id):
+        return self._clips[item_id]
+
+    def others_of_speaker(self, item_id):
+        """Name the other recordings of an item's speaker.
+
+        Arguments
+        ---------
+        item_id : str
+            The item.
+
+        Returns
+        -------
+        list of str
+            Sorted ids; empty where the speaker is not known.
+        """
+        speaker = self._speakers[item_id]
+        if not speaker:
+            return []
+        return [
+            other for other in self._ids_of_speaker[speaker] if other != item_id
+        ]
+
+
+def _unchanged(clip):
+    return 1
+
+
+def _gain(level, clip):
+    return level / clip.peak if clip.peak > SILENCE_PEAK else 1
+
+
+class CentreCrop:
+    """The middle of a recording, always the same: for validation.
+
+    A recording that is shorter than the segment is continued with the
+    speaker's other recordings, and with zeros where there are no more.
+
+    Arguments
+    ---------
+    segment_length : int
+        Samples of the segment, a whole number of latents.
+    sample_rate : int
+        The codec's rate in Hz.
+    hop_length : int
+        Samples of a latent.
+    stft_hop_length : int
+        Samples of an STFT frame.
+
+    Example
+    -------
+    >>> CentreCrop(600, 16000, 320, 40).segment_length
+    600
+    """
+
+    def __init__(
+        self, segment_length, sample_rate, hop_length, stft_hop_length
+    ):
+        check_segment_length(segment_length, hop_length, stft_hop_length)
+        self.segment_length = segment_length
+        self.sample_rate = sample_rate
+
+    def __call__(self, item_id, clips):
+        """Read the segment of an item.
+
+        Arguments
+        ---------
+        item_id : str
+            Which item of the manifest.
+        clips : Clips
+            The manifest's recordings.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[segment_length]``, float32.
+        """
+        return self._read(item_id, clips, self._start_in_the_middle, list)
+
+    @staticmethod
+    def _start_in_the_middle(spare):
+        return spare // 2
+
+    def _read(self, item_id, clips, choose_start, order, gain=_unchanged):
+        clip = clips[item_id]
+        spare = max(0, clip.num_samples - self.segment_length)
+        parts = [(clip, choose_start(spare))]
+        missing = self.segment_length - clip.num_samples
+        if missing > 0:
+            for other in order(clips.others_of_speaker(item_id)):
+                parts.append((clips[other], 0))
+                missing -= clips[other].num_samples
+                if missing <= 0:
+                    break
+        segment = np.zeros(self.segment_length, dtype=np.float32)
+        position = 0
+        for part, start in parts:
+            length = min(
+                part.num_samples - start, self.segment_length - position
+            )
+            segment[position : position + length] = gain(part) * read_samples(
+                part.path, start, length, self.sample_rate
+            )
+            position += length
+        return torch.from_numpy(segment)
+
+
+class RandomCrop(CentreCrop):
+    """A crop whose place follows from seed, epoch and item.
+
+    A recording that is shorter than the segment is continued with the
+    speaker's other recordings in an order that follows from the same three,
+    and with zeros where there are no more.
+
+    Arguments
+    ---------
+    segment_length : int
+        Samples of the segment, a whole number of latents.
+    sample_rate : int
+        The codec's rate in Hz.
+    hop_length : int
+        Samples of a latent.
+    stft_hop_length : int
+        Samples of an STFT frame.
+    seed : int
+        The run's seed.
+    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
+        Read at each call. Loader processes copy it when they start, which is
+        at the beginning of each epoch unless they are persistent:
+        `persistent_workers` must stay off.
+    level_range_db : list of float, optional
+        Lowest and highest level in dBFS. Each recording is scaled so that the
+        peak of the whole recording (not of the crop: a pause stays quiet) is
+        at a level drawn evenly between them. None leaves levels alone.
+
+    Example
+    -------
+    >>> from speechbrain.utils.epoch_loop import EpochCounter
+    >>> crop = RandomCrop(
+    ...     600, 16000, 320, 40, seed=0, epoch_counter=EpochCounter(9)
+    ... )
+    >>> first = crop.generator("item").random()
+    >>> float(first - crop.generator("item").random())
+    0.0
+    """
+
+    def __init__(
+        self,
+        segment_length,
+        sample_rate,
+        hop_length,
+        stft_hop_length,
+        seed,
+        epoch_counter,
+        level_range_db=None,
+    ):
+        super().__init__(
+            segment_length, sample_rate, hop_length, stft_hop_length
+        )
+        if level_range_db is not None:
+            lowest, highest = level_range_db
+            if not lowest <= highest <= 0:
+                raise ConfigurationError(
+                    f"level_range_db {list(level_range_db)} must be two "
+                    "levels in dBFS, the lower one first, neither above 0"
+                )
+        self.seed = seed
+        self.epoch_counter = epoch_counter
+        self.level_range_db = level_range_db
+
+    def __deepcopy__(self, memo):
+        # SpeechBrain copies a dataset's pipeline when it filters or sorts;
+        # a copied epoch counter would never move on.
+        return self
+
+    def generator(self, item_id):
+        """Make the random numbers of an item in the current epoch.
+
+        Arguments
+        ---------
+        item_id : str
+            The item.
+
+        Returns
+        -------
+        numpy.random.Generator
+            Always the same one for the same seed, epoch and item.
+        """
+        text = f"{self.seed}/{self.epoch_counter.current}/{item_id}"
+        digest = hashlib.sha256(text.encode()).digest()
+        return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+    def __call__(self, item_id, clips):
+        """Read the segment of an item for the current epoch.
+
+        Arguments
+        ---------
+        item_id : str
+            Which item of the manifest.
+        clips : Clips
+            The manifest's recordings.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[segment_length]``, float32.
+        """
+        random = self.generator(item_id)
+        # The same numbers are drawn whether the level is changed or not, so
+        # that switching it leaves the places of the crops alone.
+        place, height = random.random(2)
+        if self.level_range_db is None:
+            gain = _unchanged
+        else:
+            lowest, highest = self.level_range_db
+            level = 10 ** ((lowest + height * (highest - lowest)) / 20)
+            gain = functools.partial(_gain, level)
+        return self._read(
+            item_id,
+            clips,
+            lambda spare: min(spare, int(place * (spare + 1))),
+            random.permutation,
+            gain,
+        )
+
+
+def read_samples(path, start, length, sample_rate):
+    """Read a part of a cached recording.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        Mono audio.
+    start : int
+        First sample.
+    length : int
+        Number of samples.
+    sample_rate : int
+        The rate that the file must have.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[length]``, float32.
+
+    Raises
+    ------
+    AudioFileError
+        If the file is not what the manifest says.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate, channels = file.samplerate, file.channels
+            file.seek(start)
+            samples = file.read(length, dtype="float32")
+    except (RuntimeError, OSError) as error:
+        raise AudioFileError(
+            f"{path}: cannot be read; prepare the data again"
+        ) from error
+    if rate != sample_rate or channels != 1 or len(samples) != length:
+        raise AudioFileError(
+            f"{path}: holds {channels} channel(s) at {rate} Hz and "
+            f"{len(samples)} of {length} samples from sample {start} on, "
+            f"but mono at {sample_rate} Hz was expected; prepare the data "
+            "again"
+        )
+    return samples
