@@ -1,0 +1,76 @@
+"""Models that several tests share; tests must not write into them."""
+
+import pytest
+from speechbrain.utils.importutils import LazyModule
+
+from speechbrain_apcodec.inference import APCodec
+from speechbrain_apcodec.inference.convert import convert
+from speechbrain_apcodec.utils.audio import write_audio
+from tests.golden_weights import (
+    golden_arrays,
+    loss_segment,
+    write_published_checkpoints,
+)
+from tests.tiny_model import write_tiny_model
+
+CPU = {"device": "cpu"}
+
+# Hypothesis asks every imported module for its file, upon which SpeechBrain
+# would import optional packages that are not there.
+LazyModule.__file__ = None
+
+
+@pytest.fixture(scope="session")
+def tiny_model_folder(tmp_path_factory):
+    """Folder of a tiny 48 kHz model, GRN per frame, with discriminators."""
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_utterance_folder(tmp_path_factory):
+    """The same with the published GRN statistic."""
+    return write_tiny_model(
+        tmp_path_factory.mktemp("models") / "tiny",
+        grn_statistic="utterance",
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_model_folder):
+    """The tiny model, loaded on the CPU."""
+    return APCodec.from_hparams(tiny_model_folder, run_opts=CPU)
+
+
+@pytest.fixture(scope="session")
+def published_checkpoints(tmp_path_factory):
+    """Paths of checkpoints in the published format, golden weights."""
+    return write_published_checkpoints(tmp_path_factory.mktemp("published"))
+
+
+@pytest.fixture(scope="session")
+def golden_model_folder(tmp_path_factory, published_checkpoints):
+    """Folder that ``convert`` made of the published checkpoints."""
+    return convert(
+        **published_checkpoints,
+        out_dir=tmp_path_factory.mktemp("models") / "golden",
+    )
+
+
+@pytest.fixture(scope="session")
+def golden_model(golden_model_folder):
+    """The published network with the golden weights, on the CPU."""
+    return APCodec.from_hparams(golden_model_folder, run_opts=CPU)
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """What the published network made of the golden waveform."""
+    return golden_arrays()
+
+
+@pytest.fixture(scope="session")
+def golden_loss_file(tmp_path_factory):
+    """The segment of ``losses.json`` as a float WAV."""
+    path = tmp_path_factory.mktemp("audio") / "segment.wav"
+    write_audio(path, loss_segment(), 48000, "FLOAT")
+    return path
