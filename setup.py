@@ -46,7 +46,7 @@ EVALUATE = [
     "ai-edge-litert>=1.3",
     "pesq>=0.0.4",
     "pystoi>=0.4.1",
-    "visqol-python>=3.8",
+    "visqol-python[accel,lattice]>=3.8",
 ]
 TEST = [
     "hypothesis>=6.100",

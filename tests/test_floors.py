@@ -1,0 +1,51 @@
+"""The package is a house: a floor imports only what is below it."""
+
+import ast
+
+import pytest
+
+from tests.installed import ROOT
+
+PACKAGE = "speechbrain_apcodec"
+
+#: What each floor may import, itself included; the README draws the same.
+FLOORS = {
+    "utils": set(),
+    "lobes": {"utils"},
+    "losses": {"utils", "lobes"},
+    "training": {"utils", "lobes", "losses"},
+    "inference": {"utils", "lobes"},
+    "files": {"utils", "lobes", "inference"},
+    "evaluation": {"utils", "lobes", "inference", "files"},
+    "cli": {"utils", "lobes", "losses", "inference", "files", "evaluation"},
+}
+
+
+def imported_floors(path):
+    """Yield the floors that a module imports, lazily or not."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == PACKAGE and parts[1:] and parts[1] in FLOORS:
+                yield parts[1]
+
+
+def test_every_folder_is_a_floor():
+    folders = {
+        path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")
+    }
+    assert folders == set(FLOORS)
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_floor_imports_only_what_is_below(floor):
+    for path in sorted((ROOT / PACKAGE / floor).rglob("*.py")):
+        above = set(imported_floors(path)) - FLOORS[floor] - {floor}
+        assert not above, f"{path} imports {above}"

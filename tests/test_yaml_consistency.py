@@ -1,0 +1,143 @@
+"""Every YAML: it builds, every key is used, every name exists.
+
+SpeechBrain checks its recipes by the same rules.
+"""
+
+import dataclasses
+import pydoc
+import re
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+from speechbrain.utils.run_opts import RunOptions
+
+from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
+from tests.installed import ROOT
+
+# What a dataset's YAMLs share is no configuration of its own.
+FRAGMENTS = {"dataset.yaml"}
+YAMLS = sorted(
+    path
+    for folder in ("hparams", "recipes")
+    for path in (ROOT / folder).rglob("*.yaml")
+    if path.name not in FRAGMENTS and "results" not in path.parts
+)
+NAMES = [path.relative_to(ROOT).as_posix() for path in YAMLS]
+
+
+@pytest.fixture(params=YAMLS, ids=NAMES)
+def path(request):
+    return request.param
+
+
+def source_code():
+    """Join the code that may read a key of a YAML."""
+    folders = [ROOT / "speechbrain_apcodec", ROOT / "recipes"]
+    return "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+    )
+
+
+CODE = source_code()
+# SpeechBrain's Brain reads these from the YAML.
+RUN_OPTIONS = {field.name for field in dataclasses.fields(RunOptions)}
+
+
+def is_read(key):
+    """Tell whether the code reads ``hparams.key`` or ``hparams["key"]``."""
+    word = re.escape(key)
+    patterns = [
+        rf"hparams\.{word}\b",
+        rf"hparams\[[\"']{word}[\"']\]",
+        rf"hparams\.(get|pop)\([\"']{word}[\"']",
+        rf"getattr\((self\.)?hparams, [\"']{word}[\"']",
+        rf"[\"']{word}[\"'] in (self\.)?hparams\b",
+    ]
+    if any(re.search(pattern, CODE) for pattern in patterns):
+        return True
+    # getattr(self.hparams, f"{player}_opt_class") reads a family of keys.
+    return any(
+        re.fullmatch(re.sub(r"\{.*?\}", r"\\w+", family), key)
+        for family in re.findall(r"hparams, f\"(.+?)\"", CODE)
+    )
+
+
+def test_there_are_yamls():
+    assert any(name.startswith("hparams/") for name in NAMES)
+    assert any(name.startswith("recipes/") for name in NAMES)
+
+
+def test_every_key_is_used(path):
+    text = merge_hparams(path)
+    referenced = set(re.findall(r"<(\w+)[^>]*>", text))
+    unused = [
+        key
+        for key in YAML().load(text)
+        if not key.startswith("__")
+        and key not in referenced
+        and key not in RUN_OPTIONS
+        and not is_read(key)
+    ]
+    assert not unused
+
+
+def test_every_named_object_exists(path):
+    targets = re.findall(r"!(?:new|name|apply):([\w.]+)", merge_hparams(path))
+    assert targets
+    missing = [name for name in targets if pydoc.locate(name) is None]
+    assert not missing
+
+
+def test_modules_are_built(path, tmp_path):
+    # Folders that constructors make lie below the output folder.
+    overrides = {"output_folder": str(tmp_path)}
+    for key, value in YAML().load(merge_hparams(path)).items():
+        tag = getattr(value, "tag", None)
+        if tag is not None and tag.value == "!PLACEHOLDER":
+            overrides[key] = str(tmp_path / key)
+    hparams = load_hparams(path, overrides)
+    assert hparams["modules"]
+    for module in hparams["modules"].values():
+        assert isinstance(module, torch.nn.Module)
+
+
+def test_configuration_has_a_recipe():
+    included = {
+        included
+        for name, path in zip(NAMES, YAMLS, strict=True)
+        if name.startswith("recipes/")
+        for included in re.findall(
+            r"hparams/(\w+)\.yaml", path.read_text(encoding="utf-8")
+        )
+    }
+    configurations = {
+        path.stem for path in (ROOT / "hparams").glob("*.yaml")
+    } - {"base"}
+    assert configurations == included
+
+
+def repeated(below, above):
+    """Yield the keys of ``above`` that say what ``below`` says already."""
+    for key, value in above.items():
+        if key not in below:
+            continue
+        known = below[key]
+        if isinstance(value, dict) and isinstance(known, dict):
+            for name in repeated(known, value):
+                yield f"{key}[{name}]"
+        elif value == known:
+            yield key
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "hparams").glob("*.yaml")), ids=lambda p: p.name
+)
+def test_yaml_states_only_what_differs(path):
+    own = YAML().load(path.read_text())
+    for name in own.get("include", []):
+        included = YAML().load(merge_hparams(path.parent / name))
+        same = list(repeated(included, own))
+        assert not same, f"as in {name}, so leave them out: {same}"
