@@ -77,6 +77,8 @@ def test_yaml_examples_are_yaml(document):
 
 
 def test_python_examples_run(document, tmp_path):
+    if "pretrained" in document.parts:
+        pytest.skip("a model card's example names a hub that has the model")
     for block in blocks(document, "python"):
         done = subprocess.run(
             [sys.executable, "-c", block],

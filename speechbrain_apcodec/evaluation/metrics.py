@@ -308,48 +308,6 @@ def si_sdr(reference, decoded):
     return max(-100.0, min(100.0, 10 * math.log10(signal / distortion)))
 
 
-def codebook_usage(tokens, codebook_size):
-    """How much of each codebook a set of tokens uses.
-
-    Arguments
-    ---------
-    tokens : torch.Tensor
-        int64 ``[..., K]``: without the frames that only pad a batch.
-    codebook_size : int
-        Number of entries of a codebook.
-
-    Returns
-    -------
-    usage : torch.Tensor
-        Float ``[K]``: the share of entries that occur at least once, 0 to 1.
-    perplexity : torch.Tensor
-        Float ``[K]``: exp of the entropy in nats, 1 to ``codebook_size``.
-        NaN where there is not one token.
-
-    Example
-    -------
-    >>> tokens = torch.tensor([[0, 3], [1, 3], [2, 3], [3, 3]])
-    >>> codebook_usage(tokens, 8)
-    (tensor([0.5000, 0.1250]), tensor([4., 1.]))
-    """
-    flat = tokens.reshape(-1, tokens.shape[-1])
-    counts = torch.stack(
-        [
-            torch.bincount(codes, minlength=codebook_size)
-            for codes in flat.unbind(dim=1)
-        ]
-    )
-    if counts.shape[1] != codebook_size:
-        raise ValueError(
-            f"a token is {counts.shape[1] - 1}, but a codebook has only "
-            f"{codebook_size} entries: 0 to {codebook_size - 1}"
-        )
-    usage = (counts > 0).float().mean(dim=1)
-    shares = counts.double() / counts.sum(dim=1, keepdim=True)
-    entropy = -torch.special.xlogy(shares, shares).sum(dim=1)
-    return usage, entropy.exp().float()
-
-
 def _check_pair(reference, decoded):
     """Refuse what is no pair of aligned waveforms."""
     if reference.dim() != 1 or reference.shape != decoded.shape:

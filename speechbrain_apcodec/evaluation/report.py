@@ -23,7 +23,6 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_apcodec import DEFAULT_MODEL, __version__
-from speechbrain_apcodec.evaluation import metrics
 from speechbrain_apcodec.evaluation.scores import (
     METRICS,
     choose_metrics,
@@ -38,6 +37,10 @@ from speechbrain_apcodec.evaluation.tables import (
 )
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.audio import read_audio
+from speechbrain_apcodec.utils.codebooks import (
+    count_tokens,
+    usage_and_perplexity,
+)
 from speechbrain_apcodec.utils.errors import (
     APCodecError,
     AudioFileError,
@@ -150,7 +153,9 @@ def measure_codebooks(files, model, num_codebooks=None):
         wav = _read_mono(entry["wav"], model.sample_rate)
         tokens.append(model.encode(wav[None], None, num_codebooks)[0][0].cpu())
     tokens = torch.cat(tokens)
-    usage, perplexity = metrics.codebook_usage(tokens, model.codebook_size)
+    usage, perplexity = usage_and_perplexity(
+        count_tokens(tokens, model.codebook_size)
+    )
     return usage, perplexity, len(tokens)
 
 

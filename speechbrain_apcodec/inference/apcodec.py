@@ -86,7 +86,6 @@ class APCodec(Pretrained):
     ...         amplitude: {lobes}.autoencoder.SubDecoder
     ...             {{num_heads: 1, {sub}}}
     ...         phase: {lobes}.autoencoder.SubDecoder {{num_heads: 2, {sub}}}
-    ...         channels: 8
     ...     synthesis: {lobes}.spectrum.STFTSynthesis
     ...     sample_rate: 48000
     ... ''')

@@ -22,6 +22,7 @@ from speechbrain_apcodec.lobes.layers import (
     length_mask,
 )
 from speechbrain_apcodec.lobes.spectrum import angle
+from speechbrain_apcodec.utils.errors import ConfigurationError
 
 # About the mean log-amplitude of speech at full scale.
 INITIAL_LOG_AMPLITUDE = -6.0
@@ -126,6 +127,8 @@ class SubEncoder(nn.Module):
         grn_statistic="utterance",
     ):
         super().__init__()
+        self.bins = bins
+        self.ratio = ratio
         self.backbone = _Backbone(
             bins,
             channels,
@@ -165,12 +168,15 @@ class Encoder(nn.Module):
         Sub-encoder of the log-amplitude spectrum.
     phase : SubEncoder
         Sub-encoder of the phase spectrum.
-    joint_channels : int
-        Output channels of both sub-encoders together.
     latent_dim : int
         Channels of the latent.
     kernel_size : int
         Latents that the joining convolution sees.
+
+    Raises
+    ------
+    ConfigurationError
+        If the sub-encoders do not fit each other.
 
     Example
     -------
@@ -178,7 +184,6 @@ class Encoder(nn.Module):
     >>> encoder = Encoder(
     ...     SubEncoder(**sub, out_channels=8),
     ...     SubEncoder(**sub, out_channels=8),
-    ...     joint_channels=16,
     ...     latent_dim=4,
     ... )
     >>> spectrum = torch.randn(2, 513, 200)
@@ -186,20 +191,34 @@ class Encoder(nn.Module):
     torch.Size([2, 4, 25])
     """
 
-    def __init__(
-        self, amplitude, phase, joint_channels=256, latent_dim=32, kernel_size=7
-    ):
+    def __init__(self, amplitude, phase, latent_dim=32, kernel_size=7):
         super().__init__()
+        if amplitude.bins != phase.bins or amplitude.ratio != phase.ratio:
+            raise ConfigurationError(
+                "the sub-encoders of amplitude and phase must have the same "
+                "number of bins and the same ratio"
+            )
         self.amplitude = amplitude
         self.phase = phase
+        self.latent_dim = latent_dim
         self.joint_convolution = weight_norm(
-            NonCausalConv1d(joint_channels, latent_dim, kernel_size)
+            NonCausalConv1d(
+                amplitude.downsample.out_channels
+                + phase.downsample.out_channels,
+                latent_dim,
+                kernel_size,
+            )
         )
 
     @property
     def ratio(self):
         """Frames per latent."""
-        return self.amplitude.downsample.ratio
+        return self.amplitude.ratio
+
+    @property
+    def bins(self):
+        """Frequency bins of the spectra."""
+        return self.amplitude.bins
 
     def forward(self, log_amplitude, phase, num_frames=None):
         """Encode.
@@ -274,6 +293,8 @@ class SubDecoder(nn.Module):
         grn_statistic="utterance",
     ):
         super().__init__()
+        self.bins = bins
+        self.ratio = ratio
         self.upsample = weight_norm(
             Upsample(channels, channels, ratio, upsample_kernel_size)
         )
@@ -322,12 +343,14 @@ class Decoder(nn.Module):
         Sub-decoder of the phase spectrum, with two heads.
     latent_dim : int
         Channels of the latent.
-    channels : int
-        Width of the sub-decoders.
-    ratio : int
-        Frames per latent.
     kernel_size : int
         Latents that the input convolution sees.
+
+    Raises
+    ------
+    ConfigurationError
+        If the sub-decoders do not fit each other, or have another number of
+        heads.
 
     Example
     -------
@@ -336,24 +359,32 @@ class Decoder(nn.Module):
     ...     SubDecoder(**sub, num_heads=1),
     ...     SubDecoder(**sub, num_heads=2),
     ...     latent_dim=4,
-    ...     channels=16,
     ... )
     >>> log_amplitude, phase = decoder(torch.randn(2, 4, 25))
     >>> phase.shape
     torch.Size([2, 513, 200])
     """
 
-    def __init__(
-        self,
-        amplitude,
-        phase,
-        latent_dim=32,
-        channels=256,
-        ratio=8,
-        kernel_size=7,
-    ):
+    def __init__(self, amplitude, phase, latent_dim=32, kernel_size=7):
         super().__init__()
-        self.ratio = ratio
+        channels = amplitude.upsample.in_channels
+        if (
+            amplitude.bins != phase.bins
+            or amplitude.ratio != phase.ratio
+            or phase.upsample.in_channels != channels
+        ):
+            raise ConfigurationError(
+                "the sub-decoders of amplitude and phase must have the same "
+                "number of bins and channels and the same ratio"
+            )
+        if len(amplitude.heads) != 1 or len(phase.heads) != 2:
+            raise ConfigurationError(
+                f"the sub-decoders have {len(amplitude.heads)} and "
+                f"{len(phase.heads)} heads, but amplitude needs 1 and phase 2"
+            )
+        self.ratio = amplitude.ratio
+        self.bins = amplitude.bins
+        self.latent_dim = latent_dim
         self.input_convolution = weight_norm(
             NonCausalConv1d(latent_dim, channels, kernel_size)
         )

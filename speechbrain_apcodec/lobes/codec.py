@@ -95,7 +95,6 @@ class Codec(nn.Module):
     ...         SubDecoder(**sub, num_heads=1),
     ...         SubDecoder(**sub, num_heads=2),
     ...         latent_dim=8,
-    ...         channels=16,
     ...     ),
     ...     STFTSynthesis(),
     ...     sample_rate=48000,
@@ -122,6 +121,17 @@ class Codec(nn.Module):
                 f"the encoder makes one latent of {encoder.ratio} frames, "
                 f"the decoder {decoder.ratio} frames of one latent"
             )
+        for name, part in (("encoder", encoder), ("decoder", decoder)):
+            if part.bins != analysis.n_fft // 2 + 1:
+                raise ConfigurationError(
+                    f"the {name} has {part.bins} bins, but an STFT with "
+                    f"n_fft {analysis.n_fft} has {analysis.n_fft // 2 + 1}"
+                )
+            if part.latent_dim != quantizer.latent_dim:
+                raise ConfigurationError(
+                    f"the {name} has a latent_dim of {part.latent_dim}, the "
+                    f"quantizer of {quantizer.latent_dim}"
+                )
         self.analysis = analysis
         self.encoder = encoder
         self.quantizer = quantizer
@@ -183,12 +193,12 @@ class Codec(nn.Module):
             beyond an item's own frames has no meaning.
         """
         spectrum = self.analysis(wavs, num_samples)
+        log_amplitude, phase = spectrum.log_amplitude, spectrum.phase
+        del spectrum  # of a long recording, each part takes gigabytes
         stft_frames = None
         if num_samples is not None:
             stft_frames = self.analysis.num_frames(num_samples)
-        latent = self.encoder(
-            spectrum.log_amplitude, spectrum.phase, stft_frames
-        )
+        latent = self.encoder(log_amplitude, phase, stft_frames)
         # Whole multiples of hop_length have one STFT frame more than the
         # latents need: it takes part in the network and is then dropped.
         return latent[..., : self.num_frames(wavs.shape[-1])]
@@ -260,10 +270,12 @@ class Codec(nn.Module):
             return self.synthesis.window.new_zeros(tokens.shape[0], 0)
         latent = self.quantizer.decode(tokens)
         spectrum = self._decode_latents(latent, num_frames)
+        real, imaginary = spectrum.real, spectrum.imaginary
+        del spectrum
         stft_frames = None
         if num_frames is not None:
             stft_frames = num_frames * self.decoder.ratio
-        wavs = self.synthesis(spectrum.real, spectrum.imaginary, stft_frames)
+        wavs = self.synthesis(real, imaginary, stft_frames)
         return wavs[:, :num_samples]
 
     def _decode_latents(self, latent, num_frames=None):

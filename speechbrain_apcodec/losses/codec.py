@@ -20,6 +20,21 @@ from speechbrain_apcodec.losses.spectral import (
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
+TERMS = {
+    "amplitude",
+    "instantaneous_phase",
+    "group_delay",
+    "instantaneous_angular_frequency",
+    "consistency",
+    "real",
+    "imaginary",
+    "mel_mae",
+    "mel_mse",
+    "codebook",
+    "commitment",
+}
+ADVERSARIAL_TERMS = ("_generator", "_feature_matching", "_discriminator")
+
 
 class CodecLoss(nn.Module):
     """All terms of the generator's and the discriminators' loss.
@@ -32,6 +47,11 @@ class CodecLoss(nn.Module):
         From the name of a term to its weight. A term without a weight is
         computed and logged, but does not train.
 
+    Raises
+    ------
+    ConfigurationError
+        If a weight names no term.
+
     Example
     -------
     >>> from speechbrain_apcodec.losses.spectral import MelLoss
@@ -42,6 +62,17 @@ class CodecLoss(nn.Module):
 
     def __init__(self, mel, weights):
         super().__init__()
+        known = TERMS | (
+            {"decoded_amplitude"} if mel.decoded_amplitude else set()
+        )
+        for name in weights:
+            if name not in known and not name.endswith(ADVERSARIAL_TERMS):
+                raise ConfigurationError(
+                    f"loss_weights names {name}, which is no term of this "
+                    f"loss; those are {', '.join(sorted(known))} and "
+                    f"NAME{', NAME'.join(ADVERSARIAL_TERMS)} of each "
+                    "discriminator"
+                )
         self.weights = dict(weights)
         self.amplitude = AmplitudeLoss()
         self.phase = PhaseLoss()

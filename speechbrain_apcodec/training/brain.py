@@ -27,8 +27,11 @@ from speechbrain.utils.logger import get_logger
 from torch.nn.parallel import DistributedDataParallel
 
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
-from speechbrain_apcodec.training.history import History, Window
-from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.training.history import History, Window, cut_log
+from speechbrain_apcodec.utils.errors import (
+    APCodecError,
+    ConfigurationError,
+)
 
 logger = get_logger(__name__)
 
@@ -70,11 +73,6 @@ class CodecBrain(sb.Brain):
         self.health = self.hparams.codebook_health
         if "quantizer" in self.hparams.frozen_parts and self.health.active:
             raise ConfigurationError(
-                "the quantiser is frozen, but codebook_health would move its "
-                "codewords: set warmup_steps and restart_every to 0"
-            )
-        if "quantizer" in self.hparams.frozen_parts and self.health.active:
-            raise ConfigurationError(
                 "frozen_parts names the quantizer, but its codebooks would "
                 "be changed: set warmup_steps: 0 and restart_every: 0"
             )
@@ -91,8 +89,18 @@ class CodecBrain(sb.Brain):
             if self.ema is not None:
                 self.checkpointer.add_recoverable("ema", self.ema.module)
         self.train_loggers = list(self.hparams.train_loggers)
-        if self.hparams.use_tensorboard:
-            self.train_loggers.append(self.hparams.tensorboard())
+        self.scalers = {
+            "generator": self.scaler,
+            "discriminator": torch.GradScaler(
+                self.device, enabled=self.scaler.is_enabled()
+            ),
+        }
+        if self.checkpointer is not None and self.scaler.is_enabled():
+            self.checkpointer.add_recoverable(
+                "discriminator_scaler",
+                self.scalers["discriminator"],
+                optional_load=True,
+            )
         self.player = "generator"
         self.window = Window()
         self.training_window = None
@@ -131,6 +139,11 @@ class CodecBrain(sb.Brain):
         """Prepare everything, recover, and cut the history to match."""
         super().on_fit_start()
         self.history.resume(self.optimizer_step, in_epoch=self.step > 0)
+        cut_log(self.hparams.train_log, self.optimizer_step)
+        if self.hparams.use_tensorboard:
+            self.train_loggers.append(
+                self.hparams.tensorboard(purge_step=self.optimizer_step + 1)
+            )
         self.window.to(self.device)
         if self.optimizer_step == 0 and self.ema is not None:
             # The weights may have been loaded after the Brain was made.
@@ -162,7 +175,7 @@ class CodecBrain(sb.Brain):
             with self.training_ctx:
                 output = self.compute_forward(batch, sb.Stage.TRAIN)
             if gan:
-                self.player = "discriminator"
+                self._take_turn("discriminator")
                 with self.training_ctx:
                     terms |= self._discriminator_terms(wavs, output.decoded)
                     loss = self.hparams.loss.total(terms)
@@ -170,7 +183,7 @@ class CodecBrain(sb.Brain):
                     return self._skipped(step, should_step)
                 if should_step:
                     self.optimizers_step()
-            self.player = "generator"
+            self._take_turn("generator")
             with self.training_ctx:
                 generator_terms = self.hparams.loss.reconstruction(output)
                 if gan:
@@ -311,30 +324,41 @@ class CodecBrain(sb.Brain):
 
     def _skipped(self, step, should_step):
         self.zero_grad()
-        self.player = "generator"
+        self._take_turn("generator")
         if should_step:
             self.optimizer_step = step + 1
         return torch.tensor(float("nan"))
 
     def optimizers_step(self):
-        """Step the player whose turn it is, unless a gradient is not finite."""
+        """Step the player whose turn it is, unless a gradient is not finite.
+
+        SpeechBrain's own method steps on after clipping by a norm that is
+        not finite, which makes every weight so.
+        """
         optimizer = self.optimizers_dict[self.player]
-        if not self.scaler.is_enabled():
-            gradients = [
-                p.grad
-                for p in optimizer.param_groups[0]["params"]
-                if p.grad is not None
-            ]
-            norm = torch.nn.utils.get_total_norm(gradients)
-            if not torch.isfinite(norm):
-                logger.warning(
-                    "The %s's gradient is not finite: skipping its step",
-                    self.player,
-                )
-                optimizer.zero_grad(set_to_none=True)
-                return
+        self.scaler.unscale_(optimizer)
+        limit = self.max_grad_norm if self.max_grad_norm > 0 else math.inf
+        norm = torch.nn.utils.clip_grad_norm_(
+            optimizer.param_groups[0]["params"], limit
+        )
+        if torch.isfinite(norm):
             self._accumulate({f"{self.player}_gradient_norm": norm})
-        super().optimizers_step()
+        elif not self.scaler.is_enabled():
+            logger.warning(
+                "The %s's gradient is not finite: skipping its step",
+                self.player,
+            )
+            self.check_loss_isfinite(norm)
+            optimizer.zero_grad(set_to_none=True)
+            return
+        self.scaler.step(optimizer)
+        self.scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+
+    def _take_turn(self, player):
+        """Let a player train, with the loss scale of its own."""
+        self.player = player
+        self.scaler = self.scalers[player]
 
     @torch.no_grad()
     def _maintain_codebooks(self, step):
@@ -349,14 +373,15 @@ class CodecBrain(sb.Brain):
                 self.ema.reset()
         if any(done.num_restarted):
             logger.info("Step %d: restarted %s", step, done.num_restarted)
-            if self.ema is not None:
-                for theirs, ours, dead in zip(
-                    self.codec.quantizer.quantizers,
-                    self.ema.module.quantizer.quantizers,
-                    done.restarted,
-                    strict=True,
-                ):
-                    ours.codebook.weight[dead] = theirs.codebook.weight[dead]
+        if done.restarted and self.ema is not None:
+            for theirs, ours, dead in zip(
+                self.codec.quantizer.quantizers,
+                self.ema.module.quantizer.quantizers,
+                done.restarted,
+                strict=True,
+            ):
+                moved = slice(None) if self.health.refit_iterations else dead
+                ours.codebook.weight[moved] = theirs.codebook.weight[moved]
 
     # Logging and checkpoints ----------------------------------------------
 
@@ -367,14 +392,24 @@ class CodecBrain(sb.Brain):
 
     def _log(self, stage, **meta):
         """Close the window and write its means to every log."""
+        self.window.gather()
         stats = self.window.means()
         self.window = Window()
         if if_main_process():
             self.history.append(stage, self.optimizer_step, stats)
-            epoch = self.hparams.epoch_counter.current
-            meta = {"epoch": epoch, "step": self.optimizer_step, **meta}
-            for train_logger in self.train_loggers:
-                train_logger.log_stats(meta, **{f"{stage}_stats": stats})
+            if self.history.stands_still("train", "mel_mae"):
+                logger.warning(
+                    "mel_mae has not fallen for %d log lines: if that is "
+                    "early in a run, see whether the latents carry "
+                    "information and the codebooks are used",
+                    self.history.PATIENCE,
+                )
+        epoch = self.hparams.epoch_counter.current
+        meta = {"epoch": epoch, "step": self.optimizer_step, **meta}
+        # On all ranks: SpeechBrain's loggers choose the main one themselves,
+        # and the others wait for it.
+        for train_logger in self.train_loggers:
+            train_logger.log_stats(meta, **{f"{stage}_stats": stats})
         return stats
 
     def on_stage_start(self, stage, epoch=None):
@@ -422,7 +457,6 @@ class CodecBrain(sb.Brain):
         metrics = {}
         if self._has_quantized():
             metrics = {"mel_mae": stats["mel_mae"]}
-        self._draw_pictures()
         if self.checkpointer is not None:
             self.checkpointer.save_and_keep_only(
                 meta={
@@ -432,6 +466,11 @@ class CodecBrain(sb.Brain):
                 },
                 min_keys=["mel_mae"],
             )
+        try:
+            self._draw_pictures()
+        except (APCodecError, OSError) as error:
+            # A picture is not worth a run.
+            logger.warning("No pictures of this epoch: %s", error)
 
     def on_evaluate_start(self, max_key=None, min_key="mel_mae"):
         """Load the checkpoint that did best in validation.
@@ -458,10 +497,9 @@ class CodecBrain(sb.Brain):
         super().on_evaluate_start(max_key, min_key)
 
     def _draw_pictures(self):
-        if not if_main_process():
-            return
         pair = (*self.last_pair, self.codec.sample_rate, self.optimizer_step)
-        self.history.draw(*pair)
+        if if_main_process():
+            self.history.draw(*pair)
         for train_logger in self.train_loggers:
             if hasattr(train_logger, "log_pair"):
                 train_logger.log_pair(*pair)

@@ -19,6 +19,7 @@ from speechbrain.utils.checkpoints import (
 )
 from torch.nn import functional as F
 
+from speechbrain_apcodec.utils.codebooks import count_tokens
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -48,6 +49,11 @@ class CodebookHealth:
         than this share of what equal use would give.
     cluster_iterations : int
         Iterations of k-means (cosine assignment) at the initialisation.
+    refit_iterations : int
+        Iterations of k-means on the live codewords at every restart (online
+        clustering as in ERVQ, https://arxiv.org/abs/2410.12359). An
+        optimiser moves a codeword by the learning rate a step at most; in a
+        short run the latents outgrow it.
     seed : int
         Seed of the random choices.
 
@@ -56,7 +62,7 @@ class CodebookHealth:
     >>> from speechbrain_apcodec.lobes.quantizer import (
     ...     ResidualVectorQuantizer,
     ... )
-    >>> quantizer = ResidualVectorQuantizer(8, 2, codebook_size=16)
+    >>> quantizer = ResidualVectorQuantizer(8, 2, 16, codebook_dim=8)
     >>> health = CodebookHealth(quantizer, warmup_steps=1, restart_every=0)
     >>> health.quantizes(step=0), health.quantizes(step=1)
     (False, True)
@@ -73,6 +79,7 @@ class CodebookHealth:
         restart_every=0,
         dead_below=0.03,
         cluster_iterations=10,
+        refit_iterations=0,
         seed=1234,
     ):
         if pool_size < quantizer.codebook_size:
@@ -86,6 +93,7 @@ class CodebookHealth:
         self.restart_every = restart_every
         self.dead_below = dead_below
         self.cluster_iterations = cluster_iterations
+        self.refit_iterations = refit_iterations
         self.seed = seed
         self.pool = None
         self.maintained = None
@@ -132,15 +140,8 @@ class CodebookHealth:
             latent = torch.cat([self.pool.to(latent.device), latent])
         self.pool = latent[-self.pool_size :]
         if tokens is not None:
-            size = self.counts.shape[1]
             self.counts = self.counts.to(tokens.device)
-            counts = torch.stack(
-                [
-                    # Shifted by one: -1 stands for no token.
-                    torch.bincount(index + 1, minlength=size + 1)[1:]
-                    for index in tokens.flatten(0, 1).unbind(-1)
-                ]
-            )
+            counts = count_tokens(tokens, self.counts.shape[1])
             if _distributed():
                 torch.distributed.all_reduce(counts)
             self.counts[: len(counts)] += counts
@@ -205,10 +206,12 @@ class CodebookHealth:
         restarted = []
         for k, stage in enumerate(self.quantizer.quantizers):
             dead = counts[k] < enough[k]
-            if dead.any():
-                projected = _project(stage, residual)
-                codewords = stage.codebook.weight
-                codewords[dead] = _sample(projected, int(dead.sum()), generator)
+            projected = _project(stage, residual)
+            codewords = stage.codebook.weight
+            codewords[dead] = _sample(projected, int(dead.sum()), generator)
+            codewords.copy_(
+                _cluster(projected, codewords, self.refit_iterations)
+            )
             restarted.append(dead)
             residual = residual - _reconstruct(stage, residual)
         self._broadcast()
@@ -314,10 +317,23 @@ def _fit_projections(stage, residual):
     covariance = torch.cov(residual.double().t())
     directions = torch.linalg.eigh(covariance).eigenvectors.flip(1)
     directions = directions[:, :dimension].to(residual)
-    stage.in_proj.weight = directions.t()[..., None].contiguous()
+    _set_weight(stage.in_proj, directions.t()[..., None])
     stage.in_proj.bias.copy_(-directions.t() @ mean)
-    stage.out_proj.weight = directions[..., None].contiguous()
+    _set_weight(stage.out_proj, directions[..., None])
     stage.out_proj.bias.copy_(mean)
+
+
+def _set_weight(convolution, weight):
+    """Set the weight of a weight-normalised convolution in place.
+
+    Assigning to it would cut its parameters off from the hooks by which DDP
+    averages their gradients, and the ranks would drift apart.
+    """
+    parametrization = convolution.parametrizations.weight
+    originals = (parametrization.original0, parametrization.original1)
+    values = parametrization[0].right_inverse(weight)
+    for parameter, value in zip(originals, values, strict=True):
+        parameter.copy_(value)
 
 
 def _cluster(rows, codewords, iterations):

@@ -41,13 +41,14 @@ from pathlib import Path
 
 import numpy as np
 from speechbrain.dataio.dataset import DynamicItemDataset
-from speechbrain.dataio.sampler import (
-    ReproducibleRandomSampler,
-    ReproducibleWeightedRandomSampler,
-)
+from speechbrain.dataio.sampler import ReproducibleRandomSampler
+from speechbrain.utils.logger import get_logger
+from torch.utils.data import Sampler
 
 from speechbrain_apcodec.training.crops import Clips
 from speechbrain_apcodec.utils.errors import ConfigurationError
+
+logger = get_logger(__name__)
 
 
 def make_dataset(manifest, crop):
@@ -97,12 +98,12 @@ def make_dataset(manifest, crop):
     return dataset
 
 
-class EpochSampler:
-    """Part of a sampler that takes the epoch from the epoch counter.
+class ShuffledEpochSampler(ReproducibleRandomSampler):
+    """SpeechBrain's shuffle, following the epoch counter.
 
     SpeechBrain's Brain calls `set_epoch` on samplers that it made itself,
     but, without DDP, not on one that it was given: that one would draw the
-    same items in every epoch.
+    same order in every epoch.
 
     Arguments
     ---------
@@ -123,28 +124,63 @@ class EpochSampler:
         return super().__iter__()
 
 
-class WeightedEpochSampler(EpochSampler, ReproducibleWeightedRandomSampler):
-    """A weighted sampler that follows the epoch counter."""
+class FullBandSampler(Sampler):
+    """Items of two kinds, spread so evenly that every batch has its share.
 
+    Nothing is drawn twice in an epoch, since the crop of an item is the same
+    throughout it: an epoch ends when one of the two kinds is used up.
 
-class ShuffledEpochSampler(EpochSampler, ReproducibleRandomSampler):
-    """A shuffle that follows the epoch counter."""
+    Arguments
+    ---------
+    full_band : numpy.ndarray
+        bool [items], whether an item is full-band.
+    fraction : float
+        Share of full-band items, more than 0 and less than 1.
+    seed : int
+        The run's seed.
+    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
+        Read whenever an epoch begins.
+
+    Example
+    -------
+    >>> from speechbrain.utils.epoch_loop import EpochCounter
+    >>> full_band = np.array([True, True, False, False, False, False])
+    >>> sampler = FullBandSampler(full_band, 0.5, 0, EpochCounter(9))
+    >>> [bool(full_band[item]) for item in sampler]
+    [False, True, False, True]
+    """
+
+    def __init__(self, full_band, fraction, seed, epoch_counter):
+        self.kinds = np.flatnonzero(full_band), np.flatnonzero(~full_band)
+        self.fraction = fraction
+        self.seed = seed
+        self.epoch_counter = epoch_counter
+
+    def __len__(self):
+        full, other = (len(items) for items in self.kinds)
+        return int(min(full / self.fraction, other / (1 - self.fraction)))
+
+    def __iter__(self):
+        random = np.random.default_rng([self.seed, self.epoch_counter.current])
+        full, other = (iter(random.permutation(k)) for k in self.kinds)
+        shares = np.floor(np.arange(len(self) + 1) * self.fraction + 1e-9)
+        for is_full in np.diff(shares) > 0:
+            yield int(next(full if is_full else other))
 
 
 def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
     """Make a sampler that gives full-band recordings their share.
 
     A codec that is trained on recordings without high frequencies learns to
-    be silent there. Items are drawn with replacement, so that in the mean
-    the given fraction of every batch is full-band.
+    be silent there.
 
     Arguments
     ---------
     dataset : DynamicItemDataset
         Made by `make_dataset`.
     fraction : float or None
-        Share of full-band items, more than 0 and less than 1. None, or a
-        dataset of nothing but full-band items, gives a plain shuffle.
+        Share of full-band items in every batch, more than 0 and less than
+        1. None, or a dataset of one kind only, gives a plain shuffle.
     full_band_hz : float
         An item is full-band if its ``band_hz`` is at least this.
     seed : int
@@ -155,43 +191,35 @@ def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
     Returns
     -------
     torch.utils.data.Sampler
-        To be given to the train loader; one epoch has as many draws as the
-        dataset has items.
+        To be given to the train loader.
 
     Raises
     ------
     ConfigurationError
-        If the fraction is out of range, or no item is full-band.
+        If the fraction is out of range.
     """
-    full = np.array(
+    full_band = np.array(
         [
             dataset.data[item_id]["band_hz"] >= full_band_hz
             for item_id in dataset.data_ids
         ]
     )
-    if fraction is None or full.all():
-        return ShuffledEpochSampler(
-            dataset, seed=seed, epoch_counter=epoch_counter
-        )
+    shuffled = ShuffledEpochSampler(
+        dataset, seed=seed, epoch_counter=epoch_counter
+    )
+    if fraction is None or full_band.all():
+        return shuffled
     if not 0 < fraction < 1:
         raise ConfigurationError(
             f"full_band_fraction {fraction} must lie between 0 and 1, or be "
             "null for a plain shuffle"
         )
-    if not full.any():
-        raise ConfigurationError(
-            f"full_band_fraction is {fraction}, but no recording reaches "
-            f"{full_band_hz:.0f} Hz: add full-band recordings, take a lower "
-            "sampling rate, or set full_band_fraction: null and expect a "
-            "codec that is silent at high frequencies"
+    if not full_band.any():
+        logger.warning(
+            "No recording reaches %.0f Hz: the codec will learn to be silent "
+            "at high frequencies. Add full-band recordings or take a "
+            "configuration with a lower sampling rate",
+            full_band_hz,
         )
-    weights = np.where(
-        full, fraction / full.sum(), (1 - fraction) / (~full).sum()
-    )
-    return WeightedEpochSampler(
-        weights.tolist(),
-        num_samples=len(full),
-        replacement=True,
-        seed=seed,
-        epoch_counter=epoch_counter,
-    )
+        return shuffled
+    return FullBandSampler(full_band, fraction, seed, epoch_counter)

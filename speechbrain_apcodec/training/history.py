@@ -17,6 +17,10 @@ from speechbrain.utils.distributed import if_main_process
 
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.audio import write_audio
+from speechbrain_apcodec.utils.codebooks import (
+    count_tokens,
+    usage_and_perplexity,
+)
 from speechbrain_apcodec.utils.figures import (
     save_loss_curves,
     save_spectrogram_pair,
@@ -64,14 +68,19 @@ class Window:
         codebook_size : int
             Codewords of a codebook.
         """
-        counts = torch.stack(
-            [
-                # Shifted by one: -1 stands for no token.
-                torch.bincount(index + 1, minlength=codebook_size + 1)[1:]
-                for index in tokens.flatten(0, 1).unbind(-1)
-            ]
-        )
+        counts = count_tokens(tokens, codebook_size)
         self.tokens = counts if self.tokens is None else self.tokens + counts
+
+    def gather(self):
+        """Add up the windows of all ranks of a distributed run."""
+        if not torch.distributed.is_initialized():
+            return
+        ranks = torch.distributed.get_world_size()
+        for total in self.sums.values():
+            torch.distributed.all_reduce(total)
+        self.numbers = {n: ranks * count for n, count in self.numbers.items()}
+        if self.tokens is not None:
+            torch.distributed.all_reduce(self.tokens)
 
     def means(self):
         """Average the terms; add usage and perplexity of each codebook.
@@ -87,11 +96,10 @@ class Window:
             for name, total in self.sums.items()
         }
         if self.tokens is not None:
-            for k, counts in enumerate(self.tokens.double(), start=1):
-                shares = counts / counts.sum()
-                entropy = -torch.xlogy(shares, shares).sum()
-                means[f"usage_{k}"] = float((counts > 0).double().mean())
-                means[f"perplexity_{k}"] = float(entropy.exp())
+            usage, perplexity = usage_and_perplexity(self.tokens)
+            for k in range(len(usage)):
+                means[f"usage_{k + 1}"] = float(usage[k])
+                means[f"perplexity_{k + 1}"] = float(perplexity[k])
         return means
 
     def state(self):
@@ -158,6 +166,9 @@ class History:
         The run's output folder.
     """
 
+    #: Log lines after which a term should have fallen.
+    PATIENCE = 20
+
     def __init__(self, folder):
         self.folder = Path(folder)
         self.file = self.folder / "history.jsonl"
@@ -202,6 +213,30 @@ class History:
         line = json.dumps({"stage": stage, "step": step, **stats})
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write(f"{line}\n")
+
+    def stands_still(self, stage, name):
+        """Tell, once in a while, whether a term has stopped falling.
+
+        Arguments
+        ---------
+        stage : str
+            train, valid or test.
+        name : str
+            The term.
+
+        Returns
+        -------
+        bool
+            At every ``PATIENCE``-th line of the stage, whether the term is
+            as high as at the one before; False in between.
+        """
+        values = [
+            value for _, value in self.curves().get(f"{stage}/{name}", [])
+        ]
+        if len(values) < 2 * self.PATIENCE or len(values) % self.PATIENCE:
+            return False
+        before = values[-2 * self.PATIENCE : -self.PATIENCE]
+        return sum(values[-self.PATIENCE :]) >= 0.995 * sum(before)
 
     def curves(self):
         """Read the file as curves.
@@ -261,3 +296,29 @@ def _is_before(line, last):
         return stats["step"] <= last[stats["stage"]]
     except (json.JSONDecodeError, KeyError):
         return False
+
+
+def cut_log(path, step):
+    """Drop the lines of SpeechBrain's text log that a run will repeat.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        File of a ``FileTrainLogger`` whose lines name the step.
+    step : int
+        Optimiser steps done.
+    """
+    path = Path(path)
+    if not if_main_process() or not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [
+        line
+        for line in lines
+        if (found := re.search(r"\bstep: (\d+)", line))
+        and int(found.group(1)) <= step
+    ]
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            "".join(f"{line}\n" for line in kept), encoding="utf-8"
+        )

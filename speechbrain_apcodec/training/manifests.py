@@ -301,9 +301,10 @@ def prepare_manifests(
     for split, items in splits.items():
         content = {
             item["id"]: {
-                **outcome[item["id"]],
                 # SpeechBrain's datasets want the same keys in every item.
                 **{name: item.get(name, "") for name in columns},
+                # Last: what was measured stands above what a table says.
+                **outcome[item["id"]],
             }
             for item in items
             if not isinstance(outcome[item["id"]], AudioFileError)

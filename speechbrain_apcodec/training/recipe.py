@@ -5,6 +5,7 @@ Authors
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from speechbrain.utils.distributed import (
     run_on_main,
 )
 
-from speechbrain_apcodec.training.crops import check_segment_length
 from speechbrain_apcodec.utils.atomic import atomic_path
+from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
 
 
@@ -42,11 +43,6 @@ def run_recipe(prepare, arguments=None):
     )
     ddp_init_group(run_opts)
     hparams = load_hparams(hparams_file, overrides)
-    check_segment_length(
-        hparams["segment_length"],
-        hparams["hop_length"],
-        hparams["stft_hop_length"],
-    )
     output_folder = Path(hparams["output_folder"])
     sb.create_experiment_directory(output_folder)
     if if_main_process():
@@ -59,7 +55,7 @@ def run_recipe(prepare, arguments=None):
     run_on_main(prepare, kwargs=hparams["prepare_arguments"])
 
     if "pretrainer" in hparams:
-        run_on_main(hparams["pretrainer"].collect_files)
+        hparams["pretrainer"].collect_files()  # on all ranks, to know where
         hparams["pretrainer"].load_collected()
     train_data = hparams["make_train_data"]()
     valid_data = hparams["make_valid_data"]()
@@ -69,13 +65,16 @@ def run_recipe(prepare, arguments=None):
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
+    sampler = hparams["make_train_sampler"](train_data)
+    if not (brain.debug or brain.test_only):
+        _check_length(hparams, brain, len(sampler))
     brain.fit(
         hparams["epoch_counter"],
         train_data,
         valid_data,
         train_loader_kwargs={
             **hparams["train_loader_options"],
-            "sampler": hparams["make_train_sampler"](train_data),
+            "sampler": sampler,
         },
         valid_loader_kwargs=hparams["valid_loader_options"],
     )
@@ -85,3 +84,24 @@ def run_recipe(prepare, arguments=None):
             test_loader_kwargs=hparams["valid_loader_options"],
         )
     return brain
+
+
+def _check_length(hparams, brain, draws):
+    """Refuse a run that would end before it has trained the quantiser."""
+    ranks = int(os.environ.get("WORLD_SIZE", 1))
+    batches = draws // ranks // hparams["batch_size"]
+    if batches == 0:
+        raise ConfigurationError(
+            f"an epoch has {draws} segments, fewer than a batch of "
+            f"{hparams['batch_size']} on each of {ranks} process(es): add "
+            "recordings or lower batch_size"
+        )
+    steps = hparams["number_of_epochs"] * (
+        batches // brain.grad_accumulation_factor
+    )
+    if steps <= hparams["warmup_steps"]:
+        raise ConfigurationError(
+            f"{hparams['number_of_epochs']} epochs of {batches} batches end "
+            f"before the warm-up of {hparams['warmup_steps']} steps, and the "
+            "quantiser would never be trained: raise number_of_epochs"
+        )

@@ -4,7 +4,10 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from speechbrain.utils.distributed import main_process_only
+from speechbrain.utils.distributed import (
+    if_main_process,
+    main_process_only,
+)
 from speechbrain.utils.train_logger import TensorboardLogger
 
 from speechbrain_apcodec.utils.errors import MissingExtraError
@@ -21,6 +24,8 @@ class CodecTensorboardLogger(TensorboardLogger):
     ---------
     save_dir : str
         Folder of the event files.
+    purge_step : int, optional
+        Hide what an interrupted run wrote from this step on.
 
     Raises
     ------
@@ -28,14 +33,17 @@ class CodecTensorboardLogger(TensorboardLogger):
         If TensorBoard is not installed.
     """
 
-    def __init__(self, save_dir):
+    def __init__(self, save_dir, purge_step=None):
         try:
-            super().__init__(save_dir)
+            from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise MissingExtraError(
                 "TensorBoard is not installed: pip install "
                 "'speechbrain_apcodec[train]', or set use_tensorboard: False"
             ) from error
+        self.writer = None
+        if if_main_process():
+            self.writer = SummaryWriter(save_dir, purge_step=purge_step)
 
     @main_process_only
     def log_stats(

@@ -87,21 +87,24 @@ def read_utterances(path):
         identity = row.pop("ID", None) or row.pop("id", None)
         utterances.append(
             {
+                **{key: value or "" for key, value in row.items()},
+                # Last: a corpus may have a column of such a name.
                 "id": str(identity or identity_of(location)),
                 "source": str(path.parent / location),
-                **{key: value or "" for key, value in row.items()},
             }
         )
     return utterances
 
 
-def find_utterances(folder):
+def find_utterances(folder, without=()):
     """Find every audio file below a folder, in sorted order.
 
     Arguments
     ---------
     folder : str or pathlib.Path
         Searched with all its subfolders.
+    without : list of str or pathlib.Path
+        Folders to leave out, such as those that a run writes.
 
     Returns
     -------
@@ -115,10 +118,13 @@ def find_utterances(folder):
         If there is no such folder, or no audio in it.
     """
     folder = require_folder(folder, "a folder of audio files")
+    left_out = {Path(other).resolve() for other in without}
     paths = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
+        if path.suffix.lower() in AUDIO_SUFFIXES
+        and path.is_file()
+        and not left_out.intersection(path.resolve().parents)
     )
     if not paths:
         raise ConfigurationError(
@@ -282,7 +288,7 @@ def split_by_seed(
     if len(groups) < 3:
         raise ConfigurationError(
             f"{len(groups)} {unit}(s) cannot be split into train, valid and "
-            "test: give more, or set split_unit: file, or give a manifest "
+            "test: give more, or set --split_unit=file, or give a manifest "
             "with a `split` column"
         )
     names = sorted(groups)

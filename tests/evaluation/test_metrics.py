@@ -175,24 +175,3 @@ def test_si_sdr_at_the_ends():
     assert metrics.si_sdr(wav, silence) == -100
     assert math.isnan(metrics.si_sdr(silence, wav))
     assert math.isnan(metrics.si_sdr(wav[:0], wav[:0]))
-
-
-def test_codebook_usage_at_the_ends():
-    even = torch.arange(64).repeat(3)
-    same = torch.zeros(192, dtype=torch.int64)
-    tokens = torch.stack([even, same], dim=-1).reshape(4, 48, 2)
-    usage, perplexity = metrics.codebook_usage(tokens, 64)
-    assert usage.tolist() == [1, 1 / 64]
-    assert perplexity.tolist() == pytest.approx([64, 1])
-
-
-def test_codebook_usage_without_tokens():
-    tokens = torch.zeros(0, 4, dtype=torch.int64)
-    usage, perplexity = metrics.codebook_usage(tokens, 64)
-    assert usage.tolist() == [0] * 4
-    assert perplexity.isnan().all()
-
-
-def test_a_token_beyond_the_codebook_is_refused():
-    with pytest.raises(ValueError, match="a token is 64"):
-        metrics.codebook_usage(torch.tensor([[64]]), 64)

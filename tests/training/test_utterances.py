@@ -112,7 +112,7 @@ def test_seeded_split_keeps_speakers_apart():
 
 def test_seeded_split_of_few_speakers():
     items = [{"id": f"{n}", "speaker": f"s{n % 2}"} for n in range(10)]
-    with pytest.raises(ConfigurationError, match="split_unit: file"):
+    with pytest.raises(ConfigurationError, match="split_unit=file"):
         split_by_seed(items, seed=0)
     splits = split_by_seed(items, seed=0, unit="file")
     assert sorted(len(part) for part in splits.values()) == [1, 1, 8]

@@ -37,7 +37,7 @@ def prepare_audio_folder(
         and optional columns `id`, `split`, `speaker` and `text`. A `split`
         column decides the split.
     save_folder : str
-        Where the manifests are written.
+        Where the manifests are written, in the run's own folder.
     cache_folder : str
         Where the resampled audio is kept.
     sample_rate : int
@@ -58,7 +58,9 @@ def prepare_audio_folder(
     if Path(data_folder).is_file():
         utterances = read_utterances(data_folder)
     else:
-        utterances = find_utterances(data_folder)
+        # The run's own folder has WAVs too, and the cache nothing else.
+        own = [cache_folder, Path(save_folder).parent]
+        utterances = find_utterances(data_folder, without=own)
     if any("split" in utterance for utterance in utterances):
         splits = split_by_column(utterances)
     else:

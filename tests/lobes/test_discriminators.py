@@ -1,0 +1,107 @@
+"""What the discriminators see of a waveform."""
+
+import pytest
+import torch
+
+from speechbrain_apcodec.lobes.discriminators import (
+    Discriminators,
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+)
+
+
+def noise(*shape):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def make_discriminators():
+    torch.manual_seed(0)
+    return Discriminators(
+        {
+            "mpd": MultiPeriodDiscriminator([2, 3], [4, 6]),
+            "mrd": MultiResolutionDiscriminator([(256, 64, 128)], 3),
+        }
+    )
+
+
+def flattened(outputs):
+    for sub_outputs in outputs.values():
+        for score, maps in sub_outputs:
+            yield score
+            yield from maps
+
+
+def test_items_of_a_batch_are_judged_alone():
+    """Real and decoded speech may share a batch."""
+    discriminators = make_discriminators()
+    wavs = noise(3, 801)
+    batch = discriminators(wavs)
+    for i in range(3):
+        alone = discriminators(wavs[i : i + 1])
+        for ours, theirs in zip(
+            flattened(batch), flattened(alone), strict=True
+        ):
+            torch.testing.assert_close(ours[i : i + 1], theirs)
+
+
+def test_one_map_for_each_convolution_and_the_score():
+    outputs = make_discriminators()(noise(2, 800))
+    assert [len(maps) for _, maps in outputs["mpd"]] == [3, 3]
+    assert [len(maps) for _, maps in outputs["mrd"]] == [6]
+    for sub_outputs in outputs.values():
+        for score, maps in sub_outputs:
+            assert torch.equal(score, maps[-1].flatten(1))
+
+
+def test_period_discriminator_sees_each_phase_alone():
+    """A kernel one sample wide never mixes the columns of a period."""
+    discriminator = MultiPeriodDiscriminator([5], [4, 4])
+    wavs = noise(1, 500)
+    changed = wavs.clone()
+    changed[:, 2::5] += 1.0
+    ((_, before),) = discriminator(wavs)
+    ((_, after),) = discriminator(changed)
+    for ours, theirs in zip(after, before, strict=True):
+        moved = (ours != theirs).any(dim=(0, 1, 2))
+        assert moved.tolist() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize("length", [800, 801, 802, 803, 804])
+def test_period_discriminator_completes_by_reflection(length):
+    discriminator = MultiPeriodDiscriminator([5], [2])
+    seen = []
+    discriminator.discriminators[0].register_forward_pre_hook(
+        lambda module, args: seen.append(args[0])
+    )
+    wavs = noise(1, length)
+    discriminator(wavs)
+    samples = seen[0].flatten(1)
+    assert torch.equal(samples[:, :length], wavs)
+    extra = samples.shape[1] - length
+    assert 0 <= extra < 5
+    if extra:
+        assert torch.equal(samples[:, length:], wavs.flip(1)[:, 1 : extra + 1])
+
+
+def test_resolution_discriminator_sees_magnitudes():
+    """The sign of a waveform is not heard."""
+    discriminator = MultiResolutionDiscriminator([(256, 64, 128)], 3)
+    wavs = noise(2, 800)
+    ((ours, _),) = discriminator(wavs)
+    ((theirs, _),) = discriminator(-wavs)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_gradients_are_finite_at_silence():
+    wavs = torch.zeros(1, 800, requires_grad=True)
+    sum(x.sum() for x in flattened(make_discriminators()(wavs))).backward()
+    assert torch.isfinite(wavs.grad).all()
+
+
+def test_magnitude_is_float32_under_autocast():
+    discriminator = MultiResolutionDiscriminator([(256, 64, 128)], 3)
+    wavs = noise(1, 800)
+    expected = discriminator._magnitude(wavs, 256, 64, 128)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        magnitude = discriminator._magnitude(wavs, 256, 64, 128)
+    assert torch.equal(magnitude, expected)

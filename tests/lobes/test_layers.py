@@ -1,0 +1,172 @@
+"""A padded batch gives each item what it would get alone."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from speechbrain_apcodec.lobes.layers import (
+    ConvNeXtBlock,
+    Downsample,
+    GlobalResponseNorm,
+    NonCausalConv1d,
+    Upsample,
+    apply_mask,
+    length_mask,
+)
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+LENGTHS = [13, 1, 20, 8]
+
+
+def padded_batch(channels, lengths=LENGTHS):
+    """Make a batch whose padding is loud, so that a leak is seen."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(len(lengths), channels, max(lengths), generator=generator)
+    valid = length_mask(torch.tensor(lengths), max(lengths))
+    return x + 100 * (1 - valid), valid
+
+
+def randomize(module):
+    """Give every parameter a value: GRN is idle when it is new."""
+    torch.manual_seed(1)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return module
+
+
+def assert_equal_alone(module, x, mask, out_lengths):
+    batch = module(x, mask)
+    for i, (length, out_length) in enumerate(
+        zip(LENGTHS, out_lengths, strict=True)
+    ):
+        alone = module(x[i : i + 1, :, :length])
+        assert alone.shape[-1] == out_length
+        torch.testing.assert_close(
+            batch[i : i + 1, :, :out_length], alone, rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("statistic", ["utterance", "frame"])
+def test_block_in_a_padded_batch(statistic):
+    block = randomize(ConvNeXtBlock(6, 10, 5, statistic))
+    assert_equal_alone(block, *padded_batch(6), LENGTHS)
+
+
+def test_convolution_in_a_padded_batch():
+    layer = NonCausalConv1d(3, 4, kernel_size=5)
+    assert_equal_alone(layer, *padded_batch(3), LENGTHS)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 7, 4, 6, 8])
+def test_downsampling_in_a_padded_batch(kernel_size):
+    layer = Downsample(3, 5, ratio=4, kernel_size=kernel_size)
+    assert_equal_alone(layer, *padded_batch(3), [4, 1, 5, 2])
+
+
+@pytest.mark.parametrize("kernel_size", [4, 6, 8])
+def test_upsampling_in_a_padded_batch(kernel_size):
+    layer = Upsample(3, 5, ratio=4, kernel_size=kernel_size)
+    assert_equal_alone(layer, *padded_batch(3), [4 * n for n in LENGTHS])
+
+
+@pytest.mark.parametrize(
+    ("kernel_size", "centre"), [(1, 0), (3, 0), (7, 0), (4, 1.5), (6, 1.5)]
+)
+def test_a_latent_is_centred(kernel_size, centre):
+    """An odd kernel is centred on a frame, an even one on its frames."""
+    layer = Downsample(1, 1, ratio=4, kernel_size=kernel_size)
+    torch.nn.init.ones_(layer.weight)
+    frames = torch.zeros(1, 1, 20, requires_grad=True)
+    layer(frames)[0, 0, 2].backward()
+    seen = frames.grad[0, 0].nonzero()[:, 0].float()
+    assert len(seen) == kernel_size
+    assert seen.mean() == 2 * 4 + centre
+
+
+@pytest.mark.parametrize("kernel_size", [4, 6, 8])
+def test_upsampling_is_centred(kernel_size):
+    layer = Upsample(1, 1, ratio=4, kernel_size=kernel_size)
+    torch.nn.init.ones_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    latents = torch.zeros(1, 1, 5)
+    latents[..., 2] = 1.0
+    reached = layer(latents)[0, 0].nonzero()[:, 0].float()
+    assert len(reached) == kernel_size
+    assert reached.mean() == 2 * 4 + 1.5
+
+
+def test_grn_of_the_utterance_is_the_published_formula():
+    norm = randomize(GlobalResponseNorm(6))
+    x = torch.randn(3, 10, 6)
+    response = torch.norm(x, p=2, dim=1, keepdim=True)
+    relative = response / (response.mean(dim=-1, keepdim=True) + 1e-6)
+    expected = norm.gamma * (x * relative) + norm.beta + x
+    torch.testing.assert_close(norm(x), expected)
+
+
+def test_grn_of_the_frame_sees_its_frame_only():
+    norm = randomize(GlobalResponseNorm(6, "frame"))
+    x = torch.randn(1, 10, 6)
+    for frame in range(10):
+        torch.testing.assert_close(
+            norm(x)[:, frame], norm(x[:, frame : frame + 1])[:, 0]
+        )
+    relative = x.abs() / (x.abs().mean(dim=-1, keepdim=True) + 1e-6)
+    torch.testing.assert_close(
+        norm(x), norm.gamma * x * relative + norm.beta + x
+    )
+
+
+@pytest.mark.parametrize("statistic", ["utterance", "frame"])
+def test_grn_has_finite_gradients_at_zero(statistic):
+    norm = randomize(GlobalResponseNorm(4, statistic))
+    x = torch.zeros(1, 5, 4, requires_grad=True)
+    norm(x).sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+def test_grn_adds_up_in_float32():
+    norm = randomize(GlobalResponseNorm(4))
+    x = torch.randn(1, 4000, 4)
+    half = norm(x.bfloat16())
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), norm(x), rtol=0.02, atol=0.05)
+
+
+def test_block_is_the_sum_of_its_parts():
+    block = randomize(ConvNeXtBlock(4, 6, 3))
+    x = torch.randn(2, 4, 9)
+    y = F.conv1d(
+        x, block.depthwise.weight, block.depthwise.bias, padding=1, groups=4
+    )
+    y = F.layer_norm(
+        y.transpose(1, 2), (4,), block.norm.weight, block.norm.bias, 1e-6
+    )
+    y = block.project(block.grn(F.gelu(block.expand(y))))
+    torch.testing.assert_close(block(x), x + y.transpose(1, 2))
+
+
+def test_masks():
+    assert length_mask(None, 5) is None
+    x = torch.randn(2, 3, 4)
+    assert apply_mask(x, None) is x
+    mask = length_mask(torch.tensor([0, 4]), 4)
+    masked = apply_mask(x, mask)
+    assert (masked[0] == 0).all()
+    assert torch.equal(masked[1], x[1])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: NonCausalConv1d(2, 2, 4), "odd"),
+        (lambda: Downsample(2, 2, ratio=8, kernel_size=6), "centred"),
+        (lambda: Downsample(2, 2, ratio=5, kernel_size=8), "centred"),
+        (lambda: Upsample(2, 2, ratio=8, kernel_size=6), "centred"),
+        (lambda: Upsample(2, 2, ratio=8, kernel_size=9), "centred"),
+        (lambda: GlobalResponseNorm(4, "batch"), "utterance"),
+    ],
+)
+def test_configuration_errors(make, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make()

@@ -1,0 +1,173 @@
+"""Gradients, bitrates and precision of the residual vector quantiser."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from speechbrain_apcodec.lobes.quantizer import (
+    ResidualVectorQuantizer,
+    VectorQuantizer,
+)
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+@pytest.fixture
+def quantizer():
+    torch.manual_seed(0)
+    return ResidualVectorQuantizer(
+        8, num_codebooks=4, codebook_size=16, codebook_dim=4
+    )
+
+
+@pytest.fixture
+def latent():
+    return torch.randn(3, 8, 10, generator=torch.Generator().manual_seed(1))
+
+
+def test_nearest_is_the_highest_cosine():
+    torch.manual_seed(0)
+    stage = VectorQuantizer(8, 16, 4)
+    rows = torch.randn(2, 4, 5)
+    found = stage.nearest(rows)
+    for item in range(2):
+        for frame in range(5):
+            cosines = F.cosine_similarity(
+                rows[item, :, frame][None], stage.codebook.weight
+            )
+            assert found[item, frame] == cosines.argmax()
+
+
+def test_straight_through_gradient_of_one_stage():
+    torch.manual_seed(0)
+    stage = VectorQuantizer(8, 16, 4)
+    latent = torch.randn(2, 8, 5, requires_grad=True)
+    quantized, *_ = stage(latent)
+    direction = torch.randn_like(quantized)
+    quantized.backward(direction)
+    # As if the codeword's choice were the identity.
+    project = stage.in_proj.weight[..., 0]
+    project_back = stage.out_proj.weight[..., 0]
+    expected = torch.einsum("oc,ci,bot->bit", project_back, project, direction)
+    torch.testing.assert_close(latent.grad, expected)
+    assert stage.codebook.weight.grad is None
+
+
+def test_straight_through_gradient_reaches_the_latent(quantizer, latent):
+    latent.requires_grad_()
+    quantizer(latent).quantized.square().sum().backward()
+    assert (latent.grad.abs().sum(1) > 0).all()
+    for stage in quantizer.quantizers:
+        assert stage.codebook.weight.grad is None
+        assert stage.in_proj.bias.grad.abs().max() > 0
+
+
+def test_commitment_moves_latents_and_codebook_loss_codewords(
+    quantizer, latent
+):
+    latent.requires_grad_()
+    codewords = [stage.codebook.weight for stage in quantizer.quantizers]
+    output = quantizer(latent)
+    assert output.commitment_loss > 0
+    torch.testing.assert_close(output.commitment_loss, output.codebook_loss)
+    to_latent, *to_codewords = torch.autograd.grad(
+        output.commitment_loss,
+        [latent, *codewords],
+        retain_graph=True,
+        allow_unused=True,
+    )
+    assert (to_latent.abs().sum(1) > 0).all()
+    assert to_codewords == [None] * 4
+
+    # The codebook loss of a stage touches its chosen codewords; what it
+    # does to the latent passes by the projections alone and is cut off.
+    to_latent, first, *_ = torch.autograd.grad(
+        output.codebook_loss, [latent, *codewords], allow_unused=True
+    )
+    assert to_latent is None
+    chosen = output.tokens[..., 0].unique()
+    moved = first.abs().sum(1).nonzero()[:, 0]
+    assert torch.equal(moved, chosen)
+
+
+def test_a_step_along_each_loss_lowers_it(quantizer, latent):
+    latent.requires_grad_()
+    output = quantizer(latent)
+    (gradient,) = torch.autograd.grad(output.commitment_loss, latent)
+    nearer = quantizer((latent - 0.5 * gradient).detach())
+    assert nearer.commitment_loss < output.commitment_loss
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_codebooks_per_item_equal_each_item_alone(quantizer, latent, training):
+    quantizer.train(training)
+    numbers = torch.tensor([1, 4, 2])
+    together = quantizer(latent, numbers)
+    losses = []
+    for i, number in enumerate(numbers.tolist()):
+        alone = quantizer(latent[i : i + 1], number)
+        torch.testing.assert_close(
+            together.quantized[i : i + 1], alone.quantized
+        )
+        assert torch.equal(together.tokens[i : i + 1, :, :number], alone.tokens)
+        # No token where no codebook is used.
+        assert (together.tokens[i, :, number:] == -1).all()
+        losses.append(
+            [alone.codebook_loss.item(), alone.commitment_loss.item()]
+        )
+    codebook, commitment = torch.tensor(losses).mean(0)
+    torch.testing.assert_close(together.codebook_loss.detach(), codebook)
+    torch.testing.assert_close(together.commitment_loss.detach(), commitment)
+
+
+def test_unused_codebooks_get_no_gradient(quantizer, latent):
+    output = quantizer(latent, torch.tensor([1, 2, 2]))
+    (output.codebook_loss + output.quantized.sum()).backward()
+    for k, stage in enumerate(quantizer.quantizers):
+        used = stage.codebook.weight.grad.abs().max() > 0
+        assert used == (k < 2)
+
+
+def test_fewer_tokens_are_a_prefix(quantizer, latent):
+    every = quantizer.encode(latent)
+    for number in range(1, 5):
+        tokens = quantizer.encode(latent, number)
+        assert torch.equal(tokens, every[..., :number])
+        output = quantizer(latent, number)
+        assert torch.equal(output.tokens, tokens)
+        torch.testing.assert_close(quantizer.decode(tokens), output.quantized)
+
+
+def test_autocast_changes_nothing(quantizer, latent):
+    expected = quantizer(latent)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = quantizer(latent)
+        tokens = quantizer.encode(latent)
+        decoded = quantizer.decode(tokens)
+    assert half.quantized.dtype == decoded.dtype == torch.float32
+    assert torch.equal(half.quantized, expected.quantized)
+    assert torch.equal(half.commitment_loss, expected.commitment_loss)
+    assert torch.equal(tokens, expected.tokens)
+    # Half-precision latents, as an encoder under autocast gives them.
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = quantizer(latent.bfloat16())
+    assert output.quantized.dtype == torch.float32
+
+
+@pytest.mark.parametrize("number", [0, 5, -1])
+def test_number_of_codebooks_out_of_range(quantizer, latent, number):
+    for call in (quantizer, quantizer.encode):
+        with pytest.raises(ConfigurationError, match="1 to 4"):
+            call(latent, number)
+
+
+def test_too_many_tokens(quantizer):
+    with pytest.raises(ConfigurationError, match="5 codebooks"):
+        quantizer.decode(torch.zeros(1, 3, 5).long())
+
+
+@pytest.mark.parametrize(
+    "size", ["latent_dim", "num_codebooks", "codebook_size", "codebook_dim"]
+)
+def test_sizes_must_be_positive(size):
+    with pytest.raises(ConfigurationError, match=size):
+        ResidualVectorQuantizer(**{size: 0})

@@ -1,0 +1,103 @@
+"""Terms, weights and totals of the whole loss."""
+
+import pytest
+import torch
+
+from speechbrain_apcodec.lobes.codec import CodecOutput
+from speechbrain_apcodec.lobes.quantizer import Quantized
+from speechbrain_apcodec.lobes.spectrum import STFTAnalysis
+from speechbrain_apcodec.losses.codec import CodecLoss
+from speechbrain_apcodec.losses.spectral import MelLoss
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+SPECTRAL = {
+    "amplitude",
+    "instantaneous_phase",
+    "group_delay",
+    "instantaneous_angular_frequency",
+    "consistency",
+    "real",
+    "imaginary",
+    "mel_mae",
+    "mel_mse",
+}
+
+
+def make_loss(**weights):
+    return CodecLoss(MelLoss(16000, 256, 20), weights)
+
+
+def make_output(wavs, decoded, quantized=None):
+    analysis = STFTAnalysis(256, 40, 160)
+    predicted = analysis(decoded)
+    return CodecOutput(
+        decoded=decoded,
+        natural=analysis(wavs),
+        predicted=predicted,
+        consistent=(predicted.real, predicted.imaginary),
+        latent=torch.zeros(1, 4, 5),
+        quantized=quantized,
+    )
+
+
+def test_a_perfect_codec_has_no_loss():
+    wavs = torch.randn(2, 1560)
+    terms = make_loss().reconstruction(make_output(wavs, wavs))
+    assert set(terms) == SPECTRAL
+    assert all(value == 0 for value in terms.values())
+
+
+def test_a_worse_codec_has_a_larger_loss():
+    torch.manual_seed(0)
+    wavs, noise = torch.randn(2, 1560), torch.randn(2, 1560)
+    better, worse = (
+        make_loss().reconstruction(make_output(wavs, wavs + level * noise))
+        for level in (0.05, 0.5)
+    )
+    # Each spectrum here is that of a waveform: consistent at any level.
+    for name in SPECTRAL - {"consistency"}:
+        assert 0 < better[name] < worse[name], name
+
+
+def test_terms_of_the_quantizer():
+    wavs = torch.randn(1, 1560)
+    quantized = Quantized(None, None, torch.tensor(2.0), torch.tensor(3.0))
+    terms = make_loss().reconstruction(make_output(wavs, wavs, quantized))
+    assert set(terms) == SPECTRAL | {"codebook", "commitment"}
+    loss = make_loss(codebook=10.0, commitment=2.5)
+    assert loss.total(terms) == 2.0 * 10.0 + 3.0 * 2.5
+
+
+def test_a_term_without_weight_does_not_train():
+    trained = torch.tensor(2.0, requires_grad=True)
+    watched = torch.tensor(3.0, requires_grad=True)
+    total = make_loss(real=4.0).total({"real": trained, "mel_mae": watched})
+    total.backward()
+    assert total == 8.0
+    assert trained.grad == 4.0
+    assert watched.grad is None
+
+
+def test_no_weight_at_all_is_an_error():
+    with pytest.raises(ConfigurationError, match="mel_mae.*amplitude"):
+        make_loss(amplitude=1.0).total({"mel_mae": torch.tensor(1.0)})
+
+
+def test_gradients_are_finite_at_silence():
+    decoded = torch.zeros(1, 1560, requires_grad=True)
+    loss = make_loss(**dict.fromkeys(SPECTRAL - {"amplitude"}, 1.0))
+    # The predicted log-amplitude comes from the decoder, never from here.
+    for wavs in (torch.zeros(1, 1560), torch.randn(1, 1560)):
+        output = make_output(wavs, decoded)
+        loss.total(loss.reconstruction(output)).backward()
+        assert torch.isfinite(decoded.grad).all()
+
+
+def test_losses_are_float32_under_autocast():
+    wavs = torch.randn(1, 1560)
+    output = make_output(wavs, 0.9 * wavs)
+    expected = make_loss().reconstruction(output)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        terms = make_loss().reconstruction(output)
+    for name, value in terms.items():
+        assert torch.equal(value, expected[name]), name

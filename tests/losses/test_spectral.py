@@ -1,0 +1,153 @@
+"""Spectral losses against their definitions."""
+
+import math
+
+import pytest
+import torch
+
+from speechbrain_apcodec.losses.spectral import (
+    AmplitudeLoss,
+    ComplexLoss,
+    MelLoss,
+    PhaseLoss,
+    anti_wrapped,
+)
+
+BINS, FRAMES = 9, 7
+
+
+def draw(*shape, seed=0, scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(shape, generator=generator)
+
+
+def naive_anti_wrapped(angle):
+    while angle > math.pi:
+        angle -= 2 * math.pi
+    while angle < -math.pi:
+        angle += 2 * math.pi
+    return abs(angle)
+
+
+def test_anti_wrapping_equals_the_naive_loop():
+    angles = draw(500, scale=20.0)
+    expected = [naive_anti_wrapped(angle) for angle in angles.tolist()]
+    torch.testing.assert_close(
+        anti_wrapped(angles), torch.tensor(expected), rtol=0, atol=1e-4
+    )
+
+
+def test_anti_wrapping_is_even_periodic_and_bounded():
+    angles = draw(500, scale=5.0)
+    wrapped = anti_wrapped(angles)
+    torch.testing.assert_close(anti_wrapped(-angles), wrapped)
+    for turns in (-3, 1, 10):
+        turned = anti_wrapped(angles + 2 * math.pi * turns)
+        torch.testing.assert_close(turned, wrapped, rtol=0, atol=1e-4)
+    assert wrapped.min() >= 0
+    assert wrapped.max() <= math.pi + 1e-5
+
+
+def test_anti_wrapping_has_the_gradient_of_the_distance():
+    angles = torch.tensor([0.5, -0.5, 2 * math.pi - 0.5, 2 * math.pi + 0.5])
+    angles.requires_grad_()
+    anti_wrapped(angles).sum().backward()
+    assert angles.grad.tolist() == [1.0, -1.0, -1.0, 1.0]
+
+
+def test_phase_loss_equals_that_by_difference_matrices():
+    """The paper's operators: identity minus its shift."""
+    natural = draw(2, BINS, FRAMES, scale=3.0)
+    predicted = draw(2, BINS, FRAMES, seed=1, scale=3.0)
+    terms = PhaseLoss()(natural, predicted)
+
+    along_frequency = torch.eye(BINS) - torch.diag(torch.ones(BINS - 1), -1)
+    along_time = torch.eye(FRAMES) - torch.diag(torch.ones(FRAMES - 1), 1)
+    expected = {
+        "instantaneous_phase": predicted - natural,
+        "group_delay": along_frequency @ predicted - along_frequency @ natural,
+        "instantaneous_angular_frequency": predicted @ along_time
+        - natural @ along_time,
+    }
+    for name, difference in expected.items():
+        torch.testing.assert_close(terms[name], anti_wrapped(difference).mean())
+
+
+def test_phase_loss_does_not_see_turns_of_single_bins():
+    natural = draw(1, BINS, FRAMES)
+    turns = torch.randint(-3, 4, natural.shape)
+    for value in PhaseLoss()(natural, natural + 2 * math.pi * turns).values():
+        assert value < 1e-4
+
+
+def test_amplitude_and_complex_losses():
+    a, b, c = (
+        (draw(2, BINS, FRAMES, seed=i), draw(2, BINS, FRAMES, seed=9 + i))
+        for i in range(3)
+    )
+    amplitude = AmplitudeLoss()(a[0], b[0])["amplitude"]
+    torch.testing.assert_close(amplitude, (a[0] - b[0]).pow(2).mean())
+    terms = ComplexLoss()(natural=a, predicted=b, consistent=c)
+    torch.testing.assert_close(terms["real"], (a[0] - b[0]).abs().mean())
+    torch.testing.assert_close(terms["imaginary"], (a[1] - b[1]).abs().mean())
+    distance = torch.complex(*b) - torch.complex(*c)
+    torch.testing.assert_close(
+        terms["consistency"], distance.abs().pow(2).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    ("sample_rate", "n_fft", "num_mels"),
+    [(48000, 1024, 80), (16000, 512, 40), (24000, 1024, 60)],
+)
+def test_mel_bands(sample_rate, n_fft, num_mels):
+    bank = MelLoss(sample_rate, n_fft, num_mels).bank
+    assert bank.shape == (num_mels, n_fft // 2 + 1)
+    assert (bank >= 0).all()
+    frequencies = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+    heard = bank.sum(1) > 0
+    centres = (bank @ frequencies)[heard] / bank.sum(1)[heard]
+    assert (centres.diff() > 0).all()
+    assert centres[-1] > 0.9 * sample_rate / 2
+    # Slaney's bands have the same area, so that noise is flat.
+    spacing = sample_rate / n_fft
+    wide = bank[-num_mels // 3 :].sum(1) * spacing
+    torch.testing.assert_close(wide, torch.ones_like(wide), rtol=0.05, atol=0.0)
+    # Linear below 1 kHz, logarithmic above.
+    high = centres[centres > 2000]
+    steps = high.log().diff()
+    assert steps.max() < 1.2 * steps.min()
+
+
+def test_mel_loss_is_its_formula():
+    loss = MelLoss(16000, 256, 20, decoded_amplitude=True)
+    natural = (draw(1, 129, 5), draw(1, 129, 5, seed=1))
+    decoded = (draw(1, 129, 5, seed=2), draw(1, 129, 5, seed=3))
+    terms = loss(natural, decoded)
+    ours, theirs = (
+        torch.sqrt(torch.complex(*parts).abs().pow(2) + 1e-9)
+        for parts in (decoded, natural)
+    )
+    difference = torch.log((loss.bank @ ours).clamp(min=1e-5)) - torch.log(
+        (loss.bank @ theirs).clamp(min=1e-5)
+    )
+    torch.testing.assert_close(terms["mel_mae"], difference.abs().mean())
+    torch.testing.assert_close(terms["mel_mse"], difference.pow(2).mean())
+    torch.testing.assert_close(
+        terms["decoded_amplitude"], (ours.log() - theirs.log()).abs().mean()
+    )
+    assert "decoded_amplitude" not in MelLoss(16000, 256, 20)(natural, decoded)
+
+
+def test_gradients_are_finite_at_silence():
+    silence = torch.zeros(1, 129, 5)
+    parts = [torch.zeros(1, 129, 5, requires_grad=True) for _ in range(2)]
+    loss = MelLoss(16000, 256, 20, decoded_amplitude=True)
+    terms = {
+        **loss((silence, silence), tuple(parts)),
+        **loss((draw(1, 129, 5), silence), tuple(parts)),
+        **ComplexLoss()((silence, silence), tuple(parts), tuple(parts)),
+        **PhaseLoss()(silence, parts[0]),
+    }
+    sum(terms.values()).backward()
+    assert all(torch.isfinite(part.grad).all() for part in parts)
