@@ -472,7 +472,7 @@ class CodecBrain(sb.Brain):
             # A picture is not worth a run.
             logger.warning("No pictures of this epoch: %s", error)
 
-    def on_evaluate_start(self, max_key=None, min_key="mel_mae"):
+    def on_evaluate_start(self, max_key=None, min_key=None):
         """Load the checkpoint that did best in validation.
 
         Arguments
@@ -480,8 +480,11 @@ class CodecBrain(sb.Brain):
         max_key : str, optional
             Metric of which the highest value is best.
         min_key : str, optional
-            Metric of which the lowest value is best.
+            Metric of which the lowest value is best; without any key
+            ``mel_mae``.
         """
+        if max_key is None and min_key is None:
+            min_key = "mel_mae"
         if (
             self.checkpointer is not None
             and self.checkpointer.find_checkpoint(
@@ -528,8 +531,7 @@ class CodecBrain(sb.Brain):
         del end_of_epoch
         with Path(path).open(encoding="utf-8") as stream:
             state = yaml.safe_load(stream)
-        if "window" in state:
-            self.window = Window.from_state(state.pop("window"))
+        self.window = Window.from_state(state.pop("window"))
         for name, value in state.items():
             setattr(self, name, value)
 

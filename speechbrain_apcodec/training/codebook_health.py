@@ -241,7 +241,7 @@ class CodebookHealth:
         device = self.quantizer.quantizers[0].codebook.weight.device
         state = torch.load(path, map_location=device, weights_only=True)
         self.pool, self.counts = state["pool"], state["counts"]
-        self.maintained = state.get("maintained")
+        self.maintained = state["maintained"]
 
 
 class Maintenance:

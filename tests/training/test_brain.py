@@ -322,10 +322,11 @@ def test_best_checkpoint_has_the_lowest_mel_mae(tmp_path):
         learning_rate=0.003,
         ema_decay=0.0,
     )
+    brain.history.draw = lambda *args: None
     # Epochs of 2 steps: the first two train without the quantiser.
-    fit(brain, make_items(4), epochs=5)
+    fit(brain, make_items(4), epochs=4)
     lines = [x for x in history(tmp_path) if x["stage"] == "valid"]
-    assert [line["step"] for line in lines] == [2, 4, 6, 8, 10]
+    assert [line["step"] for line in lines] == [2, 4, 6, 8]
     assert "usage_1" not in lines[1]
     assert "usage_1" in lines[2]
     best = min(lines[2:], key=lambda line: line["mel_mae"])
@@ -334,7 +335,7 @@ def test_best_checkpoint_has_the_lowest_mel_mae(tmp_path):
     assert found.meta["optimizer_step"] == best["step"]
 
     torch.nn.init.zeros_(brain.codec.decoder.input_convolution.bias)
-    brain.evaluate(make_loader(make_items(2, seed=9)), min_key="mel_mae")
+    brain.evaluate(make_loader(make_items(2, seed=9)))
     last = history(tmp_path)[-1]
     assert last["stage"] == "test"
     assert last["mel_mae"] == best["mel_mae"]
