@@ -10,6 +10,9 @@ import pytest
 
 from tests.installed import build_wheel, copy_checkout, install_wheel
 
+# A script that other tests run as a process; importing it would run it.
+collect_ignore = ["tests/training/recipe_process.py"]
+
 # Before torch is imported anywhere, and inherited by subprocesses.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
