@@ -50,7 +50,7 @@ class CodecBrain(sb.Brain):
     ``quantizer_dropout`` (share of items with fewer codebooks),
     ``frozen_parts`` (of the codec, not trained), ``codebook_health``,
     ``log_every`` (steps a log line), ``valid_metrics`` (dict of callables
-    of reference and decoded waveform), ``train_loggers``,
+    of reference and decoded waveform), ``train_loggers``, ``train_log``,
     ``use_tensorboard``, ``tensorboard`` and ``output_folder``.
 
     Arguments
@@ -125,10 +125,6 @@ class CodecBrain(sb.Brain):
                 self.checkpointer.add_recoverable(
                     f"{name}_scheduler", scheduler
                 )
-
-    def freeze_optimizers(self, optimizers):
-        """Step only the player whose turn it is."""
-        return {self.player: optimizers[self.player]}
 
     def zero_grad(self, set_to_none=True):
         """Clear the gradients of both players."""
