@@ -14,18 +14,29 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from speechbrain_apcodec.lobes.layers import (
-    ConvNeXtBlock,
+from speechbrain_apcodec.lobes.convolutions import (
     Downsample,
     NonCausalConv1d,
     Upsample,
     length_mask,
 )
+from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
 from speechbrain_apcodec.lobes.spectrum import angle
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 # About the mean log-amplitude of speech at full scale.
 INITIAL_LOG_AMPLITUDE = -6.0
+
+
+def _same(amplitude, phase):
+    """Return what both sub-networks have in common."""
+    if amplitude != phase:
+        raise ConfigurationError(
+            "a codec whose networks of amplitude and phase do not look "
+            "equally far ahead cannot be streamed: give them the same kernels "
+            "and the same number of blocks"
+        )
+    return amplitude
 
 
 class _Backbone(nn.Module):
@@ -45,6 +56,8 @@ class _Backbone(nn.Module):
         Frames that the convolutions see.
     grn_statistic : str
         See ``lobes.layers.GlobalResponseNorm``.
+    convolution : callable
+        Class of the convolutions, from ``lobes.convolutions``.
     """
 
     def __init__(
@@ -55,14 +68,19 @@ class _Backbone(nn.Module):
         num_blocks,
         kernel_size,
         grn_statistic,
+        convolution,
     ):
         super().__init__()
-        self.input_convolution = NonCausalConv1d(
-            in_channels, channels, kernel_size
-        )
+        self.input_convolution = convolution(in_channels, channels, kernel_size)
         self.input_norm = nn.LayerNorm(channels, eps=1e-6)
         self.blocks = nn.ModuleList(
-            ConvNeXtBlock(channels, hidden_channels, kernel_size, grn_statistic)
+            ConvNeXtBlock(
+                channels,
+                hidden_channels,
+                kernel_size,
+                grn_statistic,
+                convolution,
+            )
             for _ in range(num_blocks)
         )
         self.output_norm = nn.LayerNorm(channels, eps=1e-6)
@@ -70,15 +88,23 @@ class _Backbone(nn.Module):
         for layer in self.modules():
             # As ConvNeXt initialises: small weights let the blocks begin
             # near the identity.
-            if isinstance(layer, NonCausalConv1d | nn.Linear):
+            if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, x, mask=None):
-        x = self.input_convolution(x, mask).transpose(1, 2)
+    def place(self, path, rate, delay):
+        delay = self.input_convolution.place(
+            f"{path}.input_convolution", rate, delay
+        )
+        for number, block in enumerate(self.blocks):
+            delay = block.place(f"{path}.blocks.{number}", rate, delay)
+        return delay
+
+    def forward(self, x, mask=None, stream=None):
+        x = self.input_convolution(x, mask, stream).transpose(1, 2)
         x = self.input_norm(x).transpose(1, 2)
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, mask, stream)
         x = self.output_linear(self.output_norm(x.transpose(1, 2)))
         return x.transpose(1, 2)
 
@@ -106,6 +132,10 @@ class SubEncoder(nn.Module):
         Frames that the strided convolution sees.
     grn_statistic : str
         See ``lobes.layers.GlobalResponseNorm``.
+    convolution : callable
+        Class of the convolutions, from ``lobes.convolutions``.
+    downsample : callable
+        Class of the strided convolution, from ``lobes.convolutions``.
 
     Example
     -------
@@ -125,6 +155,8 @@ class SubEncoder(nn.Module):
         ratio=8,
         downsample_kernel_size=7,
         grn_statistic="utterance",
+        convolution=NonCausalConv1d,
+        downsample=Downsample,
     ):
         super().__init__()
         self.bins = bins
@@ -136,12 +168,32 @@ class SubEncoder(nn.Module):
             num_blocks,
             kernel_size,
             grn_statistic,
+            convolution,
         )
         self.downsample = weight_norm(
-            Downsample(channels, out_channels, ratio, downsample_kernel_size)
+            downsample(channels, out_channels, ratio, downsample_kernel_size)
         )
 
-    def forward(self, spectrum, mask=None):
+    def place(self, path):
+        """Give every layer its place in a stream.
+
+        Arguments
+        ---------
+        path : str
+            Name of this sub-encoder.
+
+        Returns
+        -------
+        delay : int
+            Latents by which the output lags behind the input in a stream.
+        lookahead : int
+            Frames, after the first one of a latent, that it depends on.
+        """
+        frames = self.backbone.place(f"{path}.backbone", self.ratio, 0)
+        delay = self.downsample.place(f"{path}.downsample", self.ratio, frames)
+        return delay, frames + self.downsample.lookahead
+
+    def forward(self, spectrum, mask=None, stream=None):
         """Encode.
 
         Arguments
@@ -150,13 +202,16 @@ class SubEncoder(nn.Module):
             float [batch, bins, frames].
         mask : torch.Tensor, optional
             float [batch, 1, frames], 1 where the frame is valid.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these frames are the next ones of.
 
         Returns
         -------
         torch.Tensor
             float [batch, out_channels, ceil(frames / ratio)].
         """
-        return self.downsample(self.backbone(spectrum, mask), mask)
+        x = self.backbone(spectrum, mask, stream)
+        return self.downsample(x, mask, stream)
 
 
 class Encoder(nn.Module):
@@ -172,6 +227,8 @@ class Encoder(nn.Module):
         Channels of the latent.
     kernel_size : int
         Latents that the joining convolution sees.
+    convolution : callable
+        Class of the joining convolution, from ``lobes.convolutions``.
 
     Raises
     ------
@@ -191,7 +248,14 @@ class Encoder(nn.Module):
     torch.Size([2, 4, 25])
     """
 
-    def __init__(self, amplitude, phase, latent_dim=32, kernel_size=7):
+    def __init__(
+        self,
+        amplitude,
+        phase,
+        latent_dim=32,
+        kernel_size=7,
+        convolution=NonCausalConv1d,
+    ):
         super().__init__()
         if amplitude.bins != phase.bins or amplitude.ratio != phase.ratio:
             raise ConfigurationError(
@@ -202,12 +266,16 @@ class Encoder(nn.Module):
         self.phase = phase
         self.latent_dim = latent_dim
         self.joint_convolution = weight_norm(
-            NonCausalConv1d(
+            convolution(
                 amplitude.downsample.out_channels
                 + phase.downsample.out_channels,
                 latent_dim,
                 kernel_size,
             )
+        )
+        self._places = amplitude.place("amplitude"), phase.place("phase")
+        self.joint_convolution.place(
+            "joint_convolution", 1, self._places[0][0]
         )
 
     @property
@@ -220,7 +288,18 @@ class Encoder(nn.Module):
         """Frequency bins of the spectra."""
         return self.amplitude.bins
 
-    def forward(self, log_amplitude, phase, num_frames=None):
+    @property
+    def delay(self):
+        """Latents by which the output lags behind the input in a stream."""
+        return _same(*self._places)[0] + self.joint_convolution.right
+
+    @property
+    def lookahead(self):
+        """Frames after its own first one that a latent depends on."""
+        _, frames = _same(*self._places)
+        return frames + self.ratio * self.joint_convolution.right
+
+    def forward(self, log_amplitude, phase, num_frames=None, stream=None):
         """Encode.
 
         Arguments
@@ -231,21 +310,28 @@ class Encoder(nn.Module):
             float [batch, bins, frames].
         num_frames : torch.Tensor, optional
             int64 [batch], valid frames of each item; default: all.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these frames, whole groups of ``ratio``, are the
+            next ones of.
 
         Returns
         -------
         torch.Tensor
-            float [batch, latent_dim, ceil(frames / ratio)].
+            float [batch, latent_dim, ceil(frames / ratio)]; in a stream they
+            lag behind by ``delay`` latents.
         """
         mask = length_mask(num_frames, log_amplitude.shape[-1])
         joint = torch.cat(
-            [self.amplitude(log_amplitude, mask), self.phase(phase, mask)],
+            [
+                self.amplitude(log_amplitude, mask, stream),
+                self.phase(phase, mask, stream),
+            ],
             dim=1,
         )
         if num_frames is not None:
             num_latents = -(-num_frames // self.ratio)
             mask = length_mask(num_latents, joint.shape[-1])
-        return self.joint_convolution(joint, mask)
+        return self.joint_convolution(joint, mask, stream)
 
 
 class SubDecoder(nn.Module):
@@ -272,6 +358,10 @@ class SubDecoder(nn.Module):
         Frames that the transposed convolution reaches.
     grn_statistic : str
         See ``lobes.layers.GlobalResponseNorm``.
+    convolution : callable
+        Class of the convolutions, from ``lobes.convolutions``.
+    upsample : callable
+        Class of the transposed convolution, from ``lobes.convolutions``.
 
     Example
     -------
@@ -291,12 +381,14 @@ class SubDecoder(nn.Module):
         ratio=8,
         upsample_kernel_size=16,
         grn_statistic="utterance",
+        convolution=NonCausalConv1d,
+        upsample=Upsample,
     ):
         super().__init__()
         self.bins = bins
         self.ratio = ratio
         self.upsample = weight_norm(
-            Upsample(channels, channels, ratio, upsample_kernel_size)
+            upsample(channels, channels, ratio, upsample_kernel_size)
         )
         self.backbone = _Backbone(
             channels,
@@ -305,13 +397,37 @@ class SubDecoder(nn.Module):
             num_blocks,
             kernel_size,
             grn_statistic,
+            convolution,
         )
         self.heads = nn.ModuleList(
-            weight_norm(NonCausalConv1d(channels, bins, kernel_size))
+            weight_norm(convolution(channels, bins, kernel_size))
             for _ in range(num_heads)
         )
 
-    def forward(self, x, latent_mask=None, mask=None):
+    def place(self, path, delay):
+        """Give every layer its place in a stream.
+
+        Arguments
+        ---------
+        path : str
+            Name of this sub-decoder.
+        delay : int
+            Latents by which the input lags behind.
+
+        Returns
+        -------
+        delay : int
+            Frames by which the output lags behind in a stream.
+        lookahead : int
+            Frames, after its own, whose latents an output frame depends on.
+        """
+        delay = self.upsample.place(f"{path}.upsample", 1, delay) * self.ratio
+        end = self.backbone.place(f"{path}.backbone", self.ratio, delay)
+        for number, head in enumerate(self.heads):
+            last = head.place(f"{path}.heads.{number}", self.ratio, end)
+        return last, last - delay + self.upsample.lookahead
+
+    def forward(self, x, latent_mask=None, mask=None, stream=None):
         """Decode.
 
         Arguments
@@ -322,14 +438,17 @@ class SubDecoder(nn.Module):
             float [batch, 1, latents], 1 where the latent is valid.
         mask : torch.Tensor, optional
             float [batch, 1, frames], 1 where the frame is valid.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these latents are the next ones of.
 
         Returns
         -------
         list of torch.Tensor
             One float [batch, bins, frames] a head.
         """
-        x = self.backbone(self.upsample(x, latent_mask), mask)
-        return [head(x, mask) for head in self.heads]
+        x = self.upsample(x, latent_mask, stream)
+        x = self.backbone(x, mask, stream)
+        return [head(x, mask, stream) for head in self.heads]
 
 
 class Decoder(nn.Module):
@@ -345,6 +464,8 @@ class Decoder(nn.Module):
         Channels of the latent.
     kernel_size : int
         Latents that the input convolution sees.
+    convolution : callable
+        Class of the input convolution, from ``lobes.convolutions``.
 
     Raises
     ------
@@ -365,7 +486,14 @@ class Decoder(nn.Module):
     torch.Size([2, 513, 200])
     """
 
-    def __init__(self, amplitude, phase, latent_dim=32, kernel_size=7):
+    def __init__(
+        self,
+        amplitude,
+        phase,
+        latent_dim=32,
+        kernel_size=7,
+        convolution=NonCausalConv1d,
+    ):
         super().__init__()
         channels = amplitude.upsample.in_channels
         if (
@@ -386,16 +514,32 @@ class Decoder(nn.Module):
         self.bins = amplitude.bins
         self.latent_dim = latent_dim
         self.input_convolution = weight_norm(
-            NonCausalConv1d(latent_dim, channels, kernel_size)
+            convolution(latent_dim, channels, kernel_size)
         )
         self.amplitude = amplitude
         self.phase = phase
+        delay = self.input_convolution.place("input_convolution", 1, 0)
+        self._places = (
+            amplitude.place("amplitude", delay),
+            phase.place("phase", delay),
+        )
         # Speech lies far below amplitude 1, where a bias of zero begins: on
         # the way down every layer would move at once, overshoot, and leave
         # the latent without information.
         nn.init.constant_(amplitude.heads[0].bias, INITIAL_LOG_AMPLITUDE)
 
-    def forward(self, latent, num_latents=None):
+    @property
+    def delay(self):
+        """Frames by which the output lags behind the input in a stream."""
+        return _same(*self._places)[0]
+
+    @property
+    def lookahead(self):
+        """Frames after its own whose latents an output frame depends on."""
+        _, frames = _same(*self._places)
+        return frames + self.ratio * self.input_convolution.right
+
+    def forward(self, latent, num_latents=None, stream=None):
         """Decode.
 
         Arguments
@@ -404,11 +548,14 @@ class Decoder(nn.Module):
             float [batch, latent_dim, latents].
         num_latents : torch.Tensor, optional
             int64 [batch], valid latents of each item; default: all.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these latents are the next ones of.
 
         Returns
         -------
         log_amplitude : torch.Tensor
-            At least float32 [batch, bins, latents * ratio].
+            At least float32 [batch, bins, latents * ratio]; in a stream the
+            frames lag behind by ``delay``.
         phase : torch.Tensor
             At least float32 [batch, bins, latents * ratio], radians in
             [-pi, pi].
@@ -419,9 +566,11 @@ class Decoder(nn.Module):
             mask = length_mask(
                 num_latents * self.ratio, latent.shape[-1] * self.ratio
             )
-        x = self.input_convolution(latent, latent_mask)
-        (log_amplitude,) = self.amplitude(x, latent_mask, mask)
-        pseudo_real, pseudo_imaginary = self.phase(x, latent_mask, mask)
+        x = self.input_convolution(latent, latent_mask, stream)
+        (log_amplitude,) = self.amplitude(x, latent_mask, mask, stream)
+        pseudo_real, pseudo_imaginary = self.phase(
+            x, latent_mask, mask, stream
+        )
         # An arc tangent in half precision would ruin the phase.
         with torch.autocast(latent.device.type, enabled=False):
             dtype = torch.promote_types(log_amplitude.dtype, torch.float32)

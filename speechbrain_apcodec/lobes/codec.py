@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from speechbrain_apcodec.lobes.layers import length_mask
+from speechbrain_apcodec.lobes.convolutions import length_mask
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import Spectrum
+from speechbrain_apcodec.lobes.streaming_codec import StreamingCodec
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -50,7 +51,7 @@ class CodecOutput:
     quantized: Quantized | None
 
 
-class Codec(nn.Module):
+class Codec(StreamingCodec, nn.Module):
     """APCodec: amplitude and phase spectra, coded in parallel.
 
     Arguments
@@ -140,6 +141,14 @@ class Codec(nn.Module):
         self.sample_rate = sample_rate
         self.stft_hop_length = analysis.stft_hop_length
         self.hop_length = analysis.stft_hop_length * encoder.ratio
+
+    @property
+    def stft(self):
+        """FFT size, hop and window of the STFT, samples."""
+        analysis = self.analysis
+        return (
+            analysis.n_fft, analysis.stft_hop_length, analysis.window_length
+        )
 
     @property
     def frame_rate(self):
@@ -278,8 +287,8 @@ class Codec(nn.Module):
         wavs = self.synthesis(real, imaginary, stft_frames)
         return wavs[:, :num_samples]
 
-    def _decode_latents(self, latent, num_frames=None):
-        log_amplitude, phase = self.decoder(latent, num_frames)
+    def _decode_latents(self, latent, num_frames=None, stream=None):
+        log_amplitude, phase = self.decoder(latent, num_frames, stream)
         amplitude = log_amplitude.exp()
         return Spectrum(
             log_amplitude=log_amplitude,

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.convolutions import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -219,12 +220,28 @@ class STFTAnalysis(_STFT):
         imaginary : torch.Tensor
             float [batch, bins, frames], +0 at DC and Nyquist.
         """
+        if wavs.dtype != torch.float64:
+            wavs = wavs.float()
+        return self.transform_extended(self._padded(wavs, num_samples))
+
+    def transform_extended(self, wavs):
+        """Compute the complex STFT of what lies in whole windows.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples]; the first frame begins at the first
+            sample.
+
+        Returns
+        -------
+        real : torch.Tensor
+            float [batch, bins, frames].
+        imaginary : torch.Tensor
+            float [batch, bins, frames], +0 at DC and Nyquist.
+        """
         with torch.autocast(wavs.device.type, enabled=False):
-            if wavs.dtype != torch.float64:
-                wavs = wavs.float()
-            frames = self._padded(wavs, num_samples).unfold(
-                -1, self.window_length, self.stft_hop_length
-            )
+            frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
             frames = F.pad(
                 frames * self.window.to(wavs.dtype), (self.margin, self.margin)
             )
@@ -265,7 +282,22 @@ class STFTAnalysis(_STFT):
         Spectrum
             With 1 + samples // hop frames.
         """
-        real, imaginary = self.transform(wavs, num_samples)
+        return self.spectrum(*self.transform(wavs, num_samples))
+
+    def spectrum(self, real, imaginary):
+        """Take the logarithm of the amplitude, and the phase.
+
+        Arguments
+        ---------
+        real : torch.Tensor
+            float [batch, bins, frames].
+        imaginary : torch.Tensor
+            float [batch, bins, frames].
+
+        Returns
+        -------
+        Spectrum
+        """
         amplitude = torch.sqrt(real.square() + imaginary.square())
         return Spectrum(
             log_amplitude=torch.log(amplitude + self.floor),
@@ -327,39 +359,87 @@ class STFTSynthesis(_STFT):
         torch.Tensor
             float [batch, frames * hop]; zero beyond an item's own end.
         """
-        hop = self.stft_hop_length
+        length = real.shape[-1] * self.stft_hop_length
+        mask = length_mask(num_frames, real.shape[-1])
+        sums = self.overlap_add(real, imaginary, mask)
+        wavs = self.normalize(sums)[:, self.lookahead :][:, :length]
+        if num_frames is not None:
+            samples = torch.arange(length, device=wavs.device)
+            own = samples < self.stft_hop_length * num_frames[:, None]
+            wavs = wavs * own
+        return wavs
+
+    @property
+    def lookahead(self):
+        """Samples from the first that a frame reaches to its centre.
+
+        The first sample of a periodic Hann window is zero and not counted.
+        """
+        return self.window_length // 2 - 1
+
+    @property
+    def tail_length(self):
+        """Samples, behind the last hop, that later frames still add to."""
+        hops = math.ceil((self.window_length - 1) / self.stft_hop_length)
+        return (hops - 1) * self.stft_hop_length
+
+    def overlap_add(self, real, imaginary, mask=None):
+        """Add the windowed frames, and their squared windows, at their places.
+
+        Arguments
+        ---------
+        real : torch.Tensor
+            float [batch, bins, frames].
+        imaginary : torch.Tensor
+            float [batch, bins, frames].
+        mask : torch.Tensor, optional
+            float [batch, 1, frames], 1 where a frame takes part.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, 2, frames * hop + tail_length], from
+            ``lookahead`` samples before the centre of the first frame on.
+        """
         with torch.autocast(real.device.type, enabled=False):
             spectrum = torch.complex(real, imaginary).transpose(1, 2)
             frames = torch.fft.irfft(spectrum, n=self.n_fft)
-            frames = frames.narrow(-1, self.margin, self.window_length)
-            window = self.window.to(frames.dtype)
+            frames = frames.narrow(-1, self.margin + 1, self.window_length - 1)
+            window = self.window[1:].to(frames.dtype)
+            weights = window.square().expand(1, *frames.shape[1:])
             frames = frames * window
-            count = frames.shape[1]
-            if num_frames is None:
-                valid = frames.new_ones(1, count)
-            else:
-                positions = torch.arange(count, device=frames.device)
-                valid = (positions < num_frames[:, None]).to(frames.dtype)
-                frames = frames * valid[:, :, None]
-            added = self._overlap_add(frames)
-            envelope = self._overlap_add(valid[:, :, None] * window.square())
-            half = self.window_length // 2
-            wavs = added / envelope.clamp(min=1e-8)
-            wavs = wavs[:, half : half + count * hop]
-            if num_frames is not None:
-                samples = torch.arange(wavs.shape[-1], device=wavs.device)
-                wavs = wavs * (samples < hop * num_frames[:, None])
-            return wavs
+            if mask is not None:
+                mask = mask.transpose(1, 2).to(frames.dtype)
+                frames, weights = frames * mask, weights * mask
+            added = self._added(frames)
+            return torch.stack(
+                [added, self._added(weights).expand_as(added)], dim=1
+            )
 
-    def _overlap_add(self, frames):
+    @staticmethod
+    def normalize(sums):
+        """Divide the sum of the frames by that of their squared windows.
+
+        Arguments
+        ---------
+        sums : torch.Tensor
+            float [batch, 2, samples], from ``overlap_add``.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, samples].
+        """
+        return sums[:, 0] / sums[:, 1].clamp(min=1e-8)
+
+    def _added(self, frames):
         """Add frames [batch, frames, window] at their places."""
         # Whole hops are added as rows: the window spans a few of them.
-        hop = self.stft_hop_length
-        rows = math.ceil(self.window_length / hop)
-        frames = F.pad(frames, (0, rows * hop - self.window_length))
-        count = frames.shape[1]
+        hop, count = self.stft_hop_length, frames.shape[1]
+        rows = self.tail_length // hop + 1
+        frames = F.pad(frames, (0, rows * hop - frames.shape[-1]))
         frames = frames.unflatten(-1, (rows, hop))
-        added = frames.new_zeros(frames.shape[0], count + rows, hop)
+        added = frames.new_zeros(frames.shape[0], count + rows - 1, hop)
         for row in range(rows):
             added[:, row : row + count] += frames[:, :, row]
         return added.flatten(1)

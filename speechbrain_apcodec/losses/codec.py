@@ -34,6 +34,7 @@ TERMS = {
     "commitment",
 }
 ADVERSARIAL_TERMS = ("_generator", "_feature_matching", "_discriminator")
+DISTILLATION = "distillation_"
 
 
 class CodecLoss(nn.Module):
@@ -66,12 +67,17 @@ class CodecLoss(nn.Module):
             {"decoded_amplitude"} if mel.decoded_amplitude else set()
         )
         for name in weights:
-            if name not in known and not name.endswith(ADVERSARIAL_TERMS):
+            if (
+                name not in known
+                and not name.endswith(ADVERSARIAL_TERMS)
+                and not name.startswith(DISTILLATION)
+            ):
                 raise ConfigurationError(
                     f"loss_weights names {name}, which is no term of this "
                     f"loss; those are {', '.join(sorted(known))} and "
                     f"NAME{', NAME'.join(ADVERSARIAL_TERMS)} of each "
-                    "discriminator"
+                    f"discriminator, and {DISTILLATION}GROUP of each group of "
+                    "distilled layers"
                 )
         self.weights = dict(weights)
         self.amplitude = AmplitudeLoss()

@@ -24,8 +24,12 @@ from speechbrain.utils.checkpoints import (
 )
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
-from torch.nn.parallel import DistributedDataParallel
 
+from speechbrain_apcodec.training.adversarial import (
+    adversarial_terms,
+    discriminator_terms,
+)
+from speechbrain_apcodec.training.distillation import watched
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
 from speechbrain_apcodec.training.history import History, Window, cut_log
 from speechbrain_apcodec.utils.errors import (
@@ -53,16 +57,28 @@ class CodecBrain(sb.Brain):
     of reference and decoded waveform), ``train_loggers``, ``train_log``,
     ``use_tensorboard``, ``tensorboard`` and ``output_folder``.
 
+    With ``make_distillation``, a callable that takes the codec and returns a
+    ``training.distillation.FeatureDistillation``, a frozen teacher is
+    distilled into it.
+
     Arguments
     ---------
-    *args : tuple
-        See ``speechbrain.Brain``.
+    modules : dict
+        See above.
+    opt_class : None
+        Unused: each player has one of its own.
+    hparams : dict
+        See above.
     **kwargs : dict
         See ``speechbrain.Brain``.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
+        self.distillation = None
+        if "make_distillation" in (hparams or {}):
+            self.distillation = hparams["make_distillation"](modules["codec"])
+            modules = {**modules, "distillation": self.distillation}
+        super().__init__(modules, opt_class, hparams, **kwargs)
         if self.optimizer_step_limit is not None:
             # SpeechBrain 1.1 leaves it a string if the command line has it.
             self.optimizer_step_limit = int(self.optimizer_step_limit)
@@ -88,6 +104,10 @@ class CodecBrain(sb.Brain):
             self.checkpointer.add_recoverable("health", self.health)
             if self.ema is not None:
                 self.checkpointer.add_recoverable("ema", self.ema.module)
+            if self.distillation is not None and self.distillation.projections:
+                self.checkpointer.add_recoverable(
+                    "projections", self.distillation.projections
+                )
         self.train_loggers = list(self.hparams.train_loggers)
         self.scalers = {
             "generator": self.scaler,
@@ -116,6 +136,8 @@ class CodecBrain(sb.Brain):
         self.optimizers_dict, self.schedulers = {}, {}
         for name, module in players.items():
             trained = [p for p in module.parameters() if p.requires_grad]
+            if name == "generator" and self.distillation is not None:
+                trained += self.distillation.projections.parameters()
             optimizer = getattr(self.hparams, f"{name}_opt_class")(trained)
             scheduler = getattr(self.hparams, f"{name}_scheduler")(optimizer)
             self.optimizers_dict[name] = optimizer
@@ -168,12 +190,17 @@ class CodecBrain(sb.Brain):
         gan = self.has_gan and step >= self.hparams.discriminator_start
         terms = {}
         with self.no_sync(not should_step):
-            with self.training_ctx:
+            with self.training_ctx, self._watched() as features:
                 output = self.compute_forward(batch, sb.Stage.TRAIN)
             if gan:
                 self._take_turn("discriminator")
                 with self.training_ctx:
-                    terms |= self._discriminator_terms(wavs, output.decoded)
+                    terms |= discriminator_terms(
+                        self.modules.discriminators,
+                        self.hparams.loss,
+                        wavs,
+                        output.decoded,
+                    )
                     loss = self.hparams.loss.total(terms)
                 if not self._backward(loss, batch):
                     return self._skipped(step, should_step)
@@ -183,8 +210,15 @@ class CodecBrain(sb.Brain):
             with self.training_ctx:
                 generator_terms = self.hparams.loss.reconstruction(output)
                 if gan:
-                    generator_terms |= self._adversarial_terms(
-                        wavs, output.decoded
+                    generator_terms |= adversarial_terms(
+                        self.modules.discriminators,
+                        self.hparams.loss,
+                        wavs,
+                        output.decoded,
+                    )
+                if self.distillation is not None:
+                    generator_terms |= self.modules.distillation(
+                        features, output.natural
                     )
                 loss = self.hparams.loss.total(generator_terms)
             terms |= generator_terms | {"generator_total": loss}
@@ -283,21 +317,10 @@ class CodecBrain(sb.Brain):
         number = torch.randint(1, most + 1, (batch_size,), generator=generator)
         return torch.where(fewer, number, most).to(self.device)
 
-    def _discriminator_terms(self, wavs, decoded):
-        self.modules.discriminators.requires_grad_(True)
-        # One pass over both, which DDP wants and kernels like.
-        both = self.modules.discriminators(torch.cat([wavs, decoded.detach()]))
-        real = _part(both, slice(None, len(wavs)))
-        fake = _part(both, slice(len(wavs), None))
-        return self.hparams.loss.discriminator(real, fake)
-
-    def _adversarial_terms(self, wavs, decoded):
-        # Past DDP, whose hooks would wait for gradients that never come.
-        discriminators = _unwrapped(self.modules.discriminators)
-        discriminators.requires_grad_(False)
-        with torch.no_grad():
-            real = discriminators(wavs)
-        return self.hparams.loss.adversarial(real, discriminators(decoded))
+    def _watched(self):
+        """Collect the features that are distilled, if any."""
+        names = self.distillation.names if self.distillation else []
+        return watched(self.codec, names)
 
     def _backward(self, loss, batch):
         """Backpropagate a finite loss; report and refuse any other."""
@@ -530,23 +553,6 @@ class CodecBrain(sb.Brain):
         self.window = Window.from_state(state.pop("window"))
         for name, value in state.items():
             setattr(self, name, value)
-
-
-def _unwrapped(module):
-    if isinstance(module, DistributedDataParallel):
-        return module.module
-    return module
-
-
-def _part(outputs, items):
-    """Take some items of every score and feature map."""
-    return {
-        name: [
-            (score[items], [feature_map[items] for feature_map in maps])
-            for score, maps in sub_outputs
-        ]
-        for name, sub_outputs in outputs.items()
-    }
 
 
 def _mean_metrics(name, values):

@@ -4,15 +4,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.layers import (
-    ConvNeXtBlock,
+from speechbrain_apcodec.lobes.convolutions import (
     Downsample,
-    GlobalResponseNorm,
     NonCausalConv1d,
     Upsample,
     apply_mask,
     length_mask,
 )
+from speechbrain_apcodec.lobes.layers import ConvNeXtBlock, GlobalResponseNorm
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 LENGTHS = [13, 1, 20, 8]
