@@ -25,7 +25,6 @@ from speechbrain.utils.fetching import (
 from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.inference.checks import (
     absolute_lengths,
-    check_num_codebooks,
     check_tokens,
     check_wavs,
     relative_lengths,
@@ -38,11 +37,16 @@ from speechbrain_apcodec.inference.sources import (
     fetch_file,
     find_source,
 )
+from speechbrain_apcodec.inference.streaming import StreamingInterface
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
 
-class APCodec(Pretrained):
+#: Longer recordings are coded piece by piece; the result is the same.
+CHUNK_SECONDS = 20
+
+
+class APCodec(StreamingInterface, Pretrained):
     """A trained codec, ready to encode and decode.
 
     Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:
@@ -260,6 +264,13 @@ class APCodec(Pretrained):
         books = self._checked_num_codebooks(num_codebooks)
         return self.frame_rate * books * math.log2(self.codebook_size)
 
+    @property
+    def _chunk_frames(self):
+        """Token frames that are coded at a time."""
+        if not self.streamable:
+            return None  # each chunk would take a pass a layer
+        return round(CHUNK_SECONDS * self.frame_rate)
+
     @torch.no_grad()
     def encode(self, wavs, wav_lens=None, num_codebooks=None):
         """Encode waveforms to tokens.
@@ -294,7 +305,7 @@ class APCodec(Pretrained):
         num_codebooks = self._checked_num_codebooks(num_codebooks)
         with self.inference_ctx:
             tokens, num_frames = self.mods["codec"].encode(
-                wavs, num_samples, num_codebooks
+                wavs, num_samples, num_codebooks, self._chunk_frames
             )
         return tokens, relative_lengths(num_frames, tokens.shape[1])
 
@@ -338,7 +349,9 @@ class APCodec(Pretrained):
                 f"samples, but num_samples is {num_samples}"
             )
         with self.inference_ctx:
-            wavs = self.mods["codec"].decode(tokens, num_frames)
+            wavs = self.mods["codec"].decode(
+                tokens, num_frames, chunk_frames=self._chunk_frames
+            )
         if num_frames is None:
             own = torch.full((len(wavs),), num_samples, device=wavs.device)
         else:
@@ -426,8 +439,3 @@ class APCodec(Pretrained):
                 f"{len(wavs)}: call it for each"
             )
         write_audio(path, wavs.cpu(), self.sample_rate)
-
-    def _checked_num_codebooks(self, num_codebooks):
-        if num_codebooks is None:
-            return self.num_codebooks
-        return check_num_codebooks(num_codebooks, self.num_codebooks)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.convolutions import length_mask
 from speechbrain_apcodec.lobes.quantizer import Quantized
@@ -212,7 +213,9 @@ class Codec(StreamingCodec, nn.Module):
         # latents need: it takes part in the network and is then dropped.
         return latent[..., : self.num_frames(wavs.shape[-1])]
 
-    def encode(self, wavs, num_samples=None, num_codebooks=None):
+    def encode(
+        self, wavs, num_samples=None, num_codebooks=None, chunk_frames=None
+    ):
         """Encode waveforms to tokens.
 
         Arguments
@@ -223,6 +226,9 @@ class Codec(StreamingCodec, nn.Module):
             int64 [batch], valid samples of each item; default: all.
         num_codebooks : int, optional
             Number of codebooks to use; default: all.
+        chunk_frames : int, optional
+            Token frames that are encoded at a time, for long recordings;
+            default: all. The tokens are the same.
 
         Returns
         -------
@@ -241,6 +247,15 @@ class Codec(StreamingCodec, nn.Module):
         if samples == 0:
             shape = (batch, 0, num_codebooks or self.num_codebooks)
             return num_frames.new_zeros(shape), num_frames
+        if chunk_frames is not None and self.num_frames(samples) > chunk_frames:
+            lengths = torch.full((batch,), samples)
+            if num_samples is not None:
+                lengths = num_samples.cpu()
+            tokens = self.encode_in_chunks(
+                wavs, lengths, num_codebooks, chunk_frames
+            )
+            missing = self.num_frames(samples) - tokens.shape[1]
+            return F.pad(tokens, (0, 0, 0, missing)), num_frames
         latent = self.latents(wavs, num_samples)
         tokens = self.quantizer.encode(latent, num_codebooks)
         if num_samples is not None:
@@ -248,7 +263,9 @@ class Codec(StreamingCodec, nn.Module):
             tokens = tokens * mask.transpose(1, 2).long()
         return tokens, num_frames
 
-    def decode(self, tokens, num_frames=None, num_samples=None):
+    def decode(
+        self, tokens, num_frames=None, num_samples=None, chunk_frames=None
+    ):
         """Decode tokens to waveforms.
 
         Arguments
@@ -260,6 +277,9 @@ class Codec(StreamingCodec, nn.Module):
             int64 [batch], valid token frames of each item; default: all.
         num_samples : int, optional
             Length of the output; default: frames * hop_length.
+        chunk_frames : int, optional
+            Token frames that are decoded at a time, for long recordings;
+            default: all. The waveforms are the same.
 
         Returns
         -------
@@ -277,6 +297,12 @@ class Codec(StreamingCodec, nn.Module):
             )
         if length == 0:
             return self.synthesis.window.new_zeros(tokens.shape[0], 0)
+        if chunk_frames is not None and tokens.shape[1] > chunk_frames:
+            lengths = torch.full((len(tokens),), tokens.shape[1])
+            if num_frames is not None:
+                lengths = num_frames.cpu()
+            wavs = self.decode_in_chunks(tokens, lengths, chunk_frames)
+            return F.pad(wavs, (0, num_samples - wavs.shape[1]))
         latent = self.quantizer.decode(tokens)
         spectrum = self._decode_latents(latent, num_frames)
         real, imaginary = spectrum.real, spectrum.imaginary
