@@ -13,5 +13,10 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
+_PRETRAINED = Path(__file__).parent / "pretrained"
+
 #: Folder of the embedded model that is used where no model is named.
-DEFAULT_MODEL = str(Path(__file__).parent / "pretrained" / "apcodec-48khz-mini")
+DEFAULT_MODEL = str(_PRETRAINED / "apcodec-48khz-mini")
+
+#: Folder of the embedded model that is used for live streams.
+STREAMING_MODEL = str(_PRETRAINED / "apcodec-48khz-mini-streaming")

@@ -15,13 +15,16 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
 from tests.installed import ROOT
 
-# What a dataset's YAMLs share is no configuration of its own.
+# What several YAMLs share is no configuration of its own.
 FRAGMENTS = {"dataset.yaml"}
+PARTS = ROOT / "hparams" / "parts"
 YAMLS = sorted(
     path
     for folder in ("hparams", "recipes")
     for path in (ROOT / folder).rglob("*.yaml")
-    if path.name not in FRAGMENTS and "results" not in path.parts
+    if path.name not in FRAGMENTS
+    and path.parent != PARTS
+    and "results" not in path.parts
 )
 NAMES = [path.relative_to(ROOT).as_posix() for path in YAMLS]
 
@@ -117,6 +120,15 @@ def test_configuration_has_a_recipe():
         path.stem for path in (ROOT / "hparams").glob("*.yaml")
     } - {"base"}
     assert configurations == included
+
+
+def test_every_part_is_included():
+    included = {
+        included
+        for path in (ROOT / "hparams").glob("*.yaml")
+        for included in re.findall(r"parts/(\w+)\.yaml", path.read_text())
+    }
+    assert {path.stem for path in PARTS.glob("*.yaml")} == included
 
 
 def repeated(below, above):

@@ -38,6 +38,7 @@ from speechbrain_apcodec.inference.sources import (
     find_source,
 )
 from speechbrain_apcodec.inference.streaming import StreamingInterface
+from speechbrain_apcodec.inference.tokens import TokenInterface
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
@@ -46,7 +47,7 @@ from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 CHUNK_SECONDS = 20
 
 
-class APCodec(StreamingInterface, Pretrained):
+class APCodec(StreamingInterface, TokenInterface, Pretrained):
     """A trained codec, ready to encode and decode.
 
     Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:

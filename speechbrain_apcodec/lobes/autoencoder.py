@@ -274,9 +274,7 @@ class Encoder(nn.Module):
             )
         )
         self._places = amplitude.place("amplitude"), phase.place("phase")
-        self.joint_convolution.place(
-            "joint_convolution", 1, self._places[0][0]
-        )
+        self.joint_convolution.place("joint_convolution", 1, self._places[0][0])
 
     @property
     def ratio(self):
@@ -568,9 +566,7 @@ class Decoder(nn.Module):
             )
         x = self.input_convolution(latent, latent_mask, stream)
         (log_amplitude,) = self.amplitude(x, latent_mask, mask, stream)
-        pseudo_real, pseudo_imaginary = self.phase(
-            x, latent_mask, mask, stream
-        )
+        pseudo_real, pseudo_imaginary = self.phase(x, latent_mask, mask, stream)
         # An arc tangent in half precision would ruin the phase.
         with torch.autocast(latent.device.type, enabled=False):
             dtype = torch.promote_types(log_amplitude.dtype, torch.float32)

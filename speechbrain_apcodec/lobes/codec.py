@@ -148,7 +148,9 @@ class Codec(StreamingCodec, nn.Module):
         """FFT size, hop and window of the STFT, samples."""
         analysis = self.analysis
         return (
-            analysis.n_fft, analysis.stft_hop_length, analysis.window_length
+            analysis.n_fft,
+            analysis.stft_hop_length,
+            analysis.window_length,
         )
 
     @property

@@ -256,6 +256,43 @@ class ResidualVectorQuantizer(nn.Module):
                 stage.decode(tokens[..., k]) for k, stage in enumerate(stages)
             )
 
+    @property
+    def vocabulary(self):
+        """What each codeword adds to the latent.
+
+        Returns
+        -------
+        torch.Tensor
+            float [codebooks, codewords, latent_dim].
+        """
+        tokens = torch.arange(
+            self.codebook_size, device=self.quantizers[0].codebook.weight.device
+        )
+        every_token = tokens[None, :, None].expand(-1, -1, self.num_codebooks)
+        return self.embeddings(every_token)[0].transpose(0, 1)
+
+    def embeddings(self, tokens):
+        """Look up what each token adds to the latent.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [batch, frames, codebooks]; codebooks may be fewer than
+            trained.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, frames, codebooks, latent_dim]; its sum over the
+            codebooks is what ``decode`` returns, transposed.
+        """
+        stages = self._stages(tokens.shape[-1])
+        with torch.autocast(tokens.device.type, enabled=False):
+            projected = [
+                stage.decode(tokens[..., k]) for k, stage in enumerate(stages)
+            ]
+        return torch.stack(projected, dim=-1).permute(0, 2, 3, 1)
+
     def forward(self, latent, num_codebooks=None):
         """Quantise for training.
 

@@ -184,9 +184,7 @@ class StreamingCodec:
     # Encoding -------------------------------------------------------------
 
     @torch.no_grad()
-    def encode_chunk(
-        self, context, wavs, num_samples=None, num_codebooks=None
-    ):
+    def encode_chunk(self, context, wavs, num_samples=None, num_codebooks=None):
         """Encode the next samples of streams.
 
         Arguments
@@ -406,7 +404,9 @@ class StreamingCodec:
         for item in ending:
             most, number = int(covered[item]), int(wanted[item])
             least = max(0, most - self.hop_length + 1)
-            least = max(least, int(state.finished[item]) - len(state.queues[item]))
+            least = max(
+                least, int(state.finished[item]) - len(state.queues[item])
+            )
             if not least <= number <= most:
                 raise ConfigurationError(
                     f"stream {item} has {int(state.received[item])} tokens "

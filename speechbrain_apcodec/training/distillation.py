@@ -96,7 +96,9 @@ class FeatureDistillation(nn.Module):
             group: self._names(student, pattern)
             for group, pattern in layers.items()
         }
-        self.names = sorted({n for names in self.groups.values() for n in names})
+        self.names = sorted(
+            {n for names in self.groups.values() for n in names}
+        )
         widths = [self._widths(codec) for codec in (student, self.teacher)]
         self.projections = nn.ModuleDict(
             {

@@ -98,3 +98,5 @@ class CodecTensorboardLogger(TensorboardLogger):
             self.writer.add_image(
                 f"spectrogram/{name}", spectrogram_image(wav, sample_rate), step
             )
+        # An epoch ends here; the writer's own thread may be minutes late.
+        self.writer.flush()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
 from tests.installed import ROOT
 from tests.recipes.corpora import MAKERS
 
@@ -60,11 +60,14 @@ def test_recipe_runs_on_samples(row, tmp_path):
     MAKERS[row["Dataset"]](data_folder)
     script = ROOT / row["Script_file"]
     output_folder = tmp_path / "output"
+    flags = row["test_debug_flags"].format(
+        model=DEFAULT_MODEL, streaming_model=STREAMING_MODEL
+    )
     done = subprocess.run(
         [sys.executable, str(script), str(ROOT / row["Hparam_file"])]
         + [f"--data_folder={data_folder}", f"--output_folder={output_folder}"]
         + [f"--cache_folder={tmp_path / 'cache'}", "--device=cpu"]
-        + shlex.split(row["test_debug_flags"].format(model=DEFAULT_MODEL)),
+        + shlex.split(flags),
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

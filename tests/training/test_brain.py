@@ -7,6 +7,10 @@ import torch
 from speechbrain.core import Stage
 from speechbrain.dataio.batch import PaddedBatch
 
+from speechbrain_apcodec.training.adversarial import (
+    adversarial_terms,
+    discriminator_terms,
+)
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from tests.training.tiny_brain import (
     SEGMENT,
@@ -44,7 +48,7 @@ def test_generator_pass_leaves_the_discriminators_alone(brain):
     discriminators.register_forward_hook(
         lambda module, args, output: outputs.append(output)
     )
-    terms = brain._adversarial_terms(wavs, decoded)
+    terms = adversarial_terms(discriminators, brain.hparams.loss, wavs, decoded)
     brain.hparams.loss.total(terms).backward()
 
     assert all(p.grad is None for p in discriminators.parameters())
@@ -62,7 +66,9 @@ def test_generator_pass_leaves_the_discriminators_alone(brain):
 def test_discriminator_pass_leaves_the_codec_alone(brain):
     wavs = torch.stack([item["sig"] for item in make_items(2)])
     decoded = (0.5 * wavs).requires_grad_()
-    terms = brain._discriminator_terms(wavs, decoded)
+    terms = discriminator_terms(
+        brain.modules.discriminators, brain.hparams.loss, wavs, decoded
+    )
     brain.hparams.loss.total(terms).backward()
     assert decoded.grad is None
     for name, p in brain.modules.discriminators.named_parameters():

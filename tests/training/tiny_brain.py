@@ -12,10 +12,10 @@ from tests.training.tiny_run import TINY
 SEGMENT = TINY["segment_length"]
 
 
-def make_hparams(output_folder, **overrides):
-    """Load the mini configuration with the sizes of a tiny run."""
+def make_hparams(output_folder, yaml="mini.yaml", **overrides):
+    """Load a configuration with the sizes of a tiny run."""
     return load_hparams(
-        ROOT / "hparams" / "mini.yaml",
+        ROOT / "hparams" / yaml,
         {
             **TINY,
             "output_folder": str(output_folder),

@@ -1,0 +1,1 @@
+"""The tokens of a whole corpus: made, checked, packed and read again."""

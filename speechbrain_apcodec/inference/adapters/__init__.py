@@ -1,0 +1,1 @@
+"""The codec behind interfaces that other projects define."""

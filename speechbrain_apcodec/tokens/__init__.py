@@ -1,0 +1,1 @@
+"""Tokens as sequences that a language model reads; no codec is needed."""
