@@ -42,7 +42,6 @@ from speechbrain_apcodec.inference.tokens import TokenInterface
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
-
 #: Longer recordings are coded piece by piece; the result is the same.
 CHUNK_SECONDS = 20
 

@@ -500,7 +500,7 @@ def _counts(state, batch, lengths):
     else:
         counts = lengths.to("cpu", torch.int64)
         if counts.shape != (size,) or not (
-            0 <= counts.min() and counts.max() <= batch.shape[1]
+            counts.min() >= 0 and counts.max() <= batch.shape[1]
         ):
             raise ConfigurationError(
                 f"the lengths {lengths.tolist()} do not fit a chunk of "
