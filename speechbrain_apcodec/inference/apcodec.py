@@ -39,6 +39,7 @@ from speechbrain_apcodec.inference.sources import (
 )
 from speechbrain_apcodec.inference.streaming import StreamingInterface
 from speechbrain_apcodec.inference.tokens import TokenInterface
+from speechbrain_apcodec.lobes.layers import fold_weight_norm
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
@@ -128,6 +129,8 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
             CodecAudioNormalizer(modules["codec"].sample_rate),
         )
         super().__init__(modules, hparams, run_opts, freeze_params)
+        if freeze_params:
+            fold_weight_norm(self.mods["codec"])
         self.config = config
         for key in ("sample_rate", "hop_length", "num_codebooks"):
             self._check_config(key)

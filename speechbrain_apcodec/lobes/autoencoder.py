@@ -20,7 +20,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     Upsample,
     length_mask,
 )
-from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
+from speechbrain_apcodec.lobes.layers import Backbone
 from speechbrain_apcodec.lobes.spectrum import angle
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -37,76 +37,6 @@ def _same(amplitude, phase):
             "and the same number of blocks"
         )
     return amplitude
-
-
-class _Backbone(nn.Module):
-    """Input convolution, ConvNeXt v2 blocks, output norm and Linear.
-
-    Arguments
-    ---------
-    in_channels : int
-        Number of input channels.
-    channels : int
-        Width of the network.
-    hidden_channels : int
-        Width inside the blocks.
-    num_blocks : int
-        Number of blocks.
-    kernel_size : int
-        Frames that the convolutions see.
-    grn_statistic : str
-        See ``lobes.layers.GlobalResponseNorm``.
-    convolution : callable
-        Class of the convolutions, from ``lobes.convolutions``.
-    """
-
-    def __init__(
-        self,
-        in_channels,
-        channels,
-        hidden_channels,
-        num_blocks,
-        kernel_size,
-        grn_statistic,
-        convolution,
-    ):
-        super().__init__()
-        self.input_convolution = convolution(in_channels, channels, kernel_size)
-        self.input_norm = nn.LayerNorm(channels, eps=1e-6)
-        self.blocks = nn.ModuleList(
-            ConvNeXtBlock(
-                channels,
-                hidden_channels,
-                kernel_size,
-                grn_statistic,
-                convolution,
-            )
-            for _ in range(num_blocks)
-        )
-        self.output_norm = nn.LayerNorm(channels, eps=1e-6)
-        self.output_linear = nn.Linear(channels, channels)
-        for layer in self.modules():
-            # As ConvNeXt initialises: small weights let the blocks begin
-            # near the identity.
-            if isinstance(layer, nn.Conv1d | nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
-
-    def place(self, path, rate, delay):
-        delay = self.input_convolution.place(
-            f"{path}.input_convolution", rate, delay
-        )
-        for number, block in enumerate(self.blocks):
-            delay = block.place(f"{path}.blocks.{number}", rate, delay)
-        return delay
-
-    def forward(self, x, mask=None, stream=None):
-        x = self.input_convolution(x, mask, stream).transpose(1, 2)
-        x = self.input_norm(x).transpose(1, 2)
-        for block in self.blocks:
-            x = block(x, mask, stream)
-        x = self.output_linear(self.output_norm(x.transpose(1, 2)))
-        return x.transpose(1, 2)
 
 
 class SubEncoder(nn.Module):
@@ -161,7 +91,7 @@ class SubEncoder(nn.Module):
         super().__init__()
         self.bins = bins
         self.ratio = ratio
-        self.backbone = _Backbone(
+        self.backbone = Backbone(
             bins,
             channels,
             hidden_channels,
@@ -388,7 +318,7 @@ class SubDecoder(nn.Module):
         self.upsample = weight_norm(
             upsample(channels, channels, ratio, upsample_kernel_size)
         )
-        self.backbone = _Backbone(
+        self.backbone = Backbone(
             channels,
             channels,
             hidden_channels,

@@ -218,8 +218,6 @@ class FeedForward(_Conv1d):
         Number of output channels.
     kernel_size : int
         Must be 1; stands here so that the layers can be exchanged.
-    groups : int
-        Number of groups.
 
     Raises
     ------
@@ -233,13 +231,33 @@ class FeedForward(_Conv1d):
     torch.Size([2, 6, 10])
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size=1, groups=1):
+    def __init__(self, in_channels, out_channels, kernel_size=1):
         if kernel_size != 1:
             raise ConfigurationError(
                 f"a feed-forward layer sees one frame: set kernel_size to 1, "
                 f"not {kernel_size}"
             )
-        super().__init__(in_channels, out_channels, 1, groups=groups)
+        super().__init__(in_channels, out_channels, 1)
+
+    def forward(self, x, mask=None, stream=None):
+        """Map every frame.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, in_channels, frames].
+        mask : torch.Tensor, optional
+            Not needed: no frame sees another one.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            Not needed either.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, out_channels, frames].
+        """
+        weight = self.weight.squeeze(-1)
+        return F.linear(x.transpose(1, 2), weight, self.bias).transpose(1, 2)
 
 
 class Downsample(TemporalLayer, nn.Conv1d):
@@ -455,8 +473,28 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
             first += self.left * self.ratio
         else:
             x = apply_mask(x, mask)
-        x = F.conv_transpose1d(x, self.weight, self.bias, stride=self.ratio)
-        return x.narrow(-1, first, frames)
+        return self._spread(x).narrow(-1, first, frames)
+
+    def _spread(self, x):
+        """Convolve, all frames that the latents reach.
+
+        As a matrix product, which PyTorch computes several times faster on
+        a CPU than a transposed convolution.
+        """
+        reach = -(-self.kernel_size[0] // self.ratio)
+        missing = reach * self.ratio - self.kernel_size[0]
+        weight = F.pad(self.weight, (0, missing)) if missing else self.weight
+        spread = x.transpose(1, 2) @ weight.flatten(1)
+        spread = spread.unflatten(-1, (self.out_channels, reach, self.ratio))
+        batch, latents = spread.shape[:2]
+        y = (
+            self.bias.to(spread.dtype)[:, None]
+            .expand(batch, latents + reach - 1, -1, self.ratio)
+            .clone()
+        )
+        for part in range(reach):
+            y[:, part : part + latents] += spread[:, :, :, part]
+        return y.transpose(1, 2).flatten(2)
 
 
 class CausalUpsample(Upsample):

@@ -1,4 +1,4 @@
-"""Global response normalisation and the ConvNeXt v2 block of APCodec.
+"""The ConvNeXt v2 network of APCodec, from its norm to its backbone.
 
 Every layer takes an optional mask, so that a padded batch gives each item
 what it would get alone: whatever reaches across time sees zeros beyond an
@@ -13,12 +13,40 @@ Authors
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     TemporalLayer,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+def fold_weight_norm(module):
+    """Compute all normalised weights once and for all.
+
+    Training needs the norm and the direction of each weight; inference
+    would compute the same product of both in every call.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        It is changed; its ``state_dict`` then has other keys.
+
+    Example
+    -------
+    >>> from torch.nn.utils.parametrizations import weight_norm
+    >>> layer = weight_norm(nn.Linear(2, 3))
+    >>> x = torch.randn(1, 2)
+    >>> before = layer(x)
+    >>> fold_weight_norm(layer)
+    >>> torch.equal(layer(x), before), sorted(layer.state_dict())
+    (True, ['bias', 'weight'])
+    """
+    for layer in module.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            parametrize.remove_parametrizations(layer, "weight")
+            layer.weight.requires_grad_(layer.bias.requires_grad)
 
 
 class GlobalResponseNorm(TemporalLayer, nn.Module):
@@ -188,3 +216,111 @@ class ConvNeXtBlock(nn.Module):
         y = self.norm(y.transpose(1, 2))
         y = self.grn(F.gelu(self.expand(y)), mask, stream)
         return x + self.project(y).transpose(1, 2)
+
+
+class Backbone(nn.Module):
+    """Input convolution, ConvNeXt v2 blocks, output norm and Linear.
+
+    Arguments
+    ---------
+    in_channels : int
+        Number of input channels.
+    channels : int
+        Width of the network.
+    hidden_channels : int
+        Width inside the blocks.
+    num_blocks : int
+        Number of blocks.
+    kernel_size : int
+        Frames that the convolutions see.
+    grn_statistic : str
+        See ``GlobalResponseNorm``.
+    convolution : callable
+        Class of the convolutions, from ``lobes.convolutions``.
+
+    Example
+    -------
+    >>> backbone = Backbone(5, 8, 16, 2, 7, "frame", NonCausalConv1d)
+    >>> backbone(torch.randn(2, 5, 10)).shape
+    torch.Size([2, 8, 10])
+    """
+
+    def __init__(
+        self,
+        in_channels,
+        channels,
+        hidden_channels,
+        num_blocks,
+        kernel_size,
+        grn_statistic,
+        convolution,
+    ):
+        super().__init__()
+        self.input_convolution = convolution(in_channels, channels, kernel_size)
+        self.input_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(
+                channels,
+                hidden_channels,
+                kernel_size,
+                grn_statistic,
+                convolution,
+            )
+            for _ in range(num_blocks)
+        )
+        self.output_norm = nn.LayerNorm(channels, eps=1e-6)
+        self.output_linear = nn.Linear(channels, channels)
+        for layer in self.modules():
+            # As ConvNeXt initialises: small weights let the blocks begin
+            # near the identity.
+            if isinstance(layer, nn.Conv1d | nn.Linear):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+
+    def place(self, path, rate, delay):
+        """Take a place in a network; see ``TemporalLayer.place``.
+
+        Arguments
+        ---------
+        path : str
+            Name of the backbone in the network.
+        rate : int
+            Frames per latent.
+        delay : int
+            Frames by which the input lags behind in a stream.
+
+        Returns
+        -------
+        int
+            The same for the output.
+        """
+        delay = self.input_convolution.place(
+            f"{path}.input_convolution", rate, delay
+        )
+        for number, block in enumerate(self.blocks):
+            delay = block.place(f"{path}.blocks.{number}", rate, delay)
+        return delay
+
+    def forward(self, x, mask=None, stream=None):
+        """Transform.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, in_channels, frames].
+        mask : torch.Tensor, optional
+            float [batch, 1, frames], 1 where the input is valid.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these frames are the next ones of.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, channels, frames].
+        """
+        x = self.input_convolution(x, mask, stream).transpose(1, 2)
+        x = self.input_norm(x).transpose(1, 2)
+        for block in self.blocks:
+            x = block(x, mask, stream)
+        x = self.output_linear(self.output_norm(x.transpose(1, 2)))
+        return x.transpose(1, 2)
