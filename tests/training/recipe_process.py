@@ -39,6 +39,12 @@ def dump(brain):
         "pool": brain.health.pool,
         "counts": brain.health.counts,
     }
+    if brain.distillation is not None:
+        teacher = brain.distillation.teacher
+        state["projections"] = brain.distillation.projections.state_dict()
+        state["teacher_trains"] = teacher.training or any(
+            p.requires_grad for p in teacher.parameters()
+        )
     torch.save(state, Path(dump_folder) / f"rank{brain.rank}.pt")
 
 

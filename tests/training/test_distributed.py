@@ -1,7 +1,8 @@
-"""Two processes on the CPU train one codec."""
+"""Two processes on the CPU train one codec, distilled from a teacher."""
 
 import torch
 
+from tests.tiny_model import write_tiny_model
 from tests.training.tiny_run import (
     arguments,
     checkpoints,
@@ -26,7 +27,15 @@ def run_on_two(folder, manifest, *options, epochs=2, **environment):
     output_folder = folder / "output"
     overrides = {**OVERRIDES, "number_of_epochs": epochs}
     done = run_process(
-        arguments(manifest, output_folder, *OPTIONS, *options, **overrides),
+        arguments(
+            manifest,
+            output_folder,
+            *OPTIONS,
+            *options,
+            yaml="mini_streaming_distilled.yaml",
+            teacher_model=str(manifest.parent / "teacher"),
+            **overrides,
+        ),
         TORCHRUN,
         DUMP_FOLDER=str(folder),
         **environment,
@@ -42,6 +51,8 @@ def assert_ranks_agree(folder):
 
 def test_train_stop_and_resume(tmp_path):
     manifest = write_corpus(tmp_path / "data")
+    # Wider than the student: projections are trained on both ranks.
+    write_tiny_model(manifest.parent / "teacher", channels=12)
     whole = tmp_path / "whole"
     whole.mkdir()
     done, output = run_on_two(whole, manifest)
@@ -54,6 +65,9 @@ def test_train_stop_and_resume(tmp_path):
     train = [line for line in lines if line["stage"] == "train"]
     assert [line["step"] for line in train] == [1, 2, 3, 4, 5, 6]
     assert "mpd_discriminator" in train[2]
+    assert all(line["distillation_blocks"] > 0 for line in train)
+    assert not expected["teacher_trains"]
+    assert expected["projections"]
     # The latents and the tokens of both ranks: 6 steps of 2 items each and
     # 7 frames an item.
     assert len(expected["pool"]) == 6 * 2 * 2 * 7

@@ -74,7 +74,9 @@ def write_corpus(folder, num_train=12):
     return manifest
 
 
-def arguments(manifest, output_folder, *options, **overrides):
+def arguments(
+    manifest, output_folder, *options, yaml="mini.yaml", **overrides
+):
     """Make the command line's arguments for a tiny run.
 
     Arguments
@@ -85,6 +87,8 @@ def arguments(manifest, output_folder, *options, **overrides):
         Of the run.
     *options : str
         Run options of SpeechBrain.
+    yaml : str
+        The recipe's configuration.
     **overrides : object
         Hyper-parameters beside those of ``TINY``.
 
@@ -101,7 +105,7 @@ def arguments(manifest, output_folder, *options, **overrides):
         **overrides,
     }
     return [
-        str(RECIPE / "hparams" / "mini.yaml"),
+        str(RECIPE / "hparams" / yaml),
         *(f"--{key}={json.dumps(value)}" for key, value in hparams.items()),
         "--ckpt_interval_minutes=0",
         "--noprogressbar",
