@@ -256,7 +256,12 @@ def _parser():
     parser.add_argument("manifest", help="JSON manifest of the files")
     parser.add_argument("out_dir", help="folder for tables and pictures")
     parser.add_argument(
-        "--model", default=DEFAULT_MODEL, help="exported model: folder or hub"
+        "--model",
+        nargs="+",
+        default=[DEFAULT_MODEL],
+        metavar="[NAME=]MODEL",
+        help="exported models, folders or hub ids, and what to call them "
+        "(default: the model inside the package)",
     )
     parser.add_argument(
         "--num-codebooks",
@@ -293,24 +298,42 @@ def _run(options):
         train_files = _read_manifest(options.train_manifest)
         groups = groups_by_speaker(files, train_files)
     chosen, left_out = choose_metrics(options.metrics)
-    model = APCodec.from_hparams(options.model)
-    systems = [codec_system(model, books) for books in options.num_codebooks]
-    systems += [peer_system(name, model.sample_rate) for name in options.peers]
+    models = {}
+    for argument in options.model:
+        name, _, source = argument.rpartition("=")
+        models[name or "APCodec"] = APCodec.from_hparams(source)
+    if len(models) < len(options.model):
+        raise ConfigurationError(
+            "several models need names: --model old=FOLDER new=FOLDER"
+        )
+    rates = {model.sample_rate for model in models.values()}
+    if len(rates) > 1:
+        raise ConfigurationError(
+            f"the models have different sampling rates, {sorted(rates)}"
+        )
+    (sample_rate,) = rates
+    systems = [
+        codec_system(model, books, name)
+        for name, model in models.items()
+        for books in options.num_codebooks
+    ]
+    systems += [peer_system(name, sample_rate) for name in options.peers]
 
     out_dir = Path(options.out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     rows = evaluate_files(
         files,
         systems,
-        model.sample_rate,
+        sample_rate,
         chosen,
         out_dir / "per_file.csv",
         groups,
     )
     text = means_table(rows, chosen) + "\n"
-    text += codebook_table(
-        *measure_codebooks(files, model), model.codebook_size
-    )
+    for name, model in models.items():
+        text += codebook_table(
+            *measure_codebooks(files, model), model.codebook_size, name
+        )
     if left_out:
         text += (
             f"\nNot measured for want of a package: {', '.join(left_out)}; "
@@ -318,7 +341,7 @@ def _run(options):
         )
     with atomic_path(out_dir / "means.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
-    save_examples(out_dir, files, systems, model.sample_rate, groups)
+    save_examples(out_dir, files, systems, sample_rate, groups)
     return text
 
 

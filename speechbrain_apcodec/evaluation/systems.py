@@ -34,7 +34,7 @@ class System:
     code: Callable
 
 
-def codec_system(model, num_codebooks=None):
+def codec_system(model, num_codebooks=None, name="APCodec"):
     """Make a ``System`` of an ``APCodec``.
 
     Arguments
@@ -43,11 +43,13 @@ def codec_system(model, num_codebooks=None):
         A loaded model.
     num_codebooks : int, optional
         How many of its codebooks to use; default: all.
+    name : str
+        What to call it.
 
     Returns
     -------
     System
-        Named by its bitrate.
+        Named by the name and its bitrate.
     """
 
     def code(wav):
@@ -58,7 +60,7 @@ def codec_system(model, num_codebooks=None):
 
     kbps = model.bitrate(num_codebooks) / 1000
     return System(
-        name=f"APCodec {kbps:g} kbps",
+        name=f"{name} {kbps:g} kbps",
         identity=f"{model.weights_sha256} {num_codebooks}",
         code=code,
     )

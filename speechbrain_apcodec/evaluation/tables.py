@@ -52,7 +52,7 @@ def means_table(rows, chosen):
     return "\n".join(sections)
 
 
-def codebook_table(usage, perplexity, num_frames, codebook_size):
+def codebook_table(usage, perplexity, num_frames, codebook_size, name):
     """Write :func:`measure_codebooks` as Markdown.
 
     Arguments
@@ -65,6 +65,8 @@ def codebook_table(usage, perplexity, num_frames, codebook_size):
         Token frames counted.
     codebook_size : int
         Number of entries.
+    name : str
+        What the model is called.
 
     Returns
     -------
@@ -75,8 +77,8 @@ def codebook_table(usage, perplexity, num_frames, codebook_size):
     -------
     >>> import torch
     >>> half = torch.tensor([0.5])
-    >>> print(codebook_table(half, 256 * half, 9000, 1024))
-    ### codebooks: 9000 token frames of all files
+    >>> print(codebook_table(half, 256 * half, 9000, 1024, "mini"))
+    ### codebooks of mini: 9000 token frames of all files
     <BLANKLINE>
     | codebook | entries used | perplexity (of 1024) |
     | --- | --- | --- |
@@ -84,7 +86,7 @@ def codebook_table(usage, perplexity, num_frames, codebook_size):
     <BLANKLINE>
     """
     lines = [
-        f"### codebooks: {num_frames} token frames of all files",
+        f"### codebooks of {name}: {num_frames} token frames of all files",
         "",
         f"| codebook | entries used | perplexity (of {codebook_size}) |",
         "| --- | --- | --- |",

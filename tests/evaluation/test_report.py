@@ -174,6 +174,7 @@ def test_the_command_writes_tables_and_pictures(
             str(tmp_path / "test.json"),
             str(out),
             *("--train-manifest", str(tmp_path / "train.json")),
+            *("--model", "old=one", "new=two"),
             *("--num-codebooks", "4", "2"),
             *("--metrics", "lsd", "level"),
             "--peers",
@@ -183,8 +184,9 @@ def test_the_command_writes_tables_and_pictures(
     text = (out / "means.md").read_text()
     assert text.strip() == capsys.readouterr().out.strip()
     assert "### known speaker (anna): 2 files" in text
-    assert "| APCodec 3 kbps | 3.04 | 0.602 |" in text
-    assert "### codebooks: 114 token frames" in text
+    for name in ("old", "new"):
+        assert f"| {name} 3 kbps | 3.04 | 0.602 |" in text
+        assert f"### codebooks of {name}: 114 token frames" in text
     names = sorted(path.name for path in out.iterdir())
     assert names == [
         "means.md",
@@ -192,6 +194,27 @@ def test_the_command_writes_tables_and_pictures(
         "spectrograms_1.png",
         "spectrograms_2.png",
     ]
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [(["a", "b"], "need names"), (["x=slow", "y=fast"], "rates, [")],
+)
+def test_models_that_cannot_stand_in_one_table(
+    files, tmp_path, monkeypatch, capsys, models, message
+):
+    def load(source):
+        codec = FakeCodec()
+        codec.sample_rate = 16000 if source == "slow" else 48000
+        return codec
+
+    monkeypatch.setattr(
+        inference, "APCodec", type("Loaded", (), {"from_hparams": load})
+    )
+    (tmp_path / "test.json").write_text(json.dumps(files))
+    arguments = [str(tmp_path / "test.json"), str(tmp_path / "out")]
+    assert report.main([*arguments, "--model", *models]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [None, "not JSON", "[]", "{}"])

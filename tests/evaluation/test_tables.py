@@ -94,7 +94,7 @@ def test_no_file_has_no_rows(tmp_path):
 
 def test_codebooks_are_numbered_from_one():
     table = codebook_table(
-        torch.tensor([1.0, 0.25]), torch.tensor([900.0, 17.04]), 5000, 1024
+        torch.tensor([1.0, 0.25]), torch.tensor([900.0, 17.04]), 5000, 1024, "a"
     )
     assert "| 1 | 100.0 % | 900.0 |" in table
     assert "| 2 | 25.0 % | 17.0 |" in table
