@@ -71,6 +71,10 @@ def _describe_apc(path):
 def _describe_model(model):
     """Return the facts of a model."""
     parameters = sum(p.numel() for p in model.mods["codec"].parameters())
+    latency = "the whole recording: cannot be streamed"
+    if model.streamable:
+        milliseconds = 1000 * model.latency_samples / model.sample_rate
+        latency = f"{model.latency_samples} samples, {milliseconds:.1f} ms"
     return {
         "model": model.model_id,
         "weights": f"SHA-256 {model.weights_sha256}",
@@ -81,4 +85,5 @@ def _describe_model(model):
         "codebooks": f"{model.num_codebooks} of {model.codebook_size} "
         "codewords",
         "bitrate": f"{model.bitrate() / 1000:g} kbps",
+        "latency": latency,
     }

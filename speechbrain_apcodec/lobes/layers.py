@@ -46,7 +46,11 @@ def fold_weight_norm(module):
     for layer in module.modules():
         if parametrize.is_parametrized(layer, "weight"):
             parametrize.remove_parametrizations(layer, "weight")
-            layer.weight.requires_grad_(layer.bias.requires_grad)
+            weight = layer.weight.detach()
+            # Of a frozen layer PyTorch leaves a tensor that is no parameter
+            # and would not move with its module.
+            del layer.weight
+            layer.weight = nn.Parameter(weight, layer.bias.requires_grad)
 
 
 class GlobalResponseNorm(TemporalLayer, nn.Module):

@@ -361,7 +361,9 @@ class StreamingCodec:
         counts = _counts(state, tokens, num_tokens)
         state.received = state.received + counts
         if counts.any():
-            self._decode_steps(state, self.quantizer.decode(tokens), counts)
+            # What is wider than every stream's own tokens is no step.
+            latent = self.quantizer.decode(tokens[:, : int(counts.max())])
+            self._decode_steps(state, latent, counts)
         finished = state.finished
         if not context.low_delay:
             # The stream may yet be cut behind the first sample of its token.

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 from speechbrain_apcodec.lobes.convolutions import (
     Downsample,
@@ -11,7 +12,11 @@ from speechbrain_apcodec.lobes.convolutions import (
     apply_mask,
     length_mask,
 )
-from speechbrain_apcodec.lobes.layers import ConvNeXtBlock, GlobalResponseNorm
+from speechbrain_apcodec.lobes.layers import (
+    ConvNeXtBlock,
+    GlobalResponseNorm,
+    fold_weight_norm,
+)
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 LENGTHS = [13, 1, 20, 8]
@@ -169,3 +174,17 @@ def test_masks():
 def test_configuration_errors(make, message):
     with pytest.raises(ConfigurationError, match=message):
         make()
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_folded_weights_are_parameters_of_the_same_layer(frozen):
+    layer = weight_norm(Upsample(3, 5, ratio=4, kernel_size=8))
+    layer.requires_grad_(not frozen)
+    x = torch.randn(2, 3, 6)
+    before = layer(x)
+    fold_weight_norm(layer)
+    assert torch.equal(layer(x), before)
+    names = {name for name, _ in layer.named_parameters()}
+    assert names == {"weight", "bias"} == set(layer.state_dict())
+    assert layer.weight.requires_grad is not frozen
+    assert layer.double()(x.double()).dtype == torch.float64
