@@ -1,8 +1,8 @@
 """Code a clip that comes with the package, to hear and see the codec.
 
 Writes original.wav, decoded.wav, tokens.apc, tokens.npy ([frames,
-codebooks]) and spectrograms.png, and prints bitrate, quality and speed. Needs
-no network.
+codebooks]), spectrograms.png and index.html, a page to listen to them, and
+prints bitrate, quality and speed. Needs no network.
 
 For example:
   apcodec demo apcodec_demo
@@ -24,9 +24,18 @@ from speechbrain_apcodec.cli.model import (
 
 _FOLDER = Path(speechbrain_apcodec.__file__).parent / "pretrained" / "clips"
 
-#: Highest frequency in each clip, Hz. Above it a distance in the spectrum
-#: would compare silence with silence.
-_BANDS = {"ccby3_gcin_chulo": 17000, "ccbysa3_0ad_persian": 20500}
+#: Highest frequency in each clip, Hz, and what its licence wants to be told.
+#: Above the band a distance in the spectrum would compare silence with silence.
+_CLIPS = {
+    "ccby3_gcin_chulo": (
+        17000,
+        "a Mandarin voice by Chu Lo, from gcin-voice, CC BY 3.0",
+    ),
+    "ccbysa3_0ad_persian": (
+        20500,
+        "a Persian voice by Wildfire Games, from 0 A.D., CC BY-SA 3.0",
+    ),
+}
 
 
 def add_arguments(parser):
@@ -40,7 +49,7 @@ def add_arguments(parser):
     )
     parser.add_argument(
         "--clip",
-        choices=_BANDS,
+        choices=_CLIPS,
         default="ccby3_gcin_chulo",
         help="which clip (default: ccby3_gcin_chulo)",
     )
@@ -50,9 +59,14 @@ def add_arguments(parser):
 
 
 def run(arguments):
-    """Code the clip, measure and draw it."""
+    """Code the clip, measure and draw it, and make a page of it."""
     import numpy
 
+    from speechbrain_apcodec.evaluation.listening import (
+        Example,
+        Sound,
+        write_listening_page,
+    )
     from speechbrain_apcodec.evaluation.metrics import (
         log_spectral_distance,
         mel_distance,
@@ -87,7 +101,7 @@ def run(arguments):
         sample_rate,
         title=f"{arguments.clip}, {model.model_id}",
     )
-    band = _BANDS[arguments.clip]
+    band, attribution = _CLIPS[arguments.clip]
     lsd, mel = (
         distance(original[0], decoded[0], sample_rate, max_frequency=band)
         for distance in (log_spectral_distance, mel_distance)
@@ -105,9 +119,21 @@ def run(arguments):
         "speed": f"encoding {header.seconds / (encoded - start):.1f}, "
         f"decoding {header.seconds / (finished - encoded):.1f} "
         "times real time",
-        "written": f"original.wav, decoded.wav, tokens.apc, tokens.npy and "
-        f"spectrograms.png in {folder}",
     }
+    sounds = [
+        Sound("original", folder / "original.wav"),
+        Sound("decoded", folder / "decoded.wav"),
+    ]
+    write_listening_page(
+        folder / "index.html",
+        "APCodec demo",
+        facts,
+        [Example(arguments.clip, attribution, sounds)],
+    )
+    facts["written"] = (
+        "index.html (open it to listen), original.wav, decoded.wav, "
+        f"tokens.apc, tokens.npy and spectrograms.png in {folder}"
+    )
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"{name:{width}}  {value}")

@@ -10,16 +10,14 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import soundfile
 import torch
 
+from speechbrain_apcodec.evaluation.programs import call_program
 from speechbrain_apcodec.utils.audio import read_audio
-from speechbrain_apcodec.utils.errors import APCodecError, MissingExtraError
 
 
 def opus_roundtrip(wav, sample_rate, kbps):
@@ -45,8 +43,8 @@ def opus_roundtrip(wav, sample_rate, kbps):
 
     Raises
     ------
-    MissingExtraError
-        If the programs are not installed.
+    APCodecError
+        If a program fails.
 
     Example
     -------
@@ -56,12 +54,6 @@ def opus_roundtrip(wav, sample_rate, kbps):
     >>> len(decoded), round(kbps, 1)  # doctest: +SKIP
     (48000, 12.0)
     """
-    for program in ("opusenc", "opusdec"):
-        if shutil.which(program) is None:
-            raise MissingExtraError(
-                f"the program {program} is not installed: "
-                "install opus-tools (apt-get install opus-tools)"
-            )
     with tempfile.TemporaryDirectory(prefix="opus_") as folder:
         original, coded, decoded = (
             Path(folder, name)
@@ -74,23 +66,15 @@ def opus_roundtrip(wav, sample_rate, kbps):
             sample_rate,
             subtype="PCM_24",
         )
-        _call("opusenc", "--quiet", "--bitrate", str(kbps), "--hard-cbr",
-              "--speech", original, coded)  # fmt: skip
-        _call("opusdec", "--quiet", "--rate", str(sample_rate),
-              coded, decoded)  # fmt: skip
+        call_program("opusenc", "--quiet", "--bitrate", str(kbps),
+                     "--hard-cbr", "--speech", original, coded)  # fmt: skip
+        call_program("opusdec", "--quiet", "--rate", str(sample_rate),
+                     coded, decoded)  # fmt: skip
         measured_kbps = _packet_kbps(coded.read_bytes())
         result = read_audio(decoded)[0][0]
     result = result[: len(wav)]
     padding = len(wav) - len(result)
     return torch.nn.functional.pad(result, (0, padding)), measured_kbps
-
-
-def _call(*command):
-    """Run a program; what it says on failure becomes the error."""
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode != 0:
-        reason = " ".join(result.stderr.split()) or "no message"
-        raise APCodecError(f"{command[0]} failed: {reason}")
 
 
 def _packet_kbps(ogg):

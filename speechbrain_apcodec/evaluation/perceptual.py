@@ -9,12 +9,15 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import contextlib
 import functools
 import importlib
+import io
 import math
 import warnings
 
 import numpy
+import torch
 
 from speechbrain_apcodec.utils.audio import resample
 from speechbrain_apcodec.utils.errors import MissingExtraError
@@ -22,6 +25,20 @@ from speechbrain_apcodec.utils.errors import MissingExtraError
 # The C code behind PESQ has room for 50 utterances and no check. They and
 # the gaps between them last 0.2 s or more each.
 PESQ_MAX_SECONDS = 15
+
+# How to get each package. The last three have weights inside; Resemblyzer's
+# own requirements name a package that no longer builds.
+EVAL_EXTRA = "pip install 'speechbrain_apcodec[eval]'"
+INSTALL = {
+    "ai_edge_litert": EVAL_EXTRA,
+    "pesq": EVAL_EXTRA,
+    "pystoi": EVAL_EXTRA,
+    "visqol": EVAL_EXTRA,
+    "distillmos": "pip install distillmos",
+    "speechmos": "pip install speechmos onnxruntime librosa",
+    "resemblyzer": "pip install webrtcvad-wheels librosa scipy && "
+    "pip install --no-deps resemblyzer",
+}
 
 
 def stoi(reference, decoded, sample_rate):
@@ -180,6 +197,105 @@ def visqol_speech(reference, decoded, sample_rate):
     return _visqol("speech", 16000, reference, decoded, sample_rate)
 
 
+def dnsmos(reference, decoded, sample_rate):
+    """DNSMOS P.835, overall, from 1 to 5; without looking at the reference.
+
+    Hears 16 kHz, that is up to 8 kHz. https://arxiv.org/abs/2110.01763
+
+    Arguments
+    ---------
+    reference : torch.Tensor
+        Waveform ``[T]``, not used.
+    decoded : torch.Tensor
+        Waveform ``[T]``.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    float
+        NaN for silence.
+
+    Raises
+    ------
+    MissingExtraError
+        If ``speechmos``, ``onnxruntime`` or ``librosa`` is missing.
+    """
+    package = _import_package("speechmos.dnsmos")
+    if not decoded.any():
+        return math.nan
+    wav = resample(decoded, sample_rate, 16000).clamp(-1, 1)
+    return float(package.run(_array(wav), 16000)["ovrl_mos"])
+
+
+def distillmos(reference, decoded, sample_rate):
+    """DistillMOS, from 1 to 5; without looking at the reference.
+
+    Hears 16 kHz, that is up to 8 kHz. https://arxiv.org/abs/2502.05356
+
+    Arguments
+    ---------
+    reference : torch.Tensor
+        Waveform ``[T]``, not used.
+    decoded : torch.Tensor
+        Waveform ``[T]``.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    float
+        NaN for silence.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package ``distillmos`` is missing.
+    """
+    network = _distillmos_network()
+    if not decoded.any():
+        return math.nan
+    wav = resample(decoded.detach().cpu().float(), sample_rate, 16000)
+    with torch.no_grad():
+        return network(wav[None]).item()
+
+
+def speaker_similarity(reference, decoded, sample_rate):
+    """Cosine between the speaker embeddings of Resemblyzer; 1 is best.
+
+    Hears 16 kHz, that is up to 8 kHz. https://arxiv.org/abs/1710.10467
+
+    Arguments
+    ---------
+    reference : torch.Tensor
+        Waveform ``[T]``.
+    decoded : torch.Tensor
+        Waveform ``[T]``.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    float
+        NaN for silence.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package ``resemblyzer`` is missing.
+    """
+    encoder = _speaker_encoder()
+    if not reference.any() or not decoded.any():
+        return math.nan
+    one, other = (
+        encoder.embed_utterance(
+            _array(resample(wav, sample_rate, 16000)).astype(numpy.float32)
+        )
+        for wav in (reference, decoded)
+    )
+    return float(one @ other)
+
+
 def _visqol(mode, rate, reference, decoded, sample_rate):
     """Score by ViSQOL, NaN where it finds no patch to compare."""
     api = _visqol_api(mode)
@@ -207,14 +323,30 @@ def _visqol_api(mode):
     return api
 
 
+@functools.cache
+def _distillmos_network():
+    """Load DistillMOS once."""
+    package = _import_package("distillmos")
+    with contextlib.redirect_stdout(io.StringIO()):  # it names its weights
+        return package.ConvTransformerSQAModel().eval()
+
+
+@functools.cache
+def _speaker_encoder():
+    """Load Resemblyzer's encoder once."""
+    package = _import_package("resemblyzer")
+    return package.VoiceEncoder("cpu", verbose=False)
+
+
 def _import_package(name):
     """Import an optional package or say how to get it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        package = name.partition(".")[0]
         raise MissingExtraError(
-            f"this metric needs the Python package {name} ({error}): "
-            "pip install 'speechbrain_apcodec[eval]'"
+            f"this metric needs the Python package {package} ({error}): "
+            f"{INSTALL[package]}"
         ) from error
 
 

@@ -1,228 +1,246 @@
-"""Code files with several systems, score them, and write the tables.
+"""Code recordings with several systems, score them, and write the report.
 
 ::
 
     python -m speechbrain_apcodec.evaluation.report MANIFEST OUT_DIR
 
-writes ``per_file.csv`` (a row for each file and system), ``means.md`` (a
-table for each group of files, and the use of the codebooks) and a
-spectrogram picture for each group. Started again after an interruption, or
-with a newer model, it reuses the rows that would come out the same.
+and ``apcodec eval`` write ``per_file.csv`` (a row for each file and system),
+``means.md`` and ``means.png`` (the means of each group of files, and the use
+of the codebooks), a spectrogram picture for each group, and ``index.html``, a
+page to listen to some of the files. Started again after an interruption, or
+with a newer model, they reuse the rows that would come out the same.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 import argparse
-import hashlib
-import json
+import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
-from speechbrain_apcodec import DEFAULT_MODEL, __version__
+from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec.evaluation.charts import save_means
+from speechbrain_apcodec.evaluation.evaluate import (
+    EXCERPT_SECONDS,
+    evaluate_files,
+    measure_codebooks,
+    sound_path,
+    write_excerpt,
+)
+from speechbrain_apcodec.evaluation.listening import (
+    Example,
+    Sound,
+    write_listening_page,
+)
+from speechbrain_apcodec.evaluation.means import format_mean, group_means
+from speechbrain_apcodec.evaluation.recordings import (
+    choose_examples,
+    describe_conversions,
+    groups_by_speaker,
+    list_recordings,
+    read_mono,
+)
 from speechbrain_apcodec.evaluation.scores import (
     METRICS,
     choose_metrics,
-    score,
+    how_to_get,
 )
 from speechbrain_apcodec.evaluation.systems import codec_system, peer_system
 from speechbrain_apcodec.evaluation.tables import (
     codebook_table,
     means_table,
-    read_rows,
-    write_rows,
 )
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.audio import read_audio
-from speechbrain_apcodec.utils.codebooks import (
-    count_tokens,
-    usage_and_perplexity,
-)
-from speechbrain_apcodec.utils.errors import (
-    APCodecError,
-    AudioFileError,
-    ConfigurationError,
-)
-from speechbrain_apcodec.utils.figures import save_spectrogram_rows
+from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from speechbrain_apcodec.utils.figures import MAX_ROWS, save_spectrogram_rows
+from speechbrain_apcodec.utils.utterances import read_utterances
 
-# A recording whose band reaches this share of Nyquist counts as full-band.
-FULL_BAND_SHARE = 0.9
+#: Recordings on the listening page.
+NUM_EXAMPLES = 8
 
 
-def evaluate_files(files, systems, sample_rate, chosen, csv_path, groups=None):
-    """Code and score every file with every system.
-
-    The distances over the spectrum go up to Nyquist in a group whose files
-    are all full-band, else up to each file's own ``band_hz``.
+def write_report(
+    reference,
+    out_dir,
+    models=(DEFAULT_MODEL,),
+    peers=(),
+    num_codebooks=(None,),
+    metrics=None,
+    train_manifest=None,
+    device="cpu",
+):
+    """Evaluate models and peers on recordings and write all about it.
 
     Arguments
     ---------
-    files : dict
-        Manifest: id to ``{"wav": path, "num_samples": int, "band_hz": int}``;
-        mono audio at ``sample_rate``. Without ``band_hz``, a file counts as
-        full-band.
-    systems : list of System
-        What to compare.
-    sample_rate : int
-        In Hz.
-    chosen : dict
-        Name to ``Metric``.
-    csv_path : str or pathlib.Path
-        Written after every file. Rows that it already holds are reused if
-        file, system and metrics are the same.
-    groups : dict, optional
-        Id to name of the group whose mean it enters; default: one group.
+    reference : str or pathlib.Path
+        Folder, manifest or audio file; see ``recordings.list_recordings``.
+    out_dir : str or pathlib.Path
+        Folder to write, made if missing. What it has from an earlier
+        evaluation is reused.
+    models : list of str
+        ``[NAME=]MODEL``: exported models, folders or hub ids.
+    peers : list of str
+        Other codecs; see ``systems.peer_system``.
+    num_codebooks : list of int or None
+        Score each model at these numbers of codebooks; None: all.
+    metrics : list of str, optional
+        Keys of ``METRICS``; default: all that are installed.
+    train_manifest : str or pathlib.Path, optional
+        Part the recordings by whether their speaker is in it.
+    device : str
+        Where the models compute.
 
     Returns
     -------
-    list of dict
-        A row for each file and system: ``group``, ``id``, ``system``,
-        ``settings`` (what the row depends on, hashed), ``seconds``,
-        ``band_hz`` (up to which it was scored), ``kbps``, ``lag`` and the
-        metrics.
+    str
+        The report, as ``means.md`` has it.
 
     Raises
     ------
-    AudioFileError
-        If a file cannot be read, or is not mono at ``sample_rate``.
+    APCodecError
+        If an argument is wrong, or something needed is missing; mostly
+        before anything is written.
     """
-    groups = groups or dict.fromkeys(files, "all files")
-    bands = _scored_bands(files, sample_rate, groups)
-    settings = {
-        (name, system.name): _fingerprint(
-            entry, system, chosen, bands[name], sample_rate
+    chosen, left_out = choose_metrics(metrics)
+    models = _load_models(models, device)
+    (sample_rate,) = {model.sample_rate for model in models.values()}
+    systems = [
+        codec_system(model, books, name)
+        for name, model in models.items()
+        for books in num_codebooks
+    ]
+    systems += [peer_system(name, sample_rate) for name in peers]
+    names = [system.name for system in systems]
+    if len(set(names)) < len(names):
+        raise ConfigurationError(
+            f"two systems have the same name, of {', '.join(names)}: "
+            "name each of them once"
         )
-        for name, entry in files.items()
-        for system in systems
-    }
-    table = {}
-    for row in read_rows(csv_path):
-        key = row["id"], row["system"]
-        if settings.get(key) == row["settings"]:
-            table[key] = {**row, "group": groups[row["id"]]}
-    for name, entry in tqdm(files.items(), desc="evaluation", unit="file"):
-        missing = [s for s in systems if (name, s.name) not in table]
-        if not missing:
-            continue
-        wav = _read_mono(entry["wav"], sample_rate)
-        for system in missing:
-            decoded, kbps = system.code(wav)
-            table[name, system.name] = {
-                "group": groups[name],
-                "id": name,
-                "system": system.name,
-                "settings": settings[name, system.name],
-                "seconds": len(wav) / sample_rate,
-                "band_hz": bands[name] or sample_rate / 2,
-                "kbps": kbps,
-                **score(wav, decoded, sample_rate, chosen, bands[name]),
-            }
-        write_rows(csv_path, [table[key] for key in settings if key in table])
-    rows = [table[key] for key in settings]
-    write_rows(csv_path, rows)
-    return rows
+    # A folder may be evaluated into itself, but not what came of it.
+    files = list_recordings(reference, without=[Path(out_dir, "sounds")])
+    groups = dict.fromkeys(files, "all files")
+    if train_manifest:
+        groups = groups_by_speaker(files, read_utterances(train_manifest))
+    examples = choose_examples(groups, NUM_EXAMPLES)
 
-
-def measure_codebooks(files, model, num_codebooks=None):
-    """Measure how much of each codebook a set of files uses.
-
-    Arguments
-    ---------
-    files : dict
-        Manifest, as in :func:`evaluate_files`.
-    model : speechbrain_apcodec.inference.APCodec
-        A loaded model.
-    num_codebooks : int, optional
-        How many of its codebooks to use; default: all.
-
-    Returns
-    -------
-    usage : torch.Tensor
-        Share of entries used at least once, ``[K]``.
-    perplexity : torch.Tensor
-        ``[K]``.
-    num_frames : int
-        Token frames counted. Fewer than some ten times the codebook's size
-        say little.
-    """
-    tokens = []
-    for entry in tqdm(files.values(), desc="codebooks", unit="file"):
-        wav = _read_mono(entry["wav"], model.sample_rate)
-        tokens.append(model.encode(wav[None], None, num_codebooks)[0][0].cpu())
-    tokens = torch.cat(tokens)
-    usage, perplexity = usage_and_perplexity(
-        count_tokens(tokens, model.codebook_size)
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    rows = evaluate_files(
+        files,
+        systems,
+        sample_rate,
+        chosen,
+        out_dir / "per_file.csv",
+        groups,
+        examples,
     )
-    return usage, perplexity, len(tokens)
+    text = means_table(rows, chosen) + "\n"
+    text += (
+        "Real-time factor: seconds that it took here to code and decode one "
+        "second, the models on "
+        f"{device}; a peer's includes starting its programs.\n\n"
+    )
+    conversions = describe_conversions(files, sample_rate)
+    text += f"{conversions}\n\n" if conversions else ""
+    for name, model in models.items():
+        text += codebook_table(
+            *measure_codebooks(files, model), model.codebook_size, name
+        )
+    if left_out:
+        text += (
+            f"\nNot measured for want of a package: {how_to_get(left_out)}.\n"
+        )
+    with atomic_path(out_dir / "means.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    means = group_means(rows, chosen)
+    save_means(out_dir / "means.png", means)
+    page = [
+        _example(out_dir, name, files[name], rows, means, sample_rate)
+        for name in examples
+    ]
+    _save_spectrograms(out_dir, page, groups)
+    facts = {
+        name: f"{model.model_id}, {model.bitrate() / 1000:g} kbps at "
+        f"{sample_rate / 1000:g} kHz"
+        for name, model in models.items()
+    }
+    facts["compared with"] = ", ".join(names[len(names) - len(peers) :])
+    facts["recordings"] = f"{len(page)} of {len(files)}"
+    write_listening_page(
+        out_dir / "index.html", "Listening page", facts, page, means
+    )
+    return text
 
 
-def groups_by_speaker(files, train_files):
-    """Part files by whether the training has heard their speaker.
+def _load_models(arguments, device):
+    """Load models, by what they are to be called."""
+    from speechbrain_apcodec.inference import APCodec
 
-    Arguments
-    ---------
-    files : dict
-        Manifest of the files to score, with ``speaker``.
-    train_files : dict
-        Manifest of the training, with ``speaker``.
-
-    Returns
-    -------
-    dict
-        Id to a name such as ``"known speaker (kathleen)"``.
-
-    Example
-    -------
-    >>> files = {"a": {"speaker": "x"}, "b": {"speaker": "y"}}
-    >>> groups_by_speaker(files, {"c": {"speaker": "x"}})
-    {'a': 'known speaker (x)', 'b': 'unseen speaker (y)'}
-    """
-    heard = {entry["speaker"] for entry in train_files.values()}
-    parts = {"known": set(), "unseen": set()}
-    kinds = {}
-    for name, entry in files.items():
-        kinds[name] = "known" if entry["speaker"] in heard else "unseen"
-        parts[kinds[name]].add(entry["speaker"])
-    titles = {}
-    for kind, speakers in parts.items():
-        few = len(speakers) <= 3
-        who = ", ".join(sorted(speakers)) if few else str(len(speakers))
-        titles[kind] = f"{kind} speaker{'s'[: len(speakers) > 1]} ({who})"
-    return {name: titles[kind] for name, kind in kinds.items()}
+    models = {}
+    for argument in arguments:
+        name, source = re.fullmatch(r"(?:([^=/\\]+)=)?(.*)", argument).groups(
+            "APCodec"
+        )
+        models[name] = APCodec.from_hparams(
+            source=source, run_opts={"device": device}
+        )
+    if len(models) < len(arguments):
+        raise ConfigurationError(
+            "several models need names: --model old=FOLDER new=FOLDER"
+        )
+    rates = {model.sample_rate for model in models.values()}
+    if len(rates) > 1:
+        raise ConfigurationError(
+            f"the models have different sampling rates, {sorted(rates)}"
+        )
+    return models
 
 
-def save_examples(out_dir, files, systems, sample_rate, groups):
-    """Draw the first file of each group as every system decodes it.
+def _example(out_dir, name, entry, rows, means, sample_rate):
+    """Gather a recording, and what each system made of it, for the page."""
+    rows = [row for row in rows if row["id"] == name]
+    (group,) = (mean for mean in means if mean.name == rows[0]["group"])
+    original = sound_path(out_dir, {**rows[0], "system": "original"})
+    write_excerpt(original, read_mono(entry, sample_rate), sample_rate)
+    sounds = [Sound("original", original)]
+    for row in rows:
+        figures = {}
+        for column in group.tables[0]:
+            if column.scope:
+                band = f"to {row['band_hz'] / 1000:g} kHz"
+                column = replace(column, scope=band)
+            mean = format_mean(row[column.key], column.digits)
+            figures[column.heading] = mean
+        path = sound_path(out_dir, row)
+        sounds.append(Sound(row["system"], path, figures))
+    seconds = rows[0]["seconds"]
+    length = f"{seconds:.1f} s"
+    if seconds > EXCERPT_SECONDS:
+        length = f"first {EXCERPT_SECONDS} of {length}"
+    note = f"{group.name}, {length}" if len(means) > 1 else length
+    return Example(name, note, sounds)
 
-    Arguments
-    ---------
-    out_dir : str or pathlib.Path
-        Gets ``spectrograms_1.png`` and so on.
-    files : dict
-        Manifest, as in :func:`evaluate_files`.
-    systems : list of System
-        What to compare.
-    sample_rate : int
-        In Hz.
-    groups : dict
-        Id to name of its group.
-    """
+
+def _save_spectrograms(out_dir, page, groups):
+    """Draw the first recording of each group as every system decodes it."""
     first = {}
-    for name, group in groups.items():
-        first.setdefault(group, name)
-    for number, (group, name) in enumerate(first.items(), start=1):
-        wav = _read_mono(files[name]["wav"], sample_rate)
-        rows = {"original": wav}
-        for system in systems:
-            rows[system.name] = system.code(wav)[0]
+    for example in page:
+        first.setdefault(groups[example.name], example)
+    for number, (group, example) in enumerate(first.items(), start=1):
+        rows = {}
+        for sound in example.sounds[:MAX_ROWS]:
+            wav, sample_rate = read_audio(sound.path)
+            rows[sound.label.replace("$", r"\$")] = wav[0]
         save_spectrogram_rows(
-            Path(out_dir) / f"spectrograms_{number}.png",
+            out_dir / f"spectrograms_{number}.png",
             rows,
             sample_rate,
-            title=f"{group}: {name}",
+            # Matplotlib takes what stands between dollars for formulas.
+            title=f"{group}: {example.name}".replace("$", r"\$"),
         )
 
 
@@ -239,9 +257,9 @@ def main(arguments=None):
     int
         Exit code: 0, or 2 with one line on standard error.
     """
-    options = _parser().parse_args(arguments)
+    options = vars(_parser().parse_args(arguments))
     try:
-        print(_run(options))
+        print(write_report(**options))
     except APCodecError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -253,10 +271,13 @@ def _parser():
         prog="python -m speechbrain_apcodec.evaluation.report",
         description="Score a model's decoded files beside other codecs'.",
     )
-    parser.add_argument("manifest", help="JSON manifest of the files")
+    parser.add_argument(
+        "reference", metavar="manifest", help="JSON manifest of the files"
+    )
     parser.add_argument("out_dir", help="folder for tables and pictures")
     parser.add_argument(
         "--model",
+        dest="models",
         nargs="+",
         default=[DEFAULT_MODEL],
         metavar="[NAME=]MODEL",
@@ -286,115 +307,6 @@ def _parser():
         help="part the files by whether their speaker is in this manifest",
     )
     return parser
-
-
-def _run(options):
-    """Evaluate and return the report's text."""
-    from speechbrain_apcodec.inference import APCodec
-
-    files = _read_manifest(options.manifest)
-    groups = dict.fromkeys(files, "all files")
-    if options.train_manifest:
-        train_files = _read_manifest(options.train_manifest)
-        groups = groups_by_speaker(files, train_files)
-    chosen, left_out = choose_metrics(options.metrics)
-    models = {}
-    for argument in options.model:
-        name, _, source = argument.rpartition("=")
-        models[name or "APCodec"] = APCodec.from_hparams(source)
-    if len(models) < len(options.model):
-        raise ConfigurationError(
-            "several models need names: --model old=FOLDER new=FOLDER"
-        )
-    rates = {model.sample_rate for model in models.values()}
-    if len(rates) > 1:
-        raise ConfigurationError(
-            f"the models have different sampling rates, {sorted(rates)}"
-        )
-    (sample_rate,) = rates
-    systems = [
-        codec_system(model, books, name)
-        for name, model in models.items()
-        for books in options.num_codebooks
-    ]
-    systems += [peer_system(name, sample_rate) for name in options.peers]
-
-    out_dir = Path(options.out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    rows = evaluate_files(
-        files,
-        systems,
-        sample_rate,
-        chosen,
-        out_dir / "per_file.csv",
-        groups,
-    )
-    text = means_table(rows, chosen) + "\n"
-    for name, model in models.items():
-        text += codebook_table(
-            *measure_codebooks(files, model), model.codebook_size, name
-        )
-    if left_out:
-        text += (
-            f"\nNot measured for want of a package: {', '.join(left_out)}; "
-            "`pip install 'speechbrain_apcodec[eval]'`.\n"
-        )
-    with atomic_path(out_dir / "means.md") as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    save_examples(out_dir, files, systems, sample_rate, groups)
-    return text
-
-
-def _read_manifest(path):
-    """Read a JSON manifest that names at least one file."""
-    try:
-        files = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read as a JSON manifest: {error}"
-        ) from error
-    if not isinstance(files, dict) or not files:
-        raise ConfigurationError(f"{path} names no audio file")
-    return files
-
-
-def _read_mono(path, sample_rate):
-    """Read a file that is what its manifest promises, as ``[T]``."""
-    wav, rate = read_audio(path)
-    if rate != sample_rate or len(wav) != 1:
-        raise AudioFileError(
-            f"{path} has {len(wav)} channels at {rate} Hz, not 1 at "
-            f"{sample_rate} Hz: prepare the manifest at the model's rate"
-        )
-    return wav[0]
-
-
-def _scored_bands(files, sample_rate, groups):
-    """Return id to the highest frequency scored, None for all of them."""
-    nyquist = sample_rate / 2
-    narrow = {
-        groups[name]
-        for name, entry in files.items()
-        if entry.get("band_hz", nyquist) < FULL_BAND_SHARE * nyquist
-    }
-    return {
-        name: entry.get("band_hz", nyquist) if groups[name] in narrow else None
-        for name, entry in files.items()
-    }
-
-
-def _fingerprint(entry, system, chosen, band, sample_rate):
-    """Hash everything that a row's figures depend on."""
-    parts = (
-        __version__,
-        entry["wav"],
-        entry.get("num_samples"),
-        system.identity,
-        sorted(chosen),
-        band,
-        sample_rate,
-    )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ class Metric:
     banded : bool
         The function takes ``max_frequency`` and is given each file's band.
     packages : tuple of str
-        Python packages that it needs.
+        Python packages that it needs; ``perceptual.INSTALL`` tells how to
+        get the first.
     """
 
     heading: str
@@ -60,6 +61,20 @@ METRICS = {
     ),
     "pesq": Metric("PESQ-WB ↑", perceptual.pesq_wideband, packages=("pesq",)),
     "stoi": Metric("STOI ↑", perceptual.stoi, digits=3, packages=("pystoi",)),
+    "dnsmos": Metric(
+        "DNSMOS ↑",
+        perceptual.dnsmos,
+        packages=("speechmos", "onnxruntime", "librosa"),
+    ),
+    "distillmos": Metric(
+        "DistillMOS ↑", perceptual.distillmos, packages=("distillmos",)
+    ),
+    "speaker": Metric(
+        "speaker cosine ↑",
+        perceptual.speaker_similarity,
+        digits=3,
+        packages=("resemblyzer", "webrtcvad", "librosa"),
+    ),
     "mel": Metric("mel distance ↓", metrics.mel_distance, 3, banded=True),
     "stft": Metric(
         "STFT distance ↓",
@@ -125,12 +140,38 @@ def choose_metrics(names=None):
         )
     ]
     if names and missing:
-        raise MissingExtraError(
-            f"no package for {', '.join(missing)}: "
-            "pip install 'speechbrain_apcodec[eval]'"
-        )
+        raise MissingExtraError(f"no package for {how_to_get(missing)}")
     chosen = {name: wanted[name] for name in wanted if name not in missing}
     return chosen, missing
+
+
+def how_to_get(missing):
+    """Say which packages some metrics need.
+
+    Arguments
+    ---------
+    missing : list of str
+        Keys of ``METRICS`` whose packages are not installed.
+
+    Returns
+    -------
+    str
+        The metrics, each command followed by what it installs.
+
+    Example
+    -------
+    >>> how_to_get(["stoi", "pesq", "distillmos"])
+    "stoi, pesq (pip install 'speechbrain_apcodec[eval]'); \
+distillmos (pip install distillmos)"
+    """
+    by_command = {}
+    for name in missing:
+        command = perceptual.INSTALL[METRICS[name].packages[0]]
+        by_command.setdefault(command, []).append(name)
+    return "; ".join(
+        f"{', '.join(names)} ({command})"
+        for command, names in by_command.items()
+    )
 
 
 def score(reference, decoded, sample_rate, chosen, max_frequency=None):

@@ -10,7 +10,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from speechbrain_apcodec.evaluation.codec2 import MODES, codec2_roundtrip
+from speechbrain_apcodec.evaluation.neural import (
+    CODECS,
+    load_neural_codec,
+    neural_roundtrip,
+)
 from speechbrain_apcodec.evaluation.opus import opus_roundtrip
+from speechbrain_apcodec.evaluation.programs import require_programs
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -72,7 +79,8 @@ def peer_system(name, sample_rate):
     Arguments
     ---------
     name : str
-        ``opus`` and the bitrate in kbps, such as ``"opus6"``.
+        ``opus``, ``encodec`` or ``dac`` and the bitrate in kbps, such as
+        ``"opus6"``, or ``codec2-`` and the bitrate in bit/s.
     sample_rate : int
         Of the waveforms, in Hz.
 
@@ -84,22 +92,34 @@ def peer_system(name, sample_rate):
     ------
     ConfigurationError
         If there is no such peer.
+    MissingExtraError
+        If its programs, package or weights are not on this machine.
 
     Example
     -------
-    >>> peer_system("opus12", 48000).name
+    >>> peer_system("opus12", 48000).name  # doctest: +SKIP
     'Opus 12 kbps'
     """
-    match = re.fullmatch(r"opus(\d+)", name)
-    if not match or not 6 <= int(match[1]) <= 256:
+    match = re.fullmatch(r"(opus|codec2-|encodec|dac)(\d+(?:\.\d+)?)", name)
+    kind, rate = match.groups() if match else ("", "0")
+    rate = float(rate)
+    if kind == "opus" and rate in range(6, 257):
+        require_programs("opusenc", "opusdec", package="opus-tools")
+        title = f"Opus {rate:g} kbps"
+        code = functools.partial(opus_roundtrip, kbps=int(rate))
+    elif kind == "codec2-" and rate in MODES:
+        require_programs("c2enc", "c2dec", package="codec2")
+        title = f"Codec2 {rate / 1000:g} kbps"
+        code = functools.partial(codec2_roundtrip, mode=int(rate))
+    elif kind in CODECS:
+        title = f"{kind} {rate:g} kbps"
+        model = load_neural_codec(kind, rate)
+        code = functools.partial(neural_roundtrip, kbps=rate, model=model)
+    else:
+        modes = ", ".join(f"codec2-{mode}" for mode in MODES)
         raise ConfigurationError(
-            f"there is no peer {name!r}: name opus6 to opus256"
+            f"there is no peer {name!r}: name opus6 to opus256, {modes}, "
+            "encodec6 or dac6"
         )
-    kbps = int(match[1])
-    return System(
-        name=f"Opus {kbps} kbps",
-        identity=name,
-        code=functools.partial(
-            opus_roundtrip, sample_rate=sample_rate, kbps=kbps
-        ),
-    )
+    code = functools.partial(code, sample_rate=sample_rate)
+    return System(name=title, identity=name, code=code)

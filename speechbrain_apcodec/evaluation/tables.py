@@ -5,23 +5,22 @@ Authors
 """
 
 import csv
-import math
 from pathlib import Path
 
+from speechbrain_apcodec.evaluation.means import format_mean, group_means
 from speechbrain_apcodec.utils.atomic import atomic_path
+from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 def means_table(rows, chosen):
     """Write the means of each group and system as Markdown.
 
-    A metric's mean is taken over the files for which every system has a
-    number, so that all systems are judged by the same files; how many were
-    left out is said below the table.
+    How many files could not enter a mean is said below the table.
 
     Arguments
     ---------
     rows : list of dict
-        From :func:`evaluate_files`.
+        From ``evaluate_files``.
     chosen : dict
         Name to ``Metric``.
 
@@ -34,22 +33,19 @@ def means_table(rows, chosen):
     -------
     >>> from speechbrain_apcodec.evaluation.scores import choose_metrics
     >>> row = {"group": "all", "id": "a", "seconds": 2.0, "band_hz": 8000.0}
-    >>> rows = [{**row, "system": "A", "kbps": 6.0, "lsd": 1.0}]
-    >>> rows.append({**row, "system": "B", "kbps": 6.0, "lsd": 2.0})
+    >>> row = {**row, "kbps": 6.0, "rtf": 0.5}
+    >>> rows = [{**row, "system": "A", "lsd": 1.0}]
+    >>> rows.append({**row, "system": "B", "lsd": 2.0})
     >>> print(means_table(rows, choose_metrics(["lsd"])[0]))
     ### all: 1 file, 0.03 minutes
     <BLANKLINE>
-    | system | kbps | LSD to 8 kHz ↓ |
-    | --- | --- | --- |
-    | A | 6.00 | 1.000 |
-    | B | 6.00 | 2.000 |
+    | system | kbps | real-time factor ↓ | LSD to 8 kHz ↓ |
+    | --- | --- | --- | --- |
+    | A | 6.00 | 0.500 | 1.000 |
+    | B | 6.00 | 0.500 | 2.000 |
     <BLANKLINE>
     """
-    sections = []
-    for group in dict.fromkeys(row["group"] for row in rows):
-        members = [row for row in rows if row["group"] == group]
-        sections.append(_group_section(group, members, chosen))
-    return "\n".join(sections)
+    return "\n".join(map(_group_section, group_means(rows, chosen)))
 
 
 def codebook_table(usage, perplexity, num_frames, codebook_size, name):
@@ -109,18 +105,30 @@ def read_rows(csv_path):
     -------
     list of dict
         Text columns as str, all others as float.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is something else.
     """
-    texts = ("id", "group", "system", "settings")
+    texts = {"id", "group", "system", "settings"}
     if not Path(csv_path).exists():
         return []
-    with Path(csv_path).open(newline="", encoding="utf-8") as file:
-        return [
-            {
-                key: value if key in texts else float(value)
-                for key, value in row.items()
-            }
-            for row in csv.DictReader(file)
-        ]
+    try:
+        with Path(csv_path).open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = [
+                {
+                    key: value if key in texts else float(value)
+                    for key, value in row.items()
+                }
+                for row in reader
+            ]
+    except (ValueError, TypeError, csv.Error) as error:
+        raise _foreign(csv_path) from error
+    if not texts <= set(reader.fieldnames or ()):
+        raise _foreign(csv_path)
+    return rows
 
 
 def write_rows(csv_path, rows):
@@ -143,94 +151,48 @@ def write_rows(csv_path, rows):
         writer.writerows(rows)
 
 
-def _group_section(group, rows, chosen):
-    """Write the tables of one group of files."""
-    names = list(dict.fromkeys(row["id"] for row in rows))
-    by_system = {}
-    for row in rows:
-        by_system.setdefault(row["system"], {})[row["id"]] = row
-    first = by_system[rows[0]["system"]]
-    bands = sorted(row["band_hz"] for row in first.values())
-    minutes = sum(row["seconds"] for row in first.values()) / 60
-    scope = f"to {bands[0] / 1000:g} kHz"
-    if bands[0] != bands[-1]:
-        scope = "in band"
+def _foreign(csv_path):
+    """Say that a file is not ours."""
+    return ConfigurationError(
+        f"{csv_path} is no table of an earlier evaluation: "
+        "remove it or name another folder"
+    )
 
+
+def _group_section(group):
+    """Write the tables of one group of files."""
+    many = group.num_files > 1
     lines = [
-        f"### {group}: {len(names)} file{'s'[: len(names) > 1]}, "
-        f"{minutes:.2f} minutes"
+        f"### {group.name}: {group.num_files} file{'s'[:many]}, "
+        f"{group.seconds / 60:.2f} minutes"
     ]
-    left_out = []
-    for columns in _column_sets(rows[0], chosen, scope):
-        headings = " | ".join(heading for _, heading, _ in columns)
-        lines += ["", f"| system | kbps | {headings} |"]
-        lines.append("| --- " * (2 + len(columns)) + "|")
-        judged = {
-            key: [
-                name
-                for name in names
-                if all(
-                    math.isfinite(of[name][key]) for of in by_system.values()
-                )
+    for columns in group.tables:
+        headings = " | ".join(column.heading for column in columns)
+        lines += ["", f"| system | {headings} |"]
+        lines.append("| --- " * (1 + len(columns)) + "|")
+        for system in group.systems:
+            cells = [
+                format_mean(column.means[system], column.digits)
+                for column in columns
             ]
-            for key, _, _ in columns
-        }
-        for system, of in by_system.items():
-            kbps = _mean([of[name]["kbps"] for name in names])
-            cells = [system, f"{kbps:.2f}"]
-            for key, _, digits in columns:
-                mean = _mean([of[name][key] for name in judged[key]])
-                cells.append("–" if math.isnan(mean) else f"{mean:.{digits}f}")
-            lines.append("| " + " | ".join(cells) + " |")
-        left_out += [
-            f"{heading} {len(names) - len(judged[key])}"
-            for key, heading, _ in columns
-            if 0 < len(judged[key]) < len(names)
-        ]
-    if scope == "in band":
+            lines.append(f"| {system} | {' | '.join(cells)} |")
+    low, high = group.bands
+    if low != high:
         lines += [
             "",
             "In band: up to each file's own real band, "
-            f"{bands[0] / 1000:g} to {bands[-1] / 1000:g} kHz.",
+            f"{low / 1000:g} to {high / 1000:g} kHz.",
         ]
+    left_out = [
+        f"{column.heading} {column.left_out}"
+        for columns in group.tables
+        for column in columns
+        if 0 < column.left_out < group.num_files
+    ]
     if left_out:
         lines += [
             "",
-            f"Of {len(names)} files, left out of a mean because they are too "
-            f"short or empty for the metric: {'; '.join(left_out)}.",
+            f"Of {group.num_files} files, left out of a mean because they are "
+            f"too short or empty for the metric: {'; '.join(left_out)}.",
         ]
     return "\n".join(lines) + "\n"
-
-
-def _column_sets(row, chosen, scope):
-    """Return key in the row, heading and decimals of each table's columns.
-
-    The first table holds the metrics of one figure, each metric of several
-    parts has the next one.
-    """
-    single, parted = [], []
-    for name, metric in chosen.items():
-        if name in row:
-            heading = metric.heading
-            if metric.banded:
-                words, arrow = heading.rsplit(" ", 1)
-                heading = f"{words} {scope} {arrow}"
-            single.append((name, heading, metric.digits))
-            continue
-        parts = [key for key in row if key.startswith(f"{name} ")]
-        parted.append(
-            [
-                (
-                    key,
-                    metric.heading.format(key.removeprefix(f"{name} ")),
-                    metric.digits,
-                )
-                for key in parts
-            ]
-        )
-    return [columns for columns in (single, *parted) if columns]
-
-
-def _mean(values):
-    """Return the mean, NaN of nothing."""
-    return sum(values) / len(values) if values else math.nan

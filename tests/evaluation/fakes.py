@@ -1,11 +1,14 @@
-"""A stand-in for a loaded model: quick, and it counts its work."""
+"""Stand-ins: a loaded model that is quick and counts its work, and files."""
 
 import torch
+
+from speechbrain_apcodec.utils.audio import write_audio
 
 
 class FakeCodec:
     """Codes a waveform as its attenuated self."""
 
+    model_id = "fake"
     sample_rate = 48000
     hop_length = 320
     num_codebooks = 4
@@ -28,3 +31,28 @@ class FakeCodec:
     def decode(self, tokens, token_lens=None, num_samples=None):
         self.decoded += 1
         return self.gain * self.wavs[:, :num_samples], torch.ones(1)
+
+
+def write_recordings(folder):
+    """Write two full-band files of one speaker and a narrow one of another.
+
+    Return them as ``list_recordings`` does.
+    """
+    recordings = {}
+    for name, speaker, band in (
+        ("a1", "anna", 24000),
+        ("a2", "anna", 23000),
+        ("b1", "bert", 16000),
+    ):
+        generator = torch.Generator().manual_seed(len(recordings))
+        wav = 0.1 * torch.randn(1, 12000, generator=generator)
+        path = folder / f"{name}.wav"
+        write_audio(path, wav, 48000, "FLOAT")
+        recordings[name] = {
+            "wav": str(path),
+            "sample_rate": 48000,
+            "channels": 1,
+            "band_hz": band,
+            "speaker": speaker,
+        }
+    return recordings

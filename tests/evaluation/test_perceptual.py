@@ -23,6 +23,13 @@ MODELS = {
 }
 
 
+OTHERS = {
+    "speechmos": (perceptual.dnsmos, 1, 5),
+    "distillmos": (perceptual.distillmos, 1, 5),
+    "resemblyzer": (perceptual.speaker_similarity, -1, 1),
+}
+
+
 @pytest.fixture(autouse=True)
 def packages():
     for package in MODELS:
@@ -86,10 +93,27 @@ def test_pesq_survives_more_utterances_than_its_tables_hold():
     assert score == pytest.approx(4.64, abs=0.01)
 
 
-@pytest.mark.parametrize("package", MODELS)
+@pytest.mark.parametrize("package", OTHERS)
+def test_the_other_models_stay_on_their_scales(package):
+    pytest.importorskip(package)
+    metric, worst, best = OTHERS[package]
+    wav, loud = babble(), 5 * torch.randn(72000)
+    assert worst < metric(wav, wav, RATE) <= best + 1e-5
+    assert worst < metric(wav, loud, RATE) < best
+    assert math.isnan(metric(wav, torch.zeros(72000), RATE))
+
+
+@pytest.mark.parametrize("package", {**MODELS, **OTHERS})
 def test_a_missing_package_is_named(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    perceptual._visqol_api.cache_clear()
+    for load in (
+        perceptual._visqol_api,
+        perceptual._distillmos_network,
+        perceptual._speaker_encoder,
+    ):
+        load.cache_clear()
+    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", None)
+    metric = MODELS[package] if package in MODELS else OTHERS[package][0]
     with pytest.raises(MissingExtraError, match=package) as caught:
-        MODELS[package](babble(), babble(), RATE)
-    assert "pip install 'speechbrain_apcodec[eval]'" in str(caught.value)
+        metric(babble(), babble(), RATE)
+    assert perceptual.INSTALL[package] in str(caught.value)

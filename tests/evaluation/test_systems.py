@@ -3,8 +3,12 @@
 import pytest
 import torch
 
+from speechbrain_apcodec.evaluation import systems
 from speechbrain_apcodec.evaluation.systems import codec_system, peer_system
-from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.errors import (
+    ConfigurationError,
+    MissingExtraError,
+)
 from tests.evaluation.fakes import FakeCodec
 
 
@@ -32,7 +36,29 @@ def test_fewer_codebooks_are_another_system():
     assert len(identities) == 3
 
 
-@pytest.mark.parametrize("name", ["opus", "opus5", "opus257", "mp3", "opus6k"])
+@pytest.mark.parametrize(
+    "name", ["opus", "opus5", "opus257", "opus6.5", "mp3", "opus6k", "codec2-1"]
+)
 def test_unknown_peers_are_refused(name):
     with pytest.raises(ConfigurationError, match="no peer"):
         peer_system(name, 48000)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("opus6", "opus-tools"), ("codec2-2400", "codec2")]
+)
+def test_a_peer_without_its_programs_is_refused_at_once(
+    name, package, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingExtraError, match=f"install {package}"):
+        peer_system(name, 48000)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("opus12", "Opus 12 kbps"), ("codec2-2400", "Codec2 2.4 kbps")],
+)
+def test_peers_are_named_by_their_bitrate(name, title, monkeypatch):
+    monkeypatch.setattr(systems, "require_programs", lambda *_, **__: None)
+    assert peer_system(name, 48000).name == title

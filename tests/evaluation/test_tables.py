@@ -12,6 +12,7 @@ from speechbrain_apcodec.evaluation.tables import (
     read_rows,
     write_rows,
 )
+from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 def row(system, name, lsd, group="all", band_hz=24000.0):
@@ -23,6 +24,7 @@ def row(system, name, lsd, group="all", band_hz=24000.0):
         "seconds": 60.0,
         "band_hz": band_hz,
         "kbps": 6.0,
+        "rtf": 0.25,
         "lag": 0.0,
         "lsd": lsd,
     }
@@ -74,9 +76,17 @@ def test_a_metric_of_parts_has_a_table_of_its_own():
     rows = [row("ours", "a", 0.5) | {"level 0-4": -1.25, "level 4-8": 2.0}]
     _, single, parted = means_table(rows, both).split("\n\n")
     assert "| LSD to 24 kHz ↓ |" in single
-    assert cells(single, "ours")[2:] == ["0.500"]
+    assert cells(single, "ours")[2:] == ["0.250", "0.500"]
     assert "| level error 0-4 kHz [dB] | level error 4-8 kHz" in parted
     assert cells(parted, "ours")[2:] == ["-1.2", "2.0"]
+
+
+@pytest.mark.parametrize("content", ["no,table\n1,2\n", "id\nx\n", "\0", "a"])
+def test_another_file_is_not_taken_for_rows(content, tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(content)
+    with pytest.raises(ConfigurationError, match=f"{path} is no table"):
+        read_rows(path)
 
 
 def test_rows_survive_a_file(tmp_path):
