@@ -3,7 +3,7 @@
 Joins the recordings of a manifest to a long one, encodes it in blocks of 20
 ms, and compares the tokens with those of the whole recording::
 
-    python benchmarks/long_stream.py MANIFEST.csv benchmarks/results/long_stream.json
+    python benchmarks/long_stream.py MANIFEST.csv long_stream.json
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -26,7 +26,7 @@ from speechbrain_apcodec.utils.audio import read_audio
 
 
 def resident_megabytes():
-    """Return the resident memory of this process (Linux)."""
+    """Return the resident memory of this process, on Linux."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -38,14 +38,13 @@ def read_long(manifest, sample_rate, seconds):
             manifest.parent / row["path"] for row in csv.DictReader(stream)
         ]
     pieces, missing = [], round(seconds * sample_rate)
-    for path in itertools.cycle(paths):
-        wav, rate = read_audio(path)
-        if rate != sample_rate:
-            continue
-        pieces.append(wav.mean(0)[:missing])
-        missing -= len(pieces[-1])
-        if not missing:
-            return torch.cat(pieces)
+    recordings = (read_audio(path) for path in itertools.cycle(paths))
+    while missing:
+        wav, rate = next(recordings)
+        if rate == sample_rate:
+            pieces.append(wav.mean(0)[:missing])
+            missing -= len(pieces[-1])
+    return torch.cat(pieces)
 
 
 def main():

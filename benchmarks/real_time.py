@@ -1,4 +1,4 @@
-"""Time live streams: is a block done before the next one is there?
+"""Time live streams: a block should be done before the next one is there.
 
 Streams noise through encoder and decoder on one core, block by block, and
 writes the real-time factor and the time of a block, its median, its 99th
@@ -124,9 +124,11 @@ def main():
                     + [f"{float(times.max()):.2f}"]
                 )
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(arguments.output.with_suffix(".csv")) as path:
-        with path.open("w", newline="") as stream:
-            csv.writer(stream).writerows([COLUMNS, *rows])
+    with (
+        atomic_path(arguments.output.with_suffix(".csv")) as path,
+        path.open("w", newline="") as stream,
+    ):
+        csv.writer(stream).writerows([COLUMNS, *rows])
     lines = [
         f"One core of {platform.processor() or platform.machine()}, "
         f"PyTorch {torch.__version__}, float32, {arguments.seconds:g} s of "

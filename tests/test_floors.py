@@ -11,13 +11,23 @@ PACKAGE = "speechbrain_apcodec"
 #: What each floor may import, itself included; the README draws the same.
 FLOORS = {
     "utils": set(),
+    "tokens": {"utils"},
     "lobes": {"utils"},
     "losses": {"utils", "lobes"},
     "training": {"utils", "lobes", "losses"},
-    "inference": {"utils", "lobes"},
+    "inference": {"utils", "tokens", "lobes"},
     "files": {"utils", "lobes", "inference"},
+    "corpus": {"utils", "inference"},
     "evaluation": {"utils", "lobes", "inference", "files"},
-    "cli": {"utils", "lobes", "losses", "inference", "files", "evaluation"},
+    "cli": {
+        "utils",
+        "lobes",
+        "losses",
+        "inference",
+        "files",
+        "corpus",
+        "evaluation",
+    },
 }
 
 

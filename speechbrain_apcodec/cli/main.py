@@ -25,8 +25,11 @@ from speechbrain_apcodec.cli import (
     info,
     losses,
     roundtrip,
+    stream,
+    tokens,
     train,
 )
+from speechbrain_apcodec.cli import eval as evaluate
 from speechbrain_apcodec.utils.errors import APCodecError
 
 #: Every command, in the order in which ``--help`` lists them.
@@ -36,6 +39,9 @@ COMMANDS = {
     "decode": decode,
     "roundtrip": roundtrip,
     "info": info,
+    "stream": stream,
+    "tokens": tokens,
+    "eval": evaluate,
     "train": train,
     "export": export,
     "convert": convert,
@@ -123,10 +129,16 @@ def build_parser():
         action="version",
         version=f"apcodec {__version__}",
     )
+    _add_commands(parser, COMMANDS, "command")
+    return parser
+
+
+def _add_commands(parser, modules, dest):
+    """Add commands; a module with ``COMMANDS`` has commands of its own."""
     commands = parser.add_subparsers(
-        title="commands", dest="command", metavar="COMMAND", required=True
+        title="commands", dest=dest, metavar="COMMAND", required=True
     )
-    for name, module in COMMANDS.items():
+    for name, module in modules.items():
         # A module's docstring is its command's help: summary, explanation
         # and example, said once. Its last paragraph names the authors.
         summary, _, rest = module.__doc__.partition("\n")
@@ -136,9 +148,11 @@ def build_parser():
             description=f"{summary}\n{rest.rpartition('Authors')[0].rstrip()}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    return parser
+        if hasattr(module, "COMMANDS"):
+            _add_commands(command, module.COMMANDS, "subcommand")
+        else:
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
 
 
 def _fail(message):

@@ -73,7 +73,7 @@ def add_codebooks_argument(parser):
     """
     parser.add_argument(
         "--codebooks",
-        type=_positive,
+        type=positive,
         metavar="K",
         help="use only the first K codebooks: fewer bits, less quality "
         "(default: all)",
@@ -140,8 +140,23 @@ def checked_device(device):
     return device
 
 
-def _positive(text):
-    """Parse a whole number from 1."""
+def positive(text):
+    """Parse a whole number from 1.
+
+    Arguments
+    ---------
+    text : str
+        What stands on the command line.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> positive("12")
+    12
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
     return int(text)

@@ -45,15 +45,18 @@ from pathlib import Path
 
 import numpy
 
+from speechbrain_apcodec.files.token_format import (
+    bits_per_token,
+    check_fields,
+    pack_tokens,
+    packed_bytes,
+    unpack_tokens,
+)
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import BitstreamError
 
 MAGIC = b"APC\x1a"
 VERSION = 1
-
-#: Rates that a file may name. The quotient of two rates stretches a small
-#: file into a large recording, so it has to stay sensible.
-SAMPLE_RATES = (1000, 768_000)
 
 _START = struct.Struct("<4sHHI")
 _FIELDS = struct.Struct("<IIQQIIIHH")
@@ -70,9 +73,6 @@ _FIELD_NAMES = (
 )
 _CHECKSUM = struct.Struct("<I")
 _MAX_HEADER_BYTES = _START.size + _FIELDS.size + 2 * (1 + 255)
-
-# Packed at once; a multiple of 8 tokens always fills whole bytes.
-_BLOCK_TOKENS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -130,29 +130,7 @@ class ApcHeader:
     subtype: str
 
     def __post_init__(self):
-        limits = {
-            "codec_rate": SAMPLE_RATES,
-            "sample_rate": SAMPLE_RATES,
-            "num_samples": (1, 2**40),
-            "hop_length": (1, 2**20),
-            "num_codebooks": (1, 2**10),
-            "codebook_size": (2, 2**24),
-            "channels": (1, 2**10),
-        }
-        for name, (low, high) in limits.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise BitstreamError(
-                    f"{name} is {value}, which an .apc file cannot hold: "
-                    f"it must be from {low} to {high}"
-                )
-        for name in ("model_id", "subtype"):
-            text = getattr(self, name)
-            if not (text.isprintable() and 1 <= len(text.encode()) <= 255):
-                raise BitstreamError(
-                    f"{name} {text!r} is not 1 to 255 bytes of printable "
-                    "text: rename it"
-                )
+        check_fields(self, "an .apc file")
 
     @property
     def codec_samples(self):
@@ -167,7 +145,7 @@ class ApcHeader:
     @property
     def bits_per_token(self):
         """Bits of a token, ceil(log2(codebook_size))."""
-        return (self.codebook_size - 1).bit_length()
+        return bits_per_token(self.codebook_size)
 
     @property
     def tokens_shape(self):
@@ -193,9 +171,7 @@ class ApcHeader:
     @property
     def payload_bytes(self):
         """Bytes of the packed tokens."""
-        channels, num_frames, num_codebooks = self.tokens_shape
-        num_tokens = channels * num_frames * num_codebooks
-        return -(-num_tokens * self.bits_per_token // 8)
+        return packed_bytes(math.prod(self.tokens_shape), self.codebook_size)
 
 
 def measured_kbps(num_bytes, header):
@@ -258,13 +234,6 @@ def pack_apc(header, tokens):
             f"the tokens have shape {tokens.shape}, the header says "
             f"{header.tokens_shape}: give [channels, frames, codebooks]"
         )
-    if not numpy.issubdtype(tokens.dtype, numpy.integer):
-        raise BitstreamError(f"the tokens are {tokens.dtype}: give integers")
-    if tokens.min() < 0 or tokens.max() >= header.codebook_size:
-        raise BitstreamError(
-            f"the tokens run from {tokens.min()} to {tokens.max()}, outside "
-            f"a codebook of {header.codebook_size}: give the codec's tokens"
-        )
     strings = b"".join(
         bytes([len(text.encode())]) + text.encode()
         for text in (header.model_id, header.subtype)
@@ -275,7 +244,7 @@ def pack_apc(header, tokens):
             _START.pack(MAGIC, VERSION, 0, header_length),
             _FIELDS.pack(*(getattr(header, name) for name in _FIELD_NAMES)),
             strings,
-            _pack_tokens(tokens.reshape(-1), header.bits_per_token),
+            pack_tokens(tokens, header.codebook_size),
         ]
     )
     return body + _CHECKSUM.pack(zlib.crc32(body))
@@ -370,14 +339,13 @@ def _read(file, size, name):
     body, checksum = body[: -_CHECKSUM.size], body[-_CHECKSUM.size :]
     if checksum != _CHECKSUM.pack(zlib.crc32(body)):
         raise _damaged(name, "its checksum does not fit")
-    tokens = _unpack_tokens(
-        body[header_length:],
-        math.prod(header.tokens_shape),
-        header.bits_per_token,
-    )
-    if tokens.max() >= header.codebook_size:
-        raise _damaged(name, f"token {tokens.max()} is in no codebook")
-    return header, tokens.reshape(header.tokens_shape)
+    try:
+        tokens = unpack_tokens(
+            body[header_length:], header.tokens_shape, header.codebook_size
+        )
+    except BitstreamError as error:
+        raise _damaged(name, error) from error
+    return header, tokens
 
 
 def _parse_header(start, name):
@@ -433,31 +401,3 @@ def _damaged(name, what):
     return BitstreamError(
         f"{name} is damaged ({what}): copy it again from its source"
     )
-
-
-def _pack_tokens(tokens, bits):
-    """Write each token in ``bits`` bits, most significant bit first."""
-    shifts = numpy.arange(bits - 1, -1, -1, dtype=numpy.uint32)
-    packed = []
-    for start in range(0, len(tokens), _BLOCK_TOKENS):
-        block = tokens[start : start + _BLOCK_TOKENS].astype(numpy.uint32)
-        packed.append(numpy.packbits((block[:, None] >> shifts) & 1).tobytes())
-    return b"".join(packed)
-
-
-def _unpack_tokens(data, num_tokens, bits):
-    """Undo ``_pack_tokens``."""
-    weights = 1 << numpy.arange(bits - 1, -1, -1, dtype=numpy.int64)
-    block_bytes = _BLOCK_TOKENS * bits // 8
-    tokens = numpy.empty(num_tokens, dtype=numpy.int64)
-    for start in range(0, num_tokens, _BLOCK_TOKENS):
-        block = tokens[start : start + _BLOCK_TOKENS]
-        first_byte = start * bits // 8
-        digits = numpy.unpackbits(
-            numpy.frombuffer(
-                data[first_byte : first_byte + block_bytes], numpy.uint8
-            ),
-            count=len(block) * bits,
-        )
-        block[:] = digits.reshape(-1, bits) @ weights
-    return tokens

@@ -9,6 +9,7 @@ Authors
 
 import torch
 
+from speechbrain_apcodec.tokens.special import SpecialTokens
 from speechbrain_apcodec.utils.errors import APCodecError
 
 
@@ -106,7 +107,9 @@ def unflatten(flat, num_codebooks, codebook_size):
     special = tokens - (num_codebooks - 1) * codebook_size
     is_special = special >= codebook_size
     tokens = torch.where(is_special, special, tokens - offsets)
-    if (~is_special & ((tokens < 0) | (tokens >= codebook_size))).any():
+    belongs = (tokens >= 0) & (tokens < codebook_size)
+    last = SpecialTokens(codebook_size).eos
+    if not torch.where(is_special, tokens <= last, belongs).all():
         raise APCodecError(
             "flat tokens stand at the place of another codebook: position n "
             f"must hold a token of codebook n modulo {num_codebooks}"

@@ -157,10 +157,7 @@ class Pattern:
         longest = int(num_frames.max())
         index, valid = self._places(num_frames, longest)
         index = index.masked_fill(~valid, 0).flatten(1)
-        tokens = sequence.flatten(1)
-        if longest:
-            tokens = tokens.gather(1, index)
-        tokens = tokens[:, : index.shape[1]].view(valid.shape)
+        tokens = sequence.flatten(1).gather(1, index).view(valid.shape)
         return tokens.masked_fill(~valid, self.special.pad), num_frames
 
     def _places(self, num_frames, frames):

@@ -4,6 +4,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import json
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,3 +46,30 @@ def atomic_path(path):
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Write a JSON file; its folder is made if there is none.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        The file.
+    content : dict
+        What to write.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "lists" / "train.json"
+    >>> write_json(path, {"p225_001": {"speaker": "p225"}})
+    >>> json.loads(path.read_text())
+    {'p225_001': {'speaker': 'p225'}}
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )

@@ -281,6 +281,8 @@ def test_demo_writes_tokens_audio_and_picture(call, tmp_path):
         "tokens.apc",
         "tokens.npy",
         "spectrograms.png",
+        "spectrograms",
+        "index.html",
     }
     info = read_audio_info(folder / "original.wav")
     assert read_audio_info(folder / "decoded.wav") == info

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechbrain_apcodec.files import bitstream
+from speechbrain_apcodec.files import token_format
 from speechbrain_apcodec.files.bitstream import (
     ApcHeader,
     measured_kbps,
@@ -71,7 +71,7 @@ def test_reading_undoes_packing(model_id, seed, **fields):
 
 @pytest.mark.parametrize("codebook_size", [2, 3, 1000, 1024, 1025, 2**24])
 def test_blocks_of_tokens_join_without_a_seam(monkeypatch, codebook_size):
-    monkeypatch.setattr(bitstream, "_BLOCK_TOKENS", 8)
+    monkeypatch.setattr(token_format, "_BLOCK_TOKENS", 8)
     header = dataclasses.replace(HEADER, codebook_size=codebook_size)
     tokens = random_tokens(header)
     joined = pack_apc(header, tokens)

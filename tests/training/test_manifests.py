@@ -1,4 +1,4 @@
-"""Manifests: the cache, damaged files and the measured band."""
+"""Manifests: the cache and damaged files."""
 
 import json
 import os
@@ -10,7 +10,6 @@ import soundfile
 from speechbrain_apcodec.training import manifests
 from speechbrain_apcodec.training.manifests import (
     cache_audio,
-    measure_band,
     prepare_manifests,
 )
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
@@ -45,32 +44,6 @@ def conversions(monkeypatch):
 
     monkeypatch.setattr(manifests, "_convert", spy)
     return sources
-
-
-@pytest.mark.parametrize("cutoff", [4000, 10000, 16000, 20000])
-def test_band_of_low_passed_noise(cutoff):
-    band = measure_band(low_passed(48000, 48000, cutoff), 48000)
-    assert abs(band - cutoff) <= 300
-
-
-def test_band_ignores_rounding_noise_and_whistling():
-    wav = low_passed(48000, 48000, 8000)
-    rounded = np.round(wav * 32768) / 32768
-    time = np.arange(48000) / 48000
-    whistling = rounded + 5e-4 * np.sin(2 * np.pi * 15625 * time)
-    assert abs(measure_band(rounded, 48000) - 8000) <= 300
-    assert abs(measure_band(whistling, 48000) - 8000) <= 300
-
-
-def test_band_counts_weak_high_frequencies():
-    """Speech at 24 kHz is some 60 dB below its strongest region."""
-    wav = low_passed(48000, 48000, 2000) + 1e-3 * noise(48000, seed=1)
-    assert measure_band(wav, 48000) == 24000
-
-
-@pytest.mark.parametrize("length", [1, 2, 100])
-def test_band_of_very_short_audio(length):
-    assert 0 < measure_band(noise(length), 16000) <= 8000
 
 
 def test_cache_holds_mono_float_at_the_codecs_rate(tmp_path):

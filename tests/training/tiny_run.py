@@ -74,9 +74,7 @@ def write_corpus(folder, num_train=12):
     return manifest
 
 
-def arguments(
-    manifest, output_folder, *options, yaml="mini.yaml", **overrides
-):
+def arguments(manifest, output_folder, *options, yaml="mini.yaml", **overrides):
     """Make the command line's arguments for a tiny run.
 
     Arguments

@@ -7,7 +7,7 @@ Authors
 from pathlib import Path
 
 from speechbrain_apcodec.training.manifests import prepare_manifests
-from speechbrain_apcodec.training.utterances import (
+from speechbrain_apcodec.utils.utterances import (
     find_utterances,
     read_utterances,
     split_by_column,

@@ -12,10 +12,10 @@ import itertools
 import random
 
 from speechbrain_apcodec.training.manifests import prepare_manifests
-from speechbrain_apcodec.training.utterances import (
+from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.utterances import (
     require_folder,
 )
-from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 def split_ljspeech(rows, split_ratio, split_seed):

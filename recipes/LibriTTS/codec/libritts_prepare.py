@@ -7,11 +7,11 @@ Authors
 """
 
 from speechbrain_apcodec.training.manifests import prepare_manifests
-from speechbrain_apcodec.training.utterances import (
+from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.utterances import (
     read_text,
     require_folder,
 )
-from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 def prepare_libritts(

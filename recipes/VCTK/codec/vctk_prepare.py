@@ -9,11 +9,11 @@ Authors
 import random
 
 from speechbrain_apcodec.training.manifests import prepare_manifests
-from speechbrain_apcodec.training.utterances import (
+from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.utterances import (
     read_text,
     require_folder,
 )
-from speechbrain_apcodec.utils.errors import ConfigurationError
 
 TEST_SPEAKERS = ("p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5")
 

@@ -3,7 +3,7 @@
 An utterance is a dict with ``id``, ``source`` (the path of its audio) and any
 further columns, such as ``speaker``, ``text`` and ``split``. Lists of them
 come from a CSV or JSON manifest, from a folder, or from a recipe that knows
-its corpus; `manifests.py` makes them ready for training.
+its corpus; `training.manifests` makes them ready for training.
 
 Authors
  * speechbrain_apcodec contributors, 2026

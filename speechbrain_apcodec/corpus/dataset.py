@@ -1,0 +1,82 @@
+"""Tokens as a SpeechBrain data set.
+
+In a training YAML::
+
+    train_data: !apply:speechbrain_apcodec.corpus.dataset.token_dataset
+        index: tokens/train.json
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from speechbrain.dataio.dataio import load_data_json
+from speechbrain.dataio.dataset import DynamicItemDataset
+
+from speechbrain_apcodec.corpus.meta import TokensMeta, read_meta
+
+
+def token_dataset(index, codec=None):
+    """Make the data set of a manifest of tokens.
+
+    Arguments
+    ---------
+    index : str or pathlib.Path
+        The JSON file that `extract_tokens` wrote, in its folder.
+    codec : speechbrain_apcodec.inference.APCodec, optional
+        The codec that shall decode what is predicted. Tokens of another one
+        are then refused.
+
+    Returns
+    -------
+    DynamicItemDataset
+        Items with ``id`` and ``tokens`` (int64 [frames, codebooks]), which
+        `PaddedBatch` pads with 0. ``num_frames`` and the columns of the
+        recordings' manifest, such as ``text``, can be added with
+        `set_output_keys`.
+
+    Raises
+    ------
+    APCodecError
+        If there is no ``tokens_meta.json`` beside the manifest, or it names
+        another model.
+
+    Example
+    -------
+    >>> data = token_dataset("tokens/train.json")  # doctest: +SKIP
+    >>> data[0]["tokens"].shape  # doctest: +SKIP
+    torch.Size([528, 4])
+    """
+    folder = Path(index).parent
+    meta = read_meta(folder)
+    if codec is not None:
+        ours = TokensMeta.of(codec, meta.num_codebooks)
+        meta.check_same(ours, folder)
+    data = load_data_json(index, replacements={"data_root": folder})
+    for item in data.values():
+        item["tokens_path"] = item.pop("tokens")
+    dataset = DynamicItemDataset(data)
+    dataset.add_dynamic_item(
+        read_tokens, takes="tokens_path", provides="tokens"
+    )
+    dataset.set_output_keys(["id", "tokens"])
+    return dataset
+
+
+def read_tokens(path):
+    """Read the tokens of one utterance.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        The ``.npy`` file.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [frames, codebooks].
+    """
+    return torch.from_numpy(np.load(path).astype(np.int64))

@@ -1,0 +1,68 @@
+"""Tokens in a few large files, as WebDataset reads them.
+
+A shard is a plain tar file. Each utterance is two neighbours in it: its
+tokens, ``000000042.npy``, and what its manifest says, ``000000042.json``.
+Packing the same tokens twice gives the same bytes.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import dataclasses
+import io
+import json
+import tarfile
+from pathlib import Path
+
+from speechbrain_apcodec.corpus.meta import META_FILE, read_meta
+from speechbrain_apcodec.utils.atomic import atomic_path, write_json
+
+
+def write_shards(index, shard_size):
+    """Pack the tokens of a manifest.
+
+    Arguments
+    ---------
+    index : str or pathlib.Path
+        The JSON file that `extract_tokens` wrote, in its folder.
+    shard_size : int
+        Utterances in a shard.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The shards, ``shards/NAME-000000.tar`` and so on beside the manifest;
+        ``tokens_meta.json`` goes with them. Older shards of the manifest are
+        removed.
+    """
+    index = Path(index)
+    folder = index.parent / "shards"
+    write_json(folder / META_FILE, dataclasses.asdict(read_meta(index.parent)))
+    items = list(json.loads(index.read_text(encoding="utf-8")).items())
+    for old in folder.glob(f"{index.stem}-[0-9][0-9][0-9][0-9][0-9][0-9].tar"):
+        old.unlink()
+    shards = []
+    for start in range(0, len(items), shard_size):
+        path = folder / f"{index.stem}-{len(shards):06d}.tar"
+        with (
+            atomic_path(path) as temporary,
+            tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar,
+        ):
+            for number, (identity, entry) in enumerate(
+                items[start : start + shard_size], start
+            ):
+                entry = {"id": identity, **entry}
+                name = entry.pop("tokens").removeprefix("{data_root}/")
+                description = json.dumps(entry, ensure_ascii=False)
+                tokens = (index.parent / name).read_bytes()
+                _add(tar, f"{number:09d}.npy", tokens)
+                _add(tar, f"{number:09d}.json", description.encode())
+        shards.append(path)
+    return shards
+
+
+def _add(tar, name, content):
+    """Add a file whose header says nothing of this machine."""
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    tar.addfile(info, io.BytesIO(content))

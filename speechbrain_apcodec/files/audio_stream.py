@@ -1,0 +1,239 @@
+"""Audio through a pipe: WAV of unknown length, or samples alone.
+
+Programs that record into a pipe cannot go back to write the length of their
+WAV: they write 0, the largest number (ffmpeg) or one near 2 GiB (arecord,
+sox). Audio then goes on until the pipe is closed.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import struct
+
+import numpy
+
+from speechbrain_apcodec.files.arrivals import Arrivals
+from speechbrain_apcodec.utils.errors import AudioFileError
+
+#: Formats of samples without a header, by the names that ffmpeg uses.
+RAW_FORMATS = {"s16le": "<i2", "f32le": "<f4"}
+
+# (format tag, bits) of WAV samples, and how they are read; 24 bits have no
+# type of their own.
+_INTEGER, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_WAV_FORMATS = {
+    (_INTEGER, 16): "<i2",
+    (_INTEGER, 24): "int24",
+    (_INTEGER, 32): "<i4",
+    (_FLOAT, 32): "<f4",
+}
+
+# From here on a length is a guess of who could not know it.
+_UNKNOWN_LENGTH = 0x7FFF0000
+
+# A chunk before the audio that claims more than this is damaged.
+_MAX_CHUNK_BYTES = 1 << 20
+
+# Bytes of one read: all that a pipe of Linux holds.
+_READ_BYTES = 1 << 16
+
+
+class AudioInput:
+    """Read samples as they arrive.
+
+    Iterating gives float32 [samples], the mean of all channels, however few
+    are here; a stream that ends within a sample ends before it.
+
+    Arguments
+    ---------
+    file : object
+        Binary stream with ``read1``. The header of a WAV is read now.
+    sample_rate : int
+        The rate needed, Hz. There is no resampling on the way.
+    raw : str, optional
+        One of ``RAW_FORMATS``: samples of one channel at that rate, without
+        a header. Default: a WAV of 16, 24 or 32-bit integers or floats.
+
+    Attributes
+    ----------
+    channels : int
+        Number of channels.
+    missing : int or None
+        Samples that the header announces and that did not come yet, None if
+        it announces none.
+
+    Raises
+    ------
+    AudioFileError
+        If the input is no such WAV, has another rate, or holds NaN.
+
+    Example
+    -------
+    >>> import io
+    >>> file = io.BytesIO(bytes.fromhex("0000 0040 00c0"))
+    >>> [samples.tolist() for samples in AudioInput(file, 48000, "s16le")]
+    [[0.0, 0.5, -0.5]]
+    """
+
+    def __init__(self, file, sample_rate, raw=None):
+        self._arrivals = Arrivals(file, _READ_BYTES)
+        self._sample_rate = sample_rate
+        self.channels = 1
+        self.missing = None
+        if raw is None:
+            self._read_header()
+        else:
+            self._format = RAW_FORMATS[raw]
+            self._width = numpy.dtype(self._format).itemsize
+
+    def __iter__(self):
+        partial = b""
+        # What came behind the header waits already.
+        while self.missing != 0 and (self._arrivals or self._arrivals.wait()):
+            data = partial + self._arrivals.take()
+            number = len(data) // self._width
+            if self.missing is not None:
+                number = min(number, self.missing)
+                self.missing -= number
+            partial = data[number * self._width :]
+            if number:
+                yield self._samples(data[: number * self._width])
+
+    def _samples(self, data):
+        """Turn whole samples into float32 [samples]."""
+        if self._format == "int24":
+            # As the upper bytes of 32 bits.
+            padded = numpy.zeros((len(data) // 3, 4), numpy.uint8)
+            padded[:, 1:] = numpy.frombuffer(data, numpy.uint8).reshape(-1, 3)
+            steps = padded.reshape(-1).view("<i4")
+        else:
+            steps = numpy.frombuffer(data, self._format)
+        scale = 1.0
+        if steps.dtype.kind == "i":
+            scale = 2.0 ** (1 - 8 * steps.dtype.itemsize)
+        samples = steps.astype(numpy.float32) * numpy.float32(scale)
+        samples = samples.reshape(-1, self.channels).mean(axis=1)
+        if not numpy.isfinite(samples).all():
+            raise AudioFileError(
+                "the input holds NaN or infinite samples: see what records it"
+            )
+        return samples
+
+    def _read_header(self):
+        """Read a WAV up to its samples."""
+        riff, _, wave = self._unpack("<4sI4s")
+        if (riff, wave) != (b"RIFF", b"WAVE"):
+            raise AudioFileError(
+                "the input is no WAV: name the format of samples without a "
+                f"header with --raw ({', '.join(RAW_FORMATS)})"
+            )
+        self._format = None
+        while True:
+            name, size = self._unpack("<4sI")
+            if name == b"data":
+                break
+            if size > _MAX_CHUNK_BYTES:
+                raise AudioFileError(
+                    f"the WAV's chunk {name!r} has {size} bytes: the input "
+                    "is damaged"
+                )
+            # Chunks fill an even number of bytes.
+            chunk = self._take(size + size % 2)
+            if name == b"fmt " and size >= 16:
+                self._read_format(chunk)
+        if self._format is None:
+            raise AudioFileError(
+                "the WAV does not say its format before its samples: the "
+                "input is damaged"
+            )
+        if 0 < size < _UNKNOWN_LENGTH:
+            self.missing = size // self._width
+
+    def _read_format(self, chunk):
+        tag, self.channels, rate, _, _, bits = struct.unpack_from(
+            "<HHIIHH", chunk
+        )
+        if tag == _EXTENSIBLE and len(chunk) >= 26:
+            (tag,) = struct.unpack_from("<H", chunk, 24)
+        if (tag, bits) not in _WAV_FORMATS or self.channels == 0:
+            raise AudioFileError(
+                f"the WAV has samples of format {tag} with {bits} bits: "
+                "record with 16, 24 or 32 bits, integers or floats"
+            )
+        if rate != self._sample_rate:
+            raise AudioFileError(
+                f"the input has {rate} Hz, the model takes "
+                f"{self._sample_rate}: record at that rate, or resample with "
+                f"`ffmpeg -i - -ar {self._sample_rate} -f wav - |` or "
+                f"`sox -t wav - -t wav -r {self._sample_rate} - |` before this "
+                "command"
+            )
+        self._format = _WAV_FORMATS[tag, bits]
+        self._width = self.channels * bits // 8
+
+    def _unpack(self, layout):
+        return struct.unpack(layout, self._take(struct.calcsize(layout)))
+
+    def _take(self, size):
+        data = self._arrivals.take(size)
+        if len(data) < size:
+            raise AudioFileError(
+                "the input ended before its first sample: see what records it"
+            )
+        return data
+
+
+class AudioOutput:
+    """Write samples as they are made.
+
+    Arguments
+    ---------
+    file : object
+        Binary stream with ``write`` and ``flush``.
+    sample_rate : int
+        Rate in Hz.
+    raw : str, optional
+        One of ``RAW_FORMATS``; default: a 16-bit WAV of unknown length,
+        whose header the first ``write`` writes, be it of no samples.
+
+    Example
+    -------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> output = AudioOutput(file, 48000)
+    >>> output.write(numpy.array([0.0, 0.5, 2.0], numpy.float32))
+    >>> file.seek(0)
+    0
+    >>> [samples.tolist() for samples in AudioInput(file, 48000)]
+    [[0.0, 0.5, 0.999969482421875]]
+    """
+
+    def __init__(self, file, sample_rate, raw=None):
+        self._file = file
+        self._format = RAW_FORMATS[raw or "s16le"]
+        self._header = b""
+        if raw is None:
+            unknown = 0xFFFFFFFF
+            self._header = b"".join(
+                [
+                    struct.pack("<4sI4s", b"RIFF", unknown, b"WAVE"),
+                    struct.pack("<4sIHH", b"fmt ", 16, _INTEGER, 1),
+                    struct.pack("<IIHH", sample_rate, 2 * sample_rate, 2, 16),
+                    struct.pack("<4sI", b"data", unknown),
+                ]
+            )
+
+    def write(self, samples):
+        """Write samples.
+
+        Arguments
+        ---------
+        samples : numpy.ndarray
+            float32 [samples]; for integers they are rounded, and clipped
+            at -1 and 1.
+        """
+        if self._format == "<i2":
+            samples = numpy.rint(samples * 32768.0).clip(-32768, 32767)
+        self._file.write(self._header + samples.astype(self._format).tobytes())
+        self._file.flush()
+        self._header = b""

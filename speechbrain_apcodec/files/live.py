@@ -1,0 +1,220 @@
+"""Speech through the codec while it is spoken: samples to packets and back.
+
+Both directions read what has arrived, and what they make of it leaves at
+once. The tokens and the samples are those of the whole recording.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from speechbrain_apcodec.files.coding import bitstream_model_id
+from speechbrain_apcodec.files.packets import PacketWriter, StreamHeader
+from speechbrain_apcodec.inference.checks import check_num_codebooks
+from speechbrain_apcodec.utils.errors import BitstreamError
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """What a stream was, once it has ended.
+
+    Arguments
+    ---------
+    seconds : float
+        Length of the audio.
+    num_packets : int
+        Packets of tokens.
+    num_bytes : int
+        Bytes of the packet stream, header and checksums included.
+    slowest_step : float
+        Seconds that the slowest piece took, from its arrival until what was
+        made of it had left.
+
+    Example
+    -------
+    >>> LiveReport(2.0, 100, 1800, 0.01).kbps
+    7.2
+    """
+
+    seconds: float
+    num_packets: int
+    num_bytes: int
+    slowest_step: float
+
+    @property
+    def kbps(self):
+        """Kilobits of the packet stream per second of audio."""
+        if self.seconds == 0:
+            return 0.0
+        return 8 * self.num_bytes / self.seconds / 1000
+
+
+def stream_header(model, num_codebooks=None):
+    """Describe a model as a packet stream does.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec.
+    num_codebooks : int, optional
+        Codebooks to use; default: all.
+
+    Returns
+    -------
+    StreamHeader
+
+    Raises
+    ------
+    APCodecError
+        If the codec has no such number of codebooks.
+    """
+    if num_codebooks is None:
+        num_codebooks = model.num_codebooks
+    return StreamHeader(
+        model_id=bitstream_model_id(model),
+        codec_rate=model.sample_rate,
+        hop_length=model.hop_length,
+        codebook_size=model.codebook_size,
+        num_codebooks=check_num_codebooks(num_codebooks, model.num_codebooks),
+    )
+
+
+def encode_live(model, audio, file, num_codebooks=None):
+    """Encode audio as it arrives.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        A codec that can be streamed.
+    audio : iterable of numpy.ndarray
+        float32 [samples] at the codec's rate, in pieces of any length, such
+        as an ``AudioInput``.
+    file : object
+        Binary stream that gets the packets.
+    num_codebooks : int, optional
+        Codebooks to use; default: all.
+
+    Returns
+    -------
+    LiveReport
+
+    Raises
+    ------
+    APCodecError
+        If the model cannot be streamed or has no such number of codebooks;
+        nothing has been written then. If the audio is at fault, the stream
+        stays without its end.
+
+    Example
+    -------
+    >>> from speechbrain_apcodec.files.audio_stream import AudioInput
+    >>> from speechbrain_apcodec.inference import APCodec
+    >>> model = APCodec.from_hparams()  # doctest: +SKIP
+    >>> with open("speech.wav", "rb") as speech:  # doctest: +SKIP
+    ...     with open("speech.aps", "wb") as packets:
+    ...         audio = AudioInput(speech, model.sample_rate)
+    ...         encode_live(model, audio, packets)
+    """
+    context = model.make_streaming_context()
+    header = stream_header(model, num_codebooks)
+    writer = PacketWriter(file, header)
+    num_samples, slowest = 0, 0.0
+    for samples in audio:
+        begin = time.perf_counter()
+        num_samples += len(samples)
+        tokens = model.encode_chunk(
+            context,
+            torch.from_numpy(samples)[None],
+            num_codebooks=header.num_codebooks,
+        )
+        writer.write(tokens[0].cpu().numpy())
+        slowest = max(slowest, time.perf_counter() - begin)
+    tokens = model.encode_flush(context, num_codebooks=header.num_codebooks)
+    writer.write(tokens[0].cpu().numpy())
+    writer.end(num_samples)
+    return LiveReport(
+        seconds=num_samples / header.codec_rate,
+        num_packets=writer.num_packets,
+        num_bytes=writer.num_bytes,
+        slowest_step=slowest,
+    )
+
+
+def decode_live(model, packets, output, low_delay=False):
+    """Decode packets as they arrive.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec that encoded; it can be streamed.
+    packets : PacketReader
+        The packets.
+    output : AudioOutput
+        Gets the samples.
+    low_delay : bool
+        Hold no samples back that may lie behind the end of the stream: it
+        may become up to a token frame longer.
+
+    Returns
+    -------
+    LiveReport
+
+    Raises
+    ------
+    APCodecError
+        If the model cannot be streamed.
+    BitstreamError
+        If another model encoded; nothing has been written then. If packets
+        are damaged or missing; all that came before has been written.
+
+    Example
+    -------
+    >>> from speechbrain_apcodec.files.audio_stream import AudioOutput
+    >>> from speechbrain_apcodec.files.packets import PacketReader
+    >>> from speechbrain_apcodec.inference import APCodec
+    >>> model = APCodec.from_hparams()  # doctest: +SKIP
+    >>> with open("speech.aps", "rb") as file:  # doctest: +SKIP
+    ...     with open("speech.wav", "wb") as wav:
+    ...         output = AudioOutput(wav, model.sample_rate)
+    ...         decode_live(model, PacketReader(file), output)
+    """
+    _check_model(model, packets.header)
+    context = model.make_streaming_context(low_delay=low_delay)
+    num_samples, slowest = 0, 0.0
+    try:
+        for tokens in packets:
+            begin = time.perf_counter()
+            wav = model.decode_chunk(context, torch.from_numpy(tokens)[None])
+            num_samples += wav.shape[1]
+            output.write(wav[0].float().cpu().numpy())
+            slowest = max(slowest, time.perf_counter() - begin)
+    except BitstreamError:
+        # What was played cannot be taken back: play the rest of it as well.
+        output.write(model.decode_flush(context)[0].float().cpu().numpy())
+        raise
+    # With low delay, more may have been played than there was.
+    num_samples = max(num_samples, packets.num_samples)
+    wav = model.decode_flush(context, num_samples)
+    output.write(wav[0].float().cpu().numpy())
+    return LiveReport(
+        seconds=num_samples / packets.header.codec_rate,
+        num_packets=packets.num_packets,
+        num_bytes=packets.num_bytes,
+        slowest_step=slowest,
+    )
+
+
+def _check_model(model, header):
+    """Refuse packets that another model made."""
+    if header.num_codebooks <= model.num_codebooks:
+        own = stream_header(model, header.num_codebooks)
+        if header == own:
+            return
+    raise BitstreamError(
+        f"the packets were made by model {header.model_id}, this is "
+        f"{bitstream_model_id(model)}: decode with the model that encoded"
+    )

@@ -1,0 +1,84 @@
+"""The codec's latents in the place of a mel spectrogram or an SSL model.
+
+A YAML that has ``compute_features: !new:speechbrain.lobes.features.Fbank``
+names this class instead, and has ``latent_dim`` features a frame.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import torch
+
+from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec.inference.adapters.base import CodecAdapter
+from speechbrain_apcodec.inference.checks import absolute_lengths, check_wavs
+
+
+class FeatureExtractor(CodecAdapter):
+    """Waveforms to continuous features.
+
+    Arguments
+    ---------
+    source : str or pathlib.Path or APCodec
+        Folder of an exported model, hub id, or a codec.
+    num_codebooks : int, optional
+        Codebooks of the quantised latent; default: all.
+    freeze : bool
+        Whether the codec's weights stay as they are. If they do not, the
+        encoder learns from ``quantized: False``.
+    quantized : bool
+        Give the quantised latent, which the tokens stand for; otherwise the
+        encoder's own.
+
+    Example
+    -------
+    >>> extractor = FeatureExtractor()
+    >>> extractor(torch.randn(2, 1000), torch.tensor([1.0, 0.5])).shape
+    torch.Size([2, 4, 32])
+    """
+
+    def __init__(
+        self,
+        source=DEFAULT_MODEL,
+        num_codebooks=None,
+        freeze=True,
+        quantized=True,
+    ):
+        super().__init__(source, num_codebooks, freeze)
+        self.quantized = quantized
+        self.latent_dim = self.codec.latent_dim
+
+    def forward(self, wavs, wav_lens=None):
+        """Compute features.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+        wav_lens : torch.Tensor, optional
+            float [batch], relative lengths; default: all 1.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, ceil(samples / hop_length), latent_dim], zero
+            beyond an item's own frames.
+
+        Raises
+        ------
+        APCodecError
+            If an argument has a wrong shape, type or value.
+        """
+        check_wavs(wavs)
+        codec = self.codec.mods["codec"]
+        wavs = wavs.to(self.device, next(self.parameters()).dtype)
+        num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
+        latent = codec.latents(wavs, num_samples)
+        if self.quantized:
+            tokens = codec.quantizer.encode(latent, self.num_codebooks)
+            latent = codec.quantizer.decode(tokens)
+        if num_samples is not None:
+            frames = torch.arange(latent.shape[-1], device=latent.device)
+            own = codec.num_frames(num_samples)
+            latent = latent * (frames < own[:, None])[:, None]
+        return latent.transpose(1, 2)

@@ -1,0 +1,145 @@
+"""The codec with the axes of MusicGen and Hugging Face: [B, K, N].
+
+Paper: https://arxiv.org/abs/2306.05284
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from speechbrain_apcodec.inference.adapters.base import CodecAdapter
+from speechbrain_apcodec.inference.checks import check_num_codebooks
+from speechbrain_apcodec.utils.errors import APCodecError
+
+
+class CompressionModel(CodecAdapter):
+    """audiocraft's contract of a codec, by this one.
+
+    Arguments
+    ---------
+    source : str or pathlib.Path or APCodec
+        Folder of an exported model, hub id, or a codec.
+    num_codebooks : int, optional
+        Codebooks to begin with; default: all.
+    freeze : bool
+        Whether the codec's weights stay as they are.
+
+    Example
+    -------
+    >>> import torch
+    >>> model = CompressionModel()
+    >>> model.cardinality, model.frame_rate, model.total_codebooks
+    (1024, 150.0, 4)
+    >>> model.set_num_codebooks(2)
+    >>> codes, scale = model.encode(torch.randn(3, 1, 1000))
+    >>> codes.shape, scale
+    (torch.Size([3, 2, 4]), None)
+    >>> model.decode(codes, scale).shape
+    torch.Size([3, 1, 1280])
+    """
+
+    channels = 1
+
+    @property
+    def frame_rate(self):
+        """Frames per second."""
+        return self.codec.frame_rate
+
+    @property
+    def cardinality(self):
+        """Codewords of a codebook."""
+        return self.codec.codebook_size
+
+    @property
+    def total_codebooks(self):
+        """Codebooks that the model has."""
+        return self.codec.num_codebooks
+
+    def set_num_codebooks(self, n):
+        """Choose how many codebooks ``encode`` uses.
+
+        Arguments
+        ---------
+        n : int
+            From 1 to ``total_codebooks``.
+
+        Raises
+        ------
+        APCodecError
+            If the model does not have so many.
+        """
+        self.num_codebooks = check_num_codebooks(n, self.total_codebooks)
+
+    def forward(self, x):
+        """Encode and decode.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, 1, samples].
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, 1, samples].
+        """
+        return self.decode(*self.encode(x))[..., : x.shape[-1]]
+
+    def encode(self, x):
+        """Encode waveforms.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, 1, samples].
+
+        Returns
+        -------
+        codes : torch.Tensor
+            int64 [batch, codebooks, frames].
+        scale : None
+            This codec has none.
+
+        Raises
+        ------
+        APCodecError
+            If the waveforms have another number of channels.
+        """
+        if x.dim() != 3 or x.shape[1] != 1:
+            raise APCodecError(
+                f"x must be a mono batch [batch, 1, samples], not "
+                f"{list(x.shape)}"
+            )
+        tokens, _ = self.codec.encode(x[:, 0], None, self.num_codebooks)
+        return tokens.transpose(1, 2).contiguous(), None
+
+    def decode(self, codes, scale=None):
+        """Decode codes.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [batch, codebooks, frames].
+        scale : None
+            Ignored.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, 1, frames * hop_length].
+        """
+        return self.codec.decode(codes.transpose(1, 2))[0][:, None]
+
+    def decode_latent(self, codes):
+        """Compute the quantised latent of codes.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            int64 [batch, codebooks, frames].
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, latent_dim, frames].
+        """
+        return self.codec.latents(codes.transpose(1, 2)).transpose(1, 2)

@@ -1,0 +1,116 @@
+"""How far ahead a codec looks, and how early a stream puts things out."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hyperpyyaml import load_hyperpyyaml
+
+from speechbrain_apcodec.inference.hparams import inference_hparams
+from speechbrain_apcodec.utils.hparams import merge_hparams
+from tests.random_codec import (
+    APCODEC_S,
+    CAUSAL,
+    NON_CAUSAL,
+    make_codec,
+    random_codec,
+)
+
+HPARAMS = Path(__file__).parents[2] / "hparams"
+CODECS = {
+    "apcodec-s": lambda: make_codec(**APCODEC_S).double(),
+    "causal": lambda: make_codec(**CAUSAL).double(),
+    "non-causal": lambda: make_codec(**NON_CAUSAL).double(),
+    # Odd numbers are in float64.
+    **{f"random {n}": lambda n=n: random_codec(n) for n in range(1, 24, 2)},
+}
+
+
+@pytest.fixture(scope="module", params=CODECS, name="codec")
+def make(request):
+    return CODECS[request.param]()
+
+
+def whole(codec, wavs):
+    """Code and decode without the quantiser, which would hide changes."""
+    spectrum = codec._decode_latents(codec.latents(wavs))
+    return codec.synthesis(spectrum.real, spectrum.imaginary)
+
+
+def with_change(wavs, first):
+    """Change the samples from one on, so much that a window's edge shows."""
+    changed = wavs.clone()
+    changed[:, first:] += 1e6
+    return changed
+
+
+def noise(num_samples):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(1, num_samples, generator=generator).double()
+
+
+def far_token(codec):
+    """Return a token in front of which and behind which lies enough."""
+    return 2 + codec.latency_samples // codec.hop_length
+
+
+@torch.no_grad()
+def test_tokens_depend_on_nothing_later(codec):
+    token = far_token(codec)
+    last = token * codec.hop_length + codec.encoder_latency_samples
+    wavs = noise(last + 2000)
+    latents = codec.latents(wavs)
+    for first, tokens in ((last + 1, token + 1), (last, token)):
+        change = codec.latents(with_change(wavs, first)) - latents
+        change = change.abs().amax(dim=(0, 1))
+        assert change[:tokens].max() < 1e-12
+        assert change[tokens] > 1e-9
+
+
+@torch.no_grad()
+def test_samples_depend_on_no_later_token(codec):
+    token = far_token(codec)
+    sample = token * codec.hop_length - codec.decoder_latency_samples
+    latents = codec.latents(noise((2 * token + 10) * codec.hop_length))
+    changed = latents.clone()
+    changed[..., token:] += 1.0
+    wavs = []
+    for latent in (latents, changed):
+        spectrum = codec._decode_latents(latent)
+        wavs.append(codec.synthesis(spectrum.real, spectrum.imaginary)[0])
+    change = (wavs[1] - wavs[0]).abs()
+    assert change[:sample].max() < 1e-12
+    assert change[sample] > 1e-12
+
+
+@torch.no_grad()
+def test_decoded_samples_depend_on_nothing_later(codec):
+    # At the phase at which a sample barely needs another token.
+    token = far_token(codec)
+    sample = token * codec.hop_length - codec.decoder_latency_samples
+    last = sample + codec.latency_samples
+    assert last == token * codec.hop_length + codec.encoder_latency_samples
+    wavs = noise(last + 2000)
+    decoded = whole(codec, wavs)[0]
+    for first, samples in ((last + 1, sample + 1), (last, sample)):
+        changed = whole(codec, with_change(wavs, first))[0]
+        change = (changed - decoded).abs()
+        # The earlier samples are bit for bit what they were.
+        assert change[:samples].max() < 1e-14
+    assert change[sample] > 1e-13
+
+
+@pytest.mark.parametrize(
+    ("yaml", "latency"),
+    [
+        ("48khz_6kbps_streaming", 598),
+        ("48khz_6kbps_causal", 598),
+        ("48khz_6kbps", 4798),
+        ("mini", 3838),
+    ],
+)
+def test_latency_of_the_configurations(yaml, latency):
+    """As the README says; the norm over the utterance aside."""
+    text = merge_hparams(HPARAMS / f"{yaml}.yaml")
+    codec = load_hyperpyyaml(inference_hparams(text, ["codec"]))["codec"]
+    assert codec.latency_samples == latency

@@ -1,0 +1,228 @@
+"""Many streams at once, their state, their ends, and what is refused."""
+
+import copy
+import dataclasses
+import random
+
+import pytest
+import torch
+
+from speechbrain_apcodec.lobes.convolutions import (
+    CausalConv1d,
+    CausalDownsample,
+    CausalUpsample,
+    FeedForward,
+)
+from speechbrain_apcodec.utils.errors import ConfigurationError
+from tests.random_codec import make_codec, random_codec
+from tests.random_streams import (
+    Contract,
+    decode_streams,
+    encode_streams,
+    noise,
+    random_length,
+)
+
+STREAMABLE = {
+    "convolution": FeedForward,
+    "kernel_size": 1,
+    "joint_kernel_size": 1,
+    "ratio": 8,
+    "downsample": CausalDownsample,
+    "downsample_kernel_size": 8,
+    "upsample": CausalUpsample,
+    "upsample_kernel_size": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def codec():
+    """A tiny APCodec-S."""
+    return make_codec(**STREAMABLE)
+
+
+def tensors_in(value):
+    """Yield every tensor of a state."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            yield from tensors_in(getattr(value, item.name))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from tensors_in(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from tensors_in(item)
+
+
+@pytest.mark.parametrize("number", range(6))
+@torch.no_grad()
+def test_sixteen_streams_equal_their_own_single_runs(number):
+    """They start, pause, end and begin anew at different times."""
+    rng = random.Random(f"sixteen {number}")
+    codec, contract = random_codec(number), Contract()
+    dtype = codec.decoder.input_convolution.weight.dtype
+    playlists = [
+        [
+            noise(rng, random_length(rng, codec.hop_length), dtype)
+            for _ in range(rng.randint(1, 2))
+        ]
+        for _ in range(16)
+    ]
+    context = codec.make_streaming_context(16)
+    coded = encode_streams(rng, codec, context, playlists, 1500)
+    tokens = []
+    for wavs, others in zip(playlists, coded, strict=True):
+        tokens.append([codec.encode(wav[None])[0][0] for wav in wavs])
+        for wav, whole, other in zip(wavs, tokens[-1], others, strict=True):
+            contract.check_tokens(codec, wav, whole, other, number)
+    decoded = decode_streams(rng, codec, context, tokens, 5)
+    for items, others in zip(tokens, decoded, strict=True):
+        for item, other in zip(items, others, strict=True):
+            contract.check_wav(codec.decode(item[None])[0], other, number)
+    contract.check_share()
+
+
+def test_state_is_the_callers(codec):
+    before = set(codec.state_dict())
+    context = codec.make_streaming_context(2)
+    wavs = 0.1 * torch.randn(2, 3000)
+    codec.encode_chunk(context, wavs)
+    assert set(codec.state_dict()) == before
+    assert not any(True for _ in codec.buffers(recurse=False))
+    # Decoding has not been touched.
+    fresh = codec.make_streaming_context(2)
+    for ours, theirs in zip(
+        tensors_in(context.decoding), tensors_in(fresh.decoding), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+    assert context.to("cpu") is context
+
+
+def test_a_copy_of_the_context_forks_the_streams(codec):
+    wavs = 0.1 * torch.randn(1, 4000)
+    context = codec.make_streaming_context()
+    begin = codec.encode_chunk(context, wavs[:, :1800])
+    fork = copy.deepcopy(context)
+    other = torch.cat([wavs[:, :1800], -wavs[:, 1800:]], dim=1)
+    for state, wav in ((context, wavs), (fork, other)):
+        tokens = [begin, codec.encode_chunk(state, wav[:, 1800:])]
+        tokens.append(codec.encode_flush(state))
+        assert torch.equal(torch.cat(tokens, 1), codec.encode(wav)[0])
+
+
+def test_nothing_is_an_empty_tensor(codec):
+    context = codec.make_streaming_context(3)
+    empty = torch.zeros(3, 0)
+    assert codec.encode_chunk(context, empty).shape == (3, 0, 4)
+    assert codec.encode_chunk(context, torch.zeros(3, 1)).shape == (3, 0, 4)
+    tokens = torch.zeros(3, 0, 4, dtype=torch.int64)
+    assert codec.decode_chunk(context, tokens).shape == (3, 0)
+    context.reset()
+    assert codec.encode_flush(context).shape == (3, 0, 4)
+    assert codec.decode_flush(context).shape == (3, 0)
+    assert context.num_tokens.tolist() == context.num_samples.tolist()
+
+
+@torch.no_grad()
+def test_the_end_is_cut_at_any_sample_of_the_last_token(codec):
+    tokens = torch.randint(64, (1, 3, 4))
+    whole = codec.decode(tokens)
+    for num_samples in range(2 * 320 + 1, 3 * 320 + 1):
+        context = codec.make_streaming_context()
+        decoded = [
+            codec.decode_chunk(context, tokens[:, i : i + 1]) for i in range(3)
+        ]
+        decoded.append(codec.decode_flush(context, num_samples))
+        decoded = torch.cat(decoded, dim=1)
+        assert decoded.shape[1] == num_samples
+        torch.testing.assert_close(decoded, whole[:, :num_samples])
+
+
+def test_low_delay_hands_out_what_is_known(codec):
+    """After token n, what no later token reaches; by default, less."""
+    tokens = torch.randint(64, (1, 4, 4))
+    early = codec.make_streaming_context(low_delay=True)
+    late = codec.make_streaming_context()
+    out = {"early": 0, "late": 0}
+    for n in range(4):
+        for name, context in (("early", early), ("late", late)):
+            token = tokens[:, n : n + 1]
+            out[name] += codec.decode_chunk(context, token).shape[1]
+        known = (n + 1) * 320 - codec.decoder_latency_samples
+        assert out["early"] == known
+        assert out["late"] == min(known, n * 320 + 1)
+    with pytest.raises(ConfigurationError, match="not 1000"):
+        codec.decode_flush(early, 1000)
+    assert out["early"] + codec.decode_flush(early).shape[1] == 4 * 320
+    assert out["late"] + codec.decode_flush(late, 1000).shape[1] == 1000
+
+
+@torch.no_grad()
+def test_two_minutes_take_no_more_memory_than_two_seconds(codec):
+    context = codec.make_streaming_context()
+    generator = torch.Generator().manual_seed(0)
+    sizes = []
+    for number in range(6000):
+        block = torch.randn(1, 960, generator=generator)
+        tokens = codec.encode_chunk(context, block)
+        codec.decode_chunk(context, tokens)
+        if number in (100, 5999):
+            storages = {
+                tensor.untyped_storage().data_ptr(): tensor.untyped_storage()
+                for tensor in tensors_in(context)
+            }
+            sizes.append(sum(len(storage) for storage in storages.values()))
+    assert sizes[0] == sizes[1] < 200_000
+
+
+def test_a_norm_over_the_utterance_cannot_be_streamed():
+    codec = make_codec(statistic="utterance")
+    assert not codec.streamable
+    with pytest.raises(ConfigurationError, match="the end included"):
+        codec.make_streaming_context()
+
+
+def test_branches_that_look_unequally_far_cannot_be_streamed(codec):
+    lame = make_codec(kernel_size=3)
+    lame.encoder._places = ((1, 2), (3, 4))
+    with pytest.raises(ConfigurationError, match="equally far"):
+        lame.encoder.delay  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda c, x: c.encode_chunk(x, torch.zeros(3, 5)), "2 streams"),
+        (
+            lambda c, x: c.encode_chunk(
+                x, torch.zeros(2, 5), torch.tensor([6, 1])
+            ),
+            "do not fit",
+        ),
+        (lambda c, x: c.encode_flush(x, [2]), "do not exist"),
+        (lambda c, x: c.encode_flush(x, [0]), "ended already"),
+        (lambda c, x: c.encode_chunk(x, torch.zeros(2, 5)), r"reset\(\[0\]\)"),
+        (lambda c, x: c.decode_flush(x, 1), "0 tokens"),
+    ],
+)
+def test_what_is_refused(codec, call, message):
+    context = codec.make_streaming_context(2)
+    codec.encode_flush(context, [0])
+    with pytest.raises(ConfigurationError, match=message):
+        call(codec, context)
+    # The other stream goes on.
+    codec.encode_chunk(context, torch.zeros(2, 9), torch.tensor([0, 9]))
+
+
+def test_causal_codecs_have_the_latency_of_feed_forward_ones(codec):
+    causal = make_codec(
+        **STREAMABLE
+        | {
+            "convolution": CausalConv1d,
+            "kernel_size": 7,
+            "joint_kernel_size": 7,
+        }
+    )
+    assert causal.latency_samples == codec.latency_samples == 598

@@ -1,0 +1,118 @@
+"""Patterns: every token once, in its order, and back without loss."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechbrain_apcodec.tokens.patterns import (
+    CoarseFirstPattern,
+    DelayPattern,
+    FlattenedPattern,
+    ParallelPattern,
+)
+from speechbrain_apcodec.utils.errors import APCodecError
+
+PATTERNS = [
+    CoarseFirstPattern,
+    DelayPattern,
+    FlattenedPattern,
+    ParallelPattern,
+]
+SIZE = 16
+
+pattern_classes = pytest.mark.parametrize("pattern_class", PATTERNS)
+
+
+@st.composite
+def batches(draw):
+    """Draw tokens with special ids, and the lengths of the items."""
+    lengths = draw(st.lists(st.integers(0, 7), min_size=1, max_size=4))
+    frames = max(lengths) + draw(st.integers(0, 2))
+    codebooks = draw(st.integers(2, 5))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 999)))
+    shape = (len(lengths), frames, codebooks)
+    tokens = torch.randint(0, SIZE + 3, shape, generator=generator)
+    return tokens, torch.tensor(lengths)
+
+
+@pattern_classes
+@given(batch=batches())
+def test_revert_undoes_build(pattern_class, batch):
+    tokens, lengths = batch
+    pattern = pattern_class(tokens.shape[2], SIZE)
+    sequence, num_steps = pattern.build(tokens, lengths)
+    given_sequence = sequence.clone()
+    reverted, num_frames = pattern.revert(sequence, num_steps)
+    assert torch.equal(sequence, given_sequence)
+    assert torch.equal(num_frames, lengths)
+    for own, back, frames in zip(tokens, reverted, lengths, strict=True):
+        assert torch.equal(own[:frames], back[:frames])
+        assert (back[frames:] == SIZE).all()
+
+
+@pattern_classes
+@given(batch=batches())
+def test_items_of_a_batch_are_arranged_as_alone(pattern_class, batch):
+    tokens, lengths = batch
+    given_tokens = tokens.clone()
+    pattern = pattern_class(tokens.shape[2], SIZE)
+    sequence, num_steps = pattern.build(tokens, lengths)
+    assert torch.equal(tokens, given_tokens)
+    assert sequence.shape[2] == pattern.num_streams
+    for i, frames in enumerate(lengths):
+        alone, (steps,) = pattern.build(tokens[i : i + 1, :frames])
+        assert steps == num_steps[i] == alone.shape[1]
+        assert torch.equal(sequence[i, :steps], alone[0])
+        assert (sequence[i, steps:] == SIZE).all()
+
+
+@pattern_classes
+@given(st.integers(0, 6), st.integers(2, 5))
+def test_every_token_has_one_place_after_coarser_ones(
+    pattern_class, frames, codebooks
+):
+    # Ids tell frame and codebook.
+    tokens = torch.arange(frames * codebooks).view(1, frames, codebooks)
+    pattern = pattern_class(codebooks, codebook_size=1000)
+    sequence, _ = pattern.build(tokens)
+    places = (sequence[0] != 1000).nonzero()
+    held = {
+        int(sequence[0, step, stream]): int(step) for step, stream in places
+    }
+    assert len(places) == len(held) == frames * codebooks
+    for token, step in held.items():
+        if token % codebooks and pattern_class is not ParallelPattern:
+            coarser = token - token % codebooks
+            assert held[coarser] < step
+        if token >= codebooks:
+            assert held[token - codebooks] < step
+
+
+def test_delay_is_that_of_the_paper():
+    tokens = torch.arange(8).view(1, 4, 2)
+    sequence, num_steps = DelayPattern(2, 8).build(tokens)
+    assert sequence[0].tolist() == [[0, 8], [2, 1], [4, 3], [6, 5], [8, 7]]
+    assert num_steps.tolist() == [5]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "num_steps"),
+    [
+        (DelayPattern(4, 8), 2),
+        (FlattenedPattern(4, 8), 6),
+        (CoarseFirstPattern(4, 8), 5),
+    ],
+    ids=["delay", "flattened", "coarse"],
+)
+def test_sequences_that_are_not_whole_are_refused(pattern, num_steps):
+    sequence = torch.zeros(1, num_steps, pattern.num_streams).long()
+    with pytest.raises(APCodecError, match="are not whole in"):
+        pattern.revert(sequence)
+
+
+def test_other_codebooks_are_refused():
+    with pytest.raises(APCodecError, match="is for 4 codebooks"):
+        DelayPattern(4, 8).build(torch.zeros(1, 3, 2).long())
+    with pytest.raises(APCodecError, match="take ParallelPattern"):
+        CoarseFirstPattern(1, 8)
