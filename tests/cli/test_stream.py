@@ -223,6 +223,14 @@ class Interrupted(Trickle):
         return super().read1(size)
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Let SIGINT interrupt, which a shell's background jobs ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_stream_properly(call, tiny_model, number):
     wav = speech(20_000)

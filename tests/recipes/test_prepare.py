@@ -262,7 +262,15 @@ def test_wrong_folders_are_named(tmp_path, dataset, function, expected):
     [
         (
             "VCTK",
-            {"48khz_6kbps", "48khz_12kbps", "24khz_3kbps", "16khz_2kbps"},
+            {
+                "48khz_6kbps",
+                "48khz_6kbps_streaming",
+                "48khz_6kbps_streaming_distilled",
+                "48khz_6kbps_causal",
+                "48khz_12kbps",
+                "24khz_3kbps",
+                "16khz_2kbps",
+            },
         ),
         ("LibriTTS", {"24khz_3kbps", "16khz_2kbps"}),
         ("LJSpeech", {"16khz_2kbps"}),
@@ -271,6 +279,11 @@ def test_wrong_folders_are_named(tmp_path, dataset, function, expected):
             {
                 "mini",
                 "mini_decoder_stage",
+                "mini_streaming",
+                "mini_streaming_distilled",
+                "mini_causal",
+                "mini_fine_tuning",
+                "mini_streaming_fine_tuning",
                 "48khz_6kbps",
                 "48khz_12kbps",
                 "24khz_3kbps",
