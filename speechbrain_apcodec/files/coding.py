@@ -50,6 +50,36 @@ def bitstream_model_id(model):
     return f"{model.model_id}@{model.weights_sha256[:16]}"
 
 
+def check_model(model, header):
+    """Refuse tokens that another model made.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec.
+    header : ApcHeader or StreamHeader
+        What the tokens stand for.
+
+    Raises
+    ------
+    BitstreamError
+        If they are not this model's.
+    """
+    model_id = bitstream_model_id(model)
+    made_by = (
+        header.model_id,
+        header.codec_rate,
+        header.hop_length,
+        header.codebook_size,
+    )
+    codec = model_id, model.sample_rate, model.hop_length, model.codebook_size
+    if made_by != codec or header.num_codebooks > model.num_codebooks:
+        raise BitstreamError(
+            f"the tokens were made by model {header.model_id}, this is "
+            f"{model_id}: decode with the model that encoded"
+        )
+
+
 def encode_recording(model, wav, sample_rate, subtype, num_codebooks=None):
     """Turn a recording into tokens, one channel after the other.
 
@@ -124,19 +154,7 @@ def decode_recording(model, header, tokens):
     BitstreamError
         If another model made the tokens.
     """
-    model_id = bitstream_model_id(model)
-    made_by = (
-        header.model_id,
-        header.codec_rate,
-        header.hop_length,
-        header.codebook_size,
-    )
-    codec = model_id, model.sample_rate, model.hop_length, model.codebook_size
-    if made_by != codec or header.num_codebooks > model.num_codebooks:
-        raise BitstreamError(
-            f"the tokens were made by model {header.model_id}, this is "
-            f"{model_id}: decode with the model that encoded"
-        )
+    check_model(model, header)
     wav = torch.empty(header.channels, header.num_samples)
     for index, channel in enumerate(_progress(tokens, "decode")):
         decoded, _ = model.decode(

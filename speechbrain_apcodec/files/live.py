@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
-from speechbrain_apcodec.files.coding import bitstream_model_id
+from speechbrain_apcodec.files.coding import (
+    bitstream_model_id,
+    check_model,
+)
 from speechbrain_apcodec.files.packets import PacketWriter, StreamHeader
 from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.errors import BitstreamError
@@ -182,7 +185,7 @@ def decode_live(model, packets, output, low_delay=False):
     ...         output = AudioOutput(wav, model.sample_rate)
     ...         decode_live(model, PacketReader(file), output)
     """
-    _check_model(model, packets.header)
+    check_model(model, packets.header)
     context = model.make_streaming_context(low_delay=low_delay)
     num_samples, slowest = 0, 0.0
     try:
@@ -205,16 +208,4 @@ def decode_live(model, packets, output, low_delay=False):
         num_packets=packets.num_packets,
         num_bytes=packets.num_bytes,
         slowest_step=slowest,
-    )
-
-
-def _check_model(model, header):
-    """Refuse packets that another model made."""
-    if header.num_codebooks <= model.num_codebooks:
-        own = stream_header(model, header.num_codebooks)
-        if header == own:
-            return
-    raise BitstreamError(
-        f"the packets were made by model {header.model_id}, this is "
-        f"{bitstream_model_id(model)}: decode with the model that encoded"
     )
