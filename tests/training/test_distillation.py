@@ -172,18 +172,18 @@ def test_training_moves_the_student_towards_the_teacher(
         yaml="mini_streaming_distilled.yaml",
         teacher_model=str(teacher_folder),
         restart_every=0,
-        learning_rate=0.003,
+        learning_rate=0.01,
         loss_weights={"distillation_heads": 100.0},
         num_codebooks=1,
     )
     before = copied(brain.distillation.teacher)
-    fit(brain, make_items(4), epochs=6)
+    fit(brain, make_items(4), epochs=8)
     heads = [
         line["distillation_heads"]
         for line in history(tmp_path)
         if line["stage"] == "train"
     ]
-    assert heads[-1] < 0.97 * heads[0]
+    assert heads[-1] < 0.95 * heads[0]
     assert not changed(brain.distillation.teacher, before)
     # Teacher weights are no part of a checkpoint; projections are.
     saved = {p.name for p in tmp_path.glob("save/CKPT*/*")}
