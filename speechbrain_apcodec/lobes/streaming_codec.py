@@ -26,11 +26,25 @@ class StreamingCodec:
 
     @property
     def streamable(self):
-        """Whether every layer sees a limited time."""
-        return not any(
+        """Whether every layer sees a limited time, both branches the same."""
+        try:
+            self._check_streamable()
+        except ConfigurationError:
+            return False
+        return True
+
+    def _check_streamable(self):
+        if any(
             getattr(module, "statistic", "frame") == "utterance"
             for module in self.modules()
-        )
+        ):
+            raise ConfigurationError(
+                "this model cannot be streamed: its normalisation looks at "
+                "the whole utterance (grn_statistic: utterance), the end "
+                "included. Take a model trained with grn_statistic: frame"
+            )
+        for network in (self.encoder, self.decoder):
+            network.delay  # noqa: B018 (raises where the branches differ)
 
     @property
     def encoder_latency_samples(self):
@@ -70,12 +84,7 @@ class StreamingCodec:
         ConfigurationError
             If the model cannot be streamed.
         """
-        if not self.streamable:
-            raise ConfigurationError(
-                "this model cannot be streamed: its normalisation looks at "
-                "the whole utterance (grn_statistic: utterance), the end "
-                "included. Take a model trained with grn_statistic: frame"
-            )
+        self._check_streamable()
         return self._make_context(batch_size, low_delay)
 
     def _make_context(self, batch_size, low_delay=False):
@@ -177,7 +186,12 @@ class StreamingCodec:
             state.energies, state.gathering = dict(energies), waiting
             for _ in run(context):
                 pass
-            energies |= {path: state.energies[path] for path in paths}
+            # Where no item has a sample, there is none, and none is needed.
+            energies |= {
+                path: energy
+                for path, energy in state.energies.items()
+                if path in paths
+            }
             waiting = waiting - paths
         return energies
 
@@ -359,11 +373,11 @@ class StreamingCodec:
         """
         state = context.decoding
         counts = _counts(state, tokens, num_tokens)
-        state.received = state.received + counts
         if counts.any():
             # What is wider than every stream's own tokens is no step.
             latent = self.quantizer.decode(tokens[:, : int(counts.max())])
             self._decode_steps(state, latent, counts)
+        state.received = state.received + counts
         finished = state.finished
         if not context.low_delay:
             # The stream may yet be cut behind the first sample of its token.
@@ -402,7 +416,15 @@ class StreamingCodec:
         covered = state.received * self.hop_length
         wanted = covered.clone()
         if num_samples is not None:
-            wanted[:] = torch.as_tensor(num_samples, device="cpu")
+            lengths = torch.as_tensor(num_samples, device="cpu")
+            if lengths.is_floating_point() or (
+                lengths.dim() and lengths.shape != wanted.shape
+            ):
+                raise ConfigurationError(
+                    f"num_samples is {num_samples}, but must be an integer, "
+                    f"or int64 [{len(wanted)}], one for each stream"
+                )
+            wanted[:] = lengths
         for item in ending:
             most, number = int(covered[item]), int(wanted[item])
             least = max(0, most - self.hop_length + 1)

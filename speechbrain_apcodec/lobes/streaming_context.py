@@ -13,6 +13,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_apcodec.lobes.streaming import NetworkState
+from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 @dataclass
@@ -76,8 +77,11 @@ class SideState:
         self.network.reset(items)
         for item in items:
             self.queues[item] = self.queues[item][:0]
-        for counter in (self.received, self.ended, self.num_valid):
-            counter[items] = 0
+        self.received[items] = 0
+        self.ended[items] = False
+        # The caller may still hold the lengths of the last call.
+        self.num_valid = self.num_valid.clone()
+        self.num_valid[items] = 0
 
     def to(self, device):
         """Move the state.
@@ -192,8 +196,19 @@ class StreamingContext:
         ---------
         items : list of int, optional
             Their places in the batch; default: all.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such stream.
         """
         items = list(range(self.batch_size) if items is None else items)
+        wrong = [item for item in items if not 0 <= item < self.batch_size]
+        if wrong:
+            raise ConfigurationError(
+                f"the streams {wrong} do not exist: the context has "
+                f"{self.batch_size}"
+            )
         self.encoding.reset(items)
         self.decoding.reset(items)
 

@@ -7,6 +7,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_apcodec.inference.hparams import inference_hparams
+from speechbrain_apcodec.lobes.convolutions import CausalUpsample
 from speechbrain_apcodec.utils.hparams import merge_hparams
 from tests.random_codec import (
     APCODEC_S,
@@ -98,6 +99,39 @@ def test_decoded_samples_depend_on_nothing_later(codec):
         # The earlier samples are bit for bit what they were.
         assert change[:samples].max() < 1e-14
     assert change[sample] > 1e-13
+
+
+def test_a_token_comes_within_a_hop_of_its_last_sample(codec):
+    """And at once where the network looks no further than the token."""
+    context, token = codec.make_streaming_context(), far_token(codec)
+    needed = token * codec.hop_length + codec.encoder_latency_samples + 1
+    wavs = noise(needed + codec.hop_length)
+    tokens = codec.encode_chunk(context, wavs[:, : needed - 1]).shape[1]
+    late = 0
+    while tokens <= token:
+        sample = wavs[:, needed - 1 + late : needed + late]
+        tokens += codec.encode_chunk(context, sample).shape[1]
+        late += 1
+    assert tokens == token + 1
+    assert 1 <= late <= codec.hop_length
+    if codec.encoder.lookahead == codec.encoder.ratio - 1:
+        assert late == 1
+
+
+def test_samples_come_within_a_hop_of_their_last_token(codec):
+    """With low delay; otherwise what may yet be cut off is held back."""
+    books = torch.randint(64, (1, 2 * far_token(codec), 4))
+    early = codec.make_streaming_context(low_delay=True)
+    certain = codec.make_streaming_context()
+    given = held = 0
+    for n, token in enumerate(books.split(1, dim=1), start=1):
+        given += codec.decode_chunk(early, token).shape[1]
+        held += codec.decode_chunk(certain, token).shape[1]
+        known = n * codec.hop_length - codec.decoder_latency_samples
+        assert max(0, known - codec.hop_length) <= given <= max(0, known)
+        if isinstance(codec.decoder.amplitude.upsample, CausalUpsample):
+            assert given == max(0, known)
+        assert held == min(given, (n - 1) * codec.hop_length + 1)
 
 
 @pytest.mark.parametrize(
