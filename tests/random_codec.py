@@ -99,6 +99,8 @@ def random_architecture(rng):
         "num_blocks": rng.choice([0, 1, 2]),
         "n_fft": rng.choice([512, 1024]),
         "hop": rng.choice([40, 80]),
+        "dense_kernel_size": rng.choice([None, 1]),
+        "unit_circle": rng.choice([False, True]),
     }
 
 
@@ -116,6 +118,8 @@ def make_codec(
     num_blocks=1,
     n_fft=512,
     hop=40,
+    dense_kernel_size=None,
+    unit_circle=False,
 ):
     """Make a small codec with random weights everywhere."""
     size = {
@@ -127,6 +131,7 @@ def make_codec(
         "ratio": ratio,
         "grn_statistic": statistic,
         "convolution": convolution,
+        "dense_kernel_size": dense_kernel_size,
     }
     encoder = {
         **size,
@@ -146,7 +151,11 @@ def make_codec(
     }
     codec = Codec(
         STFTAnalysis(n_fft, hop, 320),
-        Encoder(SubEncoder(**encoder), SubEncoder(**encoder), **joint),
+        Encoder(
+            SubEncoder(**encoder),
+            SubEncoder(**encoder, unit_circle=unit_circle),
+            **joint,
+        ),
         ResidualVectorQuantizer(6, 4, 64, 5),
         Decoder(
             SubDecoder(**decoder, num_heads=1),

@@ -66,6 +66,13 @@ class SubEncoder(nn.Module):
         Class of the convolutions, from ``lobes.convolutions``.
     downsample : callable
         Class of the strided convolution, from ``lobes.convolutions``.
+    unit_circle : bool
+        Whether the spectrum is one of angles that the network sees as
+        cosines and sines. As published it sees the angles themselves, which
+        jump where they wrap.
+    dense_kernel_size : int
+        Frames that the input convolution sees, which joins all bins; default:
+        ``kernel_size``.
 
     Example
     -------
@@ -87,18 +94,22 @@ class SubEncoder(nn.Module):
         grn_statistic="utterance",
         convolution=NonCausalConv1d,
         downsample=Downsample,
+        unit_circle=False,
+        dense_kernel_size=None,
     ):
         super().__init__()
         self.bins = bins
         self.ratio = ratio
+        self.unit_circle = unit_circle
         self.backbone = Backbone(
-            bins,
+            2 * bins if unit_circle else bins,
             channels,
             hidden_channels,
             num_blocks,
             kernel_size,
             grn_statistic,
             convolution,
+            dense_kernel_size or kernel_size,
         )
         self.downsample = weight_norm(
             downsample(channels, out_channels, ratio, downsample_kernel_size)
@@ -140,6 +151,8 @@ class SubEncoder(nn.Module):
         torch.Tensor
             float [batch, out_channels, ceil(frames / ratio)].
         """
+        if self.unit_circle:
+            spectrum = torch.cat([spectrum.cos(), spectrum.sin()], dim=1)
         x = self.backbone(spectrum, mask, stream)
         return self.downsample(x, mask, stream)
 
@@ -290,6 +303,9 @@ class SubDecoder(nn.Module):
         Class of the convolutions, from ``lobes.convolutions``.
     upsample : callable
         Class of the transposed convolution, from ``lobes.convolutions``.
+    dense_kernel_size : int
+        Frames that the input convolution and the heads see; default:
+        ``kernel_size``.
 
     Example
     -------
@@ -311,6 +327,7 @@ class SubDecoder(nn.Module):
         grn_statistic="utterance",
         convolution=NonCausalConv1d,
         upsample=Upsample,
+        dense_kernel_size=None,
     ):
         super().__init__()
         self.bins = bins
@@ -326,9 +343,12 @@ class SubDecoder(nn.Module):
             kernel_size,
             grn_statistic,
             convolution,
+            dense_kernel_size or kernel_size,
         )
         self.heads = nn.ModuleList(
-            weight_norm(convolution(channels, bins, kernel_size))
+            weight_norm(
+                convolution(channels, bins, dense_kernel_size or kernel_size)
+            )
             for _ in range(num_heads)
         )
 

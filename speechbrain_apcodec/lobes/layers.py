@@ -241,10 +241,12 @@ class Backbone(nn.Module):
         See ``GlobalResponseNorm``.
     convolution : callable
         Class of the convolutions, from ``lobes.convolutions``.
+    input_kernel_size : int
+        Frames that the input convolution sees.
 
     Example
     -------
-    >>> backbone = Backbone(5, 8, 16, 2, 7, "frame", NonCausalConv1d)
+    >>> backbone = Backbone(5, 8, 16, 2, 7, "frame", NonCausalConv1d, 1)
     >>> backbone(torch.randn(2, 5, 10)).shape
     torch.Size([2, 8, 10])
     """
@@ -258,9 +260,12 @@ class Backbone(nn.Module):
         kernel_size,
         grn_statistic,
         convolution,
+        input_kernel_size,
     ):
         super().__init__()
-        self.input_convolution = convolution(in_channels, channels, kernel_size)
+        self.input_convolution = convolution(
+            in_channels, channels, input_kernel_size
+        )
         self.input_norm = nn.LayerNorm(channels, eps=1e-6)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(
@@ -280,6 +285,12 @@ class Backbone(nn.Module):
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
+        for block in self.blocks:
+            if block.depthwise is not None:
+                # Begin with the frame itself. Random taps would blur
+                # neighbouring frames, 40 samples apart, from which no phase
+                # can be told.
+                block.depthwise.weight.data[..., block.depthwise.left] += 1.0
 
     def place(self, path, rate, delay):
         """Take a place in a network; see ``TemporalLayer.place``.

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from speechbrain_apcodec.lobes.convolutions import (
+    CausalConv1d,
     Downsample,
     NonCausalConv1d,
     Upsample,
@@ -13,6 +14,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     length_mask,
 )
 from speechbrain_apcodec.lobes.layers import (
+    Backbone,
     ConvNeXtBlock,
     GlobalResponseNorm,
     fold_weight_norm,
@@ -188,3 +190,16 @@ def test_folded_weights_are_parameters_of_the_same_layer(frozen):
     assert names == {"weight", "bias"} == set(layer.state_dict())
     assert layer.weight.requires_grad is not frozen
     assert layer.double()(x.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("convolution", [NonCausalConv1d, CausalConv1d])
+def test_a_new_network_sees_the_frame_itself_first(convolution):
+    """Among 7 random taps the present frame would be one of seven."""
+    torch.manual_seed(0)
+    backbone = Backbone(5, 8, 16, 3, 7, "frame", convolution, 1)
+    impulse = torch.zeros(1, 5, 31)
+    impulse[..., 15] = torch.randn(5)
+    response = backbone(impulse) - backbone(torch.zeros_like(impulse))
+    energy = response.square().sum(dim=(0, 1))
+    assert energy.argmax() == 15
+    assert energy[15] > 0.9 * energy.sum()
