@@ -196,12 +196,12 @@ def test_folded_weights_are_parameters_of_the_same_layer(frozen):
 def test_a_new_network_sees_the_frame_itself_first(convolution):
     """Among 7 random taps the present frame would be one of seven."""
     torch.manual_seed(0)
-    backbone = Backbone(5, 8, 16, 3, 7, "frame", convolution, 1)
-    x = torch.randn(1, 5, 31)
+    (block,) = Backbone(5, 8, 16, 1, 7, "frame", convolution, 1).blocks
+    x = torch.randn(1, 8, 31)
     changes = []
     for frame in range(12, 16):
         changed = x.clone()
-        changed[..., frame] = torch.randn(5)
-        change = backbone(changed) - backbone(x)
+        changed[..., frame] = torch.randn(8)
+        change = (block(changed) - changed) - (block(x) - x)
         changes.append(change[..., 15].square().sum())
     assert changes[-1] > 20 * sum(changes[:-1])
