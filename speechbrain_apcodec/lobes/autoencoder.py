@@ -18,6 +18,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     Downsample,
     NonCausalConv1d,
     Upsample,
+    begin_with_own_frame,
     length_mask,
 )
 from speechbrain_apcodec.lobes.layers import Backbone
@@ -208,12 +209,12 @@ class Encoder(nn.Module):
         self.amplitude = amplitude
         self.phase = phase
         self.latent_dim = latent_dim
+        joint_channels = (
+            amplitude.downsample.out_channels + phase.downsample.out_channels
+        )
         self.joint_convolution = weight_norm(
-            convolution(
-                amplitude.downsample.out_channels
-                + phase.downsample.out_channels,
-                latent_dim,
-                kernel_size,
+            begin_with_own_frame(
+                convolution(joint_channels, latent_dim, kernel_size)
             )
         )
         self._places = amplitude.place("amplitude"), phase.place("phase")
@@ -347,7 +348,11 @@ class SubDecoder(nn.Module):
         )
         self.heads = nn.ModuleList(
             weight_norm(
-                convolution(channels, bins, dense_kernel_size or kernel_size)
+                begin_with_own_frame(
+                    convolution(
+                        channels, bins, dense_kernel_size or kernel_size
+                    )
+                )
             )
             for _ in range(num_heads)
         )
@@ -462,7 +467,7 @@ class Decoder(nn.Module):
         self.bins = amplitude.bins
         self.latent_dim = latent_dim
         self.input_convolution = weight_norm(
-            convolution(latent_dim, channels, kernel_size)
+            begin_with_own_frame(convolution(latent_dim, channels, kernel_size))
         )
         self.amplitude = amplitude
         self.phase = phase

@@ -137,6 +137,37 @@ class _Conv1d(TemporalLayer, nn.Conv1d):
         )
 
 
+def begin_with_own_frame(convolution):
+    """Let a new convolution see its own frame only, until it is trained.
+
+    Random taps would make each frame one of ``kernel_size`` that are mixed at
+    random; a network of such layers first has to learn to tell frames 40
+    samples apart from each other, and until then learns no phase.
+
+    Arguments
+    ---------
+    convolution : NonCausalConv1d, CausalConv1d or FeedForward
+        It is changed: its weights keep their mean square.
+
+    Returns
+    -------
+    torch.nn.Module
+        The same.
+
+    Example
+    -------
+    >>> layer = begin_with_own_frame(NonCausalConv1d(4, 6, kernel_size=7))
+    >>> x = torch.randn(2, 4, 10)
+    >>> torch.allclose(layer(x)[..., 5:6], layer(x[..., 5:6]), atol=1e-6)
+    True
+    """
+    with torch.no_grad():
+        weight = convolution.weight
+        own = weight[..., convolution.left] * weight.shape[-1] ** 0.5
+        weight.zero_()[..., convolution.left] = own
+    return convolution
+
+
 class NonCausalConv1d(_Conv1d):
     """Convolution that looks as far ahead as back.
 

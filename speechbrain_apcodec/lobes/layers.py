@@ -18,6 +18,7 @@ from torch.nn.utils import parametrize
 from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     TemporalLayer,
+    begin_with_own_frame,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -285,12 +286,11 @@ class Backbone(nn.Module):
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
+        begin_with_own_frame(self.input_convolution)
         for block in self.blocks:
             if block.depthwise is not None:
-                # Begin with the frame itself. Random taps would blur
-                # neighbouring frames, 40 samples apart, from which no phase
-                # can be told.
-                block.depthwise.weight.data[..., block.depthwise.left] += 1.0
+                nn.init.ones_(block.depthwise.weight)
+                begin_with_own_frame(block.depthwise)
 
     def place(self, path, rate, delay):
         """Take a place in a network; see ``TemporalLayer.place``.
