@@ -5,7 +5,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.convolutions import TemporalLayer
+from speechbrain_apcodec.lobes.temporal import TemporalLayer
 
 
 def noise(rng, num_samples, dtype):

@@ -16,6 +16,7 @@ import math
 
 import torch
 from speechbrain.inference.interfaces import Pretrained
+from speechbrain.utils.autocast import AMPConfig
 from speechbrain.utils.fetching import (
     FetchConfig,
     FetchFrom,
@@ -39,7 +40,7 @@ from speechbrain_apcodec.inference.sources import (
 )
 from speechbrain_apcodec.inference.streaming import StreamingInterface
 from speechbrain_apcodec.inference.tokens import TokenInterface
-from speechbrain_apcodec.lobes.layers import fold_weight_norm
+from speechbrain_apcodec.lobes.folding import cast_weights, fold
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
@@ -63,7 +64,9 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
         Hyper-parameters of the inference YAML.
     run_opts : dict or speechbrain.utils.run_opts.RunOptions, optional
         Such as ``{"device": "cuda"}``; ``{"precision": "bf16"}`` lets the
-        network, but not spectra, phases and codebooks, run in bfloat16.
+        network, but not spectra, phases and codebooks, run in bfloat16, and
+        ``{"compile": True}`` compiles it at the first call: both are faster,
+        and some tokens differ (benchmarks/results/mismatch.md).
     freeze_params : bool
         Switch gradients and training mode off.
     config : dict, optional
@@ -129,12 +132,31 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
             CodecAudioNormalizer(modules["codec"].sample_rate),
         )
         super().__init__(modules, hparams, run_opts, freeze_params)
+        #: As trained: inference folds layers.
+        self.num_parameters = sum(
+            parameter.numel() for parameter in self.mods["codec"].parameters()
+        )
         if freeze_params:
-            fold_weight_norm(self.mods["codec"])
+            fold(self.mods["codec"])
+            dtype = AMPConfig.from_name(self.precision).dtype
+            if dtype in (torch.bfloat16, torch.float16):
+                cast_weights(self.mods["codec"], dtype)
         self.config = config
         for key in ("sample_rate", "hop_length", "num_codebooks"):
             self._check_config(key)
         self._check_config("codebook_size")
+
+    def _compile(self):
+        """Compile the branches: the codec itself is never called.
+
+        With frozen weights, so that they are packed once for the kernels,
+        and what follows a matrix product is fused with it.
+        """
+        if self.compile:
+            codec = self.mods["codec"]
+            for network in (codec.encoder, codec.decoder):
+                for branch in (network.amplitude, network.phase):
+                    branch.compile(options={"freezing": True})
 
     def _check_config(self, key):
         if self.config is not None and self.config[key] != getattr(self, key):
@@ -303,7 +325,7 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
         """
         check_wavs(wavs)
         # A model that was cast to float64 shall compute in float64.
-        wavs = wavs.to(self.device, next(self.parameters()).dtype)
+        wavs = wavs.to(self.mods["codec"].synthesis.window)
         num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
         num_codebooks = self._checked_num_codebooks(num_codebooks)
         with self.inference_ctx:

@@ -19,10 +19,10 @@ from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     Upsample,
     begin_with_own_frame,
-    length_mask,
 )
 from speechbrain_apcodec.lobes.layers import Backbone
 from speechbrain_apcodec.lobes.spectrum import angle
+from speechbrain_apcodec.lobes.temporal import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 # About the mean log-amplitude of speech at full scale.
@@ -78,8 +78,8 @@ class SubEncoder(nn.Module):
     Example
     -------
     >>> encoder = SubEncoder(513, 16, 32, 2, 7, 8, ratio=8)
-    >>> encoder(torch.randn(2, 513, 200)).shape
-    torch.Size([2, 8, 25])
+    >>> encoder(torch.randn(2, 200, 513)).shape
+    torch.Size([2, 25, 8])
     """
 
     def __init__(
@@ -141,19 +141,19 @@ class SubEncoder(nn.Module):
         Arguments
         ---------
         spectrum : torch.Tensor
-            float [batch, bins, frames].
+            float [batch, frames, bins].
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where the frame is valid.
+            float [batch, frames, 1], 1 where the frame is valid.
         stream : speechbrain_apcodec.lobes.streaming.Stream, optional
             The stream that these frames are the next ones of.
 
         Returns
         -------
         torch.Tensor
-            float [batch, out_channels, ceil(frames / ratio)].
+            float [batch, ceil(frames / ratio), out_channels].
         """
         if self.unit_circle:
-            spectrum = torch.cat([spectrum.cos(), spectrum.sin()], dim=1)
+            spectrum = torch.cat([spectrum.cos(), spectrum.sin()], dim=-1)
         x = self.backbone(spectrum, mask, stream)
         return self.downsample(x, mask, stream)
 
@@ -217,7 +217,14 @@ class Encoder(nn.Module):
                 convolution(joint_channels, latent_dim, kernel_size)
             )
         )
-        self._places = amplitude.place("amplitude"), phase.place("phase")
+        self.place()
+
+    def place(self):
+        """Give every layer its place in a stream; anew after folding."""
+        self._places = (
+            self.amplitude.place("amplitude"),
+            self.phase.place("phase"),
+        )
         self.joint_convolution.place("joint_convolution", 1, self._places[0][0])
 
     @property
@@ -265,15 +272,15 @@ class Encoder(nn.Module):
         mask = length_mask(num_frames, log_amplitude.shape[-1])
         joint = torch.cat(
             [
-                self.amplitude(log_amplitude, mask, stream),
-                self.phase(phase, mask, stream),
+                self.amplitude(log_amplitude.transpose(1, 2), mask, stream),
+                self.phase(phase.transpose(1, 2), mask, stream),
             ],
-            dim=1,
+            dim=-1,
         )
         if num_frames is not None:
             num_latents = -(-num_frames // self.ratio)
-            mask = length_mask(num_latents, joint.shape[-1])
-        return self.joint_convolution(joint, mask, stream)
+            mask = length_mask(num_latents, joint.shape[1])
+        return self.joint_convolution(joint, mask, stream).transpose(1, 2)
 
 
 class SubDecoder(nn.Module):
@@ -311,8 +318,8 @@ class SubDecoder(nn.Module):
     Example
     -------
     >>> decoder = SubDecoder(513, 2, 16, 32, num_blocks=2)
-    >>> [head.shape for head in decoder(torch.randn(2, 16, 25))]
-    [torch.Size([2, 513, 200]), torch.Size([2, 513, 200])]
+    >>> [head.shape for head in decoder(torch.randn(2, 25, 16))]
+    [torch.Size([2, 200, 513]), torch.Size([2, 200, 513])]
     """
 
     def __init__(
@@ -386,22 +393,24 @@ class SubDecoder(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            float [batch, channels, latents].
+            float [batch, latents, channels].
         latent_mask : torch.Tensor, optional
-            float [batch, 1, latents], 1 where the latent is valid.
+            float [batch, latents, 1], 1 where the latent is valid.
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where the frame is valid.
+            float [batch, frames, 1], 1 where the frame is valid.
         stream : speechbrain_apcodec.lobes.streaming.Stream, optional
             The stream that these latents are the next ones of.
 
         Returns
         -------
         list of torch.Tensor
-            One float [batch, bins, frames] a head.
+            One float [batch, frames, bins] a head.
         """
         x = self.upsample(x, latent_mask, stream)
         x = self.backbone(x, mask, stream)
-        return [head(x, mask, stream) for head in self.heads]
+        outputs = [head(x, mask, stream) for head in self.heads]
+        # Folded, the heads are one.
+        return [part for y in outputs for part in y.split(self.bins, dim=-1)]
 
 
 class Decoder(nn.Module):
@@ -471,15 +480,19 @@ class Decoder(nn.Module):
         )
         self.amplitude = amplitude
         self.phase = phase
-        delay = self.input_convolution.place("input_convolution", 1, 0)
-        self._places = (
-            amplitude.place("amplitude", delay),
-            phase.place("phase", delay),
-        )
+        self.place()
         # Speech lies far below amplitude 1, where a bias of zero begins: on
         # the way down every layer would move at once, overshoot, and leave
         # the latent without information.
         nn.init.constant_(amplitude.heads[0].bias, INITIAL_LOG_AMPLITUDE)
+
+    def place(self):
+        """Give every layer its place in a stream; anew after folding."""
+        delay = self.input_convolution.place("input_convolution", 1, 0)
+        self._places = (
+            self.amplitude.place("amplitude", delay),
+            self.phase.place("phase", delay),
+        )
 
     @property
     def delay(self):
@@ -513,17 +526,41 @@ class Decoder(nn.Module):
             At least float32 [batch, bins, latents * ratio], radians in
             [-pi, pi].
         """
+        log_amplitude, *pseudo = self.parts(latent, num_latents, stream)
+        # An arc tangent in half precision would ruin the phase.
+        with torch.autocast(latent.device.type, enabled=False):
+            pseudo_real, pseudo_imaginary = pseudo
+            return log_amplitude, angle(pseudo_imaginary, pseudo_real)
+
+    def parts(self, latent, num_latents=None, stream=None):
+        """Decode, but leave the phase in its two parts.
+
+        Arguments
+        ---------
+        latent : torch.Tensor
+            float [batch, latent_dim, latents].
+        num_latents : torch.Tensor, optional
+            int64 [batch], valid latents of each item; default: all.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these latents are the next ones of.
+
+        Returns
+        -------
+        list of torch.Tensor
+            Log-amplitude, pseudo-real and pseudo-imaginary part of the
+            phase, at least float32 [batch, bins, latents * ratio] each.
+        """
         latent_mask, mask = None, None
         if num_latents is not None:
             latent_mask = length_mask(num_latents, latent.shape[-1])
             mask = length_mask(
                 num_latents * self.ratio, latent.shape[-1] * self.ratio
             )
-        x = self.input_convolution(latent, latent_mask, stream)
-        (log_amplitude,) = self.amplitude(x, latent_mask, mask, stream)
-        pseudo_real, pseudo_imaginary = self.phase(x, latent_mask, mask, stream)
-        # An arc tangent in half precision would ruin the phase.
-        with torch.autocast(latent.device.type, enabled=False):
-            dtype = torch.promote_types(log_amplitude.dtype, torch.float32)
-            phase = angle(pseudo_imaginary.to(dtype), pseudo_real.to(dtype))
-        return log_amplitude.to(dtype), phase
+        x = latent.transpose(1, 2)
+        x = self.input_convolution(x, latent_mask, stream)
+        parts = [
+            *self.amplitude(x, latent_mask, mask, stream),
+            *self.phase(x, latent_mask, mask, stream),
+        ]
+        dtype = torch.promote_types(parts[0].dtype, torch.float32)
+        return [part.to(dtype).transpose(1, 2) for part in parts]

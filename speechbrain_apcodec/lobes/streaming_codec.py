@@ -90,8 +90,8 @@ class StreamingCodec:
     def _make_context(self, batch_size, low_delay=False):
         encoding = EncodingState.of(self.encoder, batch_size)
         decoding = DecodingState.of(self.decoder, batch_size)
-        decoding.tail = next(self.decoder.parameters()).new_zeros(
-            batch_size, 2, self.synthesis.tail_length
+        decoding.tail = self.synthesis.window.new_zeros(
+            batch_size, self.synthesis.tail_length, 2
         )
         decoding.finished = torch.zeros(batch_size, dtype=torch.int64)
         return StreamingContext(encoding, decoding, low_delay)
@@ -463,17 +463,15 @@ class StreamingCodec:
     def _decode_steps(self, state, latent, counts):
         """Decode latents into the queues."""
         stream = Stream(state.network, counts)
-        spectrum = self._decode_latents(latent, stream=stream)
+        real, imaginary = self.decode_latents(latent, stream=stream)
         ratio, hop = self.decoder.ratio, self.stft_hop_length
         delay, length = self.decoder.delay, self.synthesis.tail_length
-        sums = self.synthesis.overlap_add(
-            spectrum.real,
-            spectrum.imaginary,
-            stream.mask(ratio, delay, spectrum.real),
-        )
-        sums[..., :length] += state.tail
+        mask = stream.mask(ratio, delay, real)
+        sums = self.synthesis.overlap_add(real, imaginary, mask)
+        sums = sums.transpose(1, 2)
+        sums[:, :length] += state.tail
         state.tail = stream.last(sums, length, self.hop_length)
-        wavs = self.synthesis.normalize(sums)
+        wavs = self.synthesis.normalize(sums.transpose(1, 2))
         for item, position in enumerate(state.network.position.tolist()):
             first = (position * ratio - delay) * hop - self.synthesis.lookahead
             end = int(counts[item]) * self.hop_length
