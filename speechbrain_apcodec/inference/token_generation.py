@@ -92,11 +92,11 @@ def generate_tokens(
         attention.append(prediction.attention.mean(dim=1)[:, 0])
         frame, codebook = (x.to(device) for x in pattern.places(step))
         logits = prediction.logits.float()
-        logits[..., special.codebook_size :] = -torch.inf
         may_end = (codebook == 0) & (frame > 0)
-        logits[:, may_end, special.eos] = prediction.logits[
-            :, may_end, special.eos
-        ].float()
+        forbidden = torch.arange(logits.shape[-1], device=device)
+        forbidden = (forbidden >= special.codebook_size).repeat(len(frame), 1)
+        forbidden[may_end, special.eos] = False
+        logits = logits.masked_fill(forbidden, -torch.inf)
         tokens = _draw(logits, temperature, top_k, generators)
         says_end = (tokens == special.eos) | (frame >= most_frames[:, None])
         says_end &= codebook == 0
