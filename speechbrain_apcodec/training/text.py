@@ -23,17 +23,17 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.tokenizers.SentencePiece import SentencePiece
 
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import ConfigurationError
-from speechbrain_apcodec.utils.text import normalize_text
-
-#: Ids of the marks before and after a sentence.
-BOS_ID, EOS_ID = 1, 2
-
+from speechbrain_apcodec.utils.text import (
+    BOS_ID,
+    EOS_ID,
+    encode_text,
+    normalize_text,
+)
 
 def train_tokenizer(sentences, path, num_pieces, model_type):
     """Learn the pieces of text with SpeechBrain's SentencePiece.
@@ -88,25 +88,6 @@ def train_tokenizer(sentences, path, num_pieces, model_type):
         model = Path(f"{trained.prefix_model_file}.model").read_bytes()
     with atomic_path(path) as temporary:
         temporary.write_bytes(model)
-
-
-def encode_text(tokenizer, text):
-    """Turn a sentence into ids.
-
-    Arguments
-    ---------
-    tokenizer : sentencepiece.SentencePieceProcessor
-        From ``train_tokenizer``.
-    text : str
-        The sentence.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [pieces], with the marks of beginning and end.
-    """
-    pieces = tokenizer.encode_as_ids(normalize_text(text))
-    return torch.tensor([BOS_ID, *pieces, EOS_ID])
 
 
 def make_text_dataset(tokenizer, make_tokens):
