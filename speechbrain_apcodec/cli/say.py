@@ -23,6 +23,18 @@ def add_arguments(parser):
     """Describe the command's arguments."""
     parser.add_argument("text", metavar="TEXT", help="what to say")
     parser.add_argument("output", metavar="AUDIO", help="recording to write")
+    add_voice_arguments(parser)
+
+
+def add_voice_arguments(parser):
+    """Add the arguments around a voice.
+
+    Arguments
+    ---------
+    parser : argparse.ArgumentParser
+        Gets ``--model``, ``--seed``, ``--temperature``, ``--top-k`` and
+        ``--device``.
+    """
     parser.add_argument(
         "--model",
         required=True,
@@ -56,15 +68,37 @@ def run(arguments):
         arguments.model,
         run_opts={"device": checked_device(arguments.device)},
     )
-    options = {
+    seconds = tts.synthesize_file(
+        arguments.text,
+        arguments.output,
+        arguments.seed,
+        **drawing(arguments),
+    )
+    print(f"{arguments.output}: {seconds:.2f} s, {tts.sample_rate} Hz")
+
+
+def drawing(arguments):
+    """Collect how tokens are to be drawn, where the user says so.
+
+    Arguments
+    ---------
+    arguments : argparse.Namespace
+        With ``temperature`` and ``top_k``, None where the model's own hold.
+
+    Returns
+    -------
+    dict
+
+    Example
+    -------
+    >>> drawing(argparse.Namespace(temperature=0.5, top_k=None))
+    {'temperature': 0.5}
+    """
+    return {
         name: value
         for name in ("temperature", "top_k")
         if (value := getattr(arguments, name)) is not None
     }
-    seconds = tts.synthesize_file(
-        arguments.text, arguments.output, arguments.seed, **options
-    )
-    print(f"{arguments.output}: {seconds:.2f} s, {tts.sample_rate} Hz")
 
 
 def _temperature(text):
