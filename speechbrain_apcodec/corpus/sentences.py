@@ -27,7 +27,14 @@ from speechbrain_apcodec.utils.utterances import SPLIT_NAMES
 logger = get_logger(__name__)
 
 
-def prepare_sentences(tokens, codec_model, save_folder, train_tokenizer):
+def prepare_sentences(
+    tokens,
+    codec_model,
+    num_codebooks,
+    codebook_size,
+    save_folder,
+    train_tokenizer,
+):
     """Write the manifests of a training, and the pieces of its text.
 
     Arguments
@@ -39,6 +46,10 @@ def prepare_sentences(tokens, codec_model, save_folder, train_tokenizer):
         ``test.json``.
     codec_model : str
         Folder or hub id of the codec that made the tokens.
+    num_codebooks : int
+        Tokens of a frame.
+    codebook_size : int
+        Codewords of a codebook.
     save_folder : str or pathlib.Path
         Gets ``train.json``, ``valid.json``, ``test.json``,
         ``tokens_meta.json`` and ``tokenizer.model``.
@@ -48,13 +59,22 @@ def prepare_sentences(tokens, codec_model, save_folder, train_tokenizer):
     Raises
     ------
     APCodecError
-        If another codec made the tokens, a split is empty, or nothing has
-        text.
+        If another codec made the tokens, they are others than the YAML
+        says, a split is empty, or nothing has text.
     """
     tokens, save_folder = Path(tokens), Path(save_folder)
     meta = read_meta(tokens)
     codec = APCodec.from_hparams(codec_model)
     meta.check_same(TokensMeta.of(codec, meta.num_codebooks), tokens)
+    for name, value in (
+        ("num_codebooks", num_codebooks),
+        ("codebook_size", codebook_size),
+    ):
+        if getattr(meta, name) != value:
+            raise ConfigurationError(
+                f"the tokens in {tokens} have {name} {getattr(meta, name)}, "
+                f"the configuration has {value}: set --{name}"
+            )
     splits = split_sentences(tokens)
     for name, items in splits.items():
         write_json(save_folder / f"{name}.json", items)

@@ -10,7 +10,6 @@ Authors
 """
 
 import dataclasses
-from pathlib import Path
 
 import torch
 from speechbrain.inference.interfaces import Pretrained

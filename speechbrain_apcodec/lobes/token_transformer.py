@@ -244,9 +244,7 @@ class TokenTransformer(nn.Module):
         pieces = torch.arange(text.shape[1], device=text.device)
         padding = pieces >= num_text[:, None]
         x = self.text_embedding(text) + self.positions[: text.shape[1]]
-        memory, _ = self.encoder(
-            self.dropout(x), src_key_padding_mask=padding
-        )
+        memory, _ = self.encoder(self.dropout(x), src_key_padding_mask=padding)
         places = (pieces * self.steps_per_piece).round().long()
         places = places.clamp(max=self.max_steps - 1)
         return memory + self.positions[places], padding

@@ -35,6 +35,7 @@ from speechbrain_apcodec.utils.text import (
     normalize_text,
 )
 
+
 def train_tokenizer(sentences, path, num_pieces, model_type):
     """Learn the pieces of text with SpeechBrain's SentencePiece.
 

@@ -95,9 +95,7 @@ def test_greedy_tokens_are_what_the_whole_forward_finds(frames_per_step):
     logits = model(text, num_text, inputs).logits[..., :CODEWORDS]
     found, _ = pattern.revert(logits.argmax(dim=-1))
     for item, frames in enumerate(said.num_frames):
-        assert torch.equal(
-            found[item, :frames], said.tokens[item, :frames]
-        )
+        assert torch.equal(found[item, :frames], said.tokens[item, :frames])
 
 
 def test_endless_speech_is_cut():

@@ -100,7 +100,9 @@ def test_wanted_steps_are_those_of_all(model):
     text, num_text, inputs = draw()
     where = torch.rand(inputs.shape[:2]) < 0.5
     some = model(text, num_text, inputs, where).logits
-    torch.testing.assert_close(some, model(text, num_text, inputs).logits[where])
+    torch.testing.assert_close(
+        some, model(text, num_text, inputs).logits[where]
+    )
 
 
 def test_hidden_input_has_no_influence(model):

@@ -12,7 +12,7 @@ from tests.installed import ROOT
 from tests.tiny_model import write_tiny_model
 
 RECIPE = ROOT / "recipes" / "AudioFolder" / "TTS" / "apcodec_tokens"
-WORDS = "a bee can dig each fog get his ink jam".split()
+WORDS = ["a", "bee", "can", "dig", "each", "fog", "get", "his", "ink", "jam"]
 
 # An epoch of 12 sentences has some 5 steps, each of a few milliseconds.
 TINY = {
@@ -40,9 +40,9 @@ def speech_of(text):
     """Make tokens from which the text can be told: two frames a letter."""
     letters = numpy.repeat([ord(c) % 32 for c in text], 2)
     frames = numpy.arange(len(letters))
-    return numpy.stack(
-        [letters, (letters * 7 + frames) % 32], axis=1
-    ).astype(numpy.int16)
+    return numpy.stack([letters, (letters * 7 + frames) % 32], axis=1).astype(
+        numpy.int16
+    )
 
 
 def write_sentences(folder, num_train=12):
