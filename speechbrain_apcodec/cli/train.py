@@ -1,4 +1,4 @@
-"""Train a codec: run a recipe by the name of its configuration.
+"""Train a codec or a voice: run a recipe by its configuration's name.
 
 What follows the name goes to the recipe: any key of its YAML, and
 SpeechBrain's own options such as --device or --precision. The same command
@@ -7,6 +7,7 @@ torchrun.
 
 For example:
   apcodec train AudioFolder/mini --data_folder recordings
+  apcodec train AudioFolder/tts_mini --tokens tokens --codec_model my_codec
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -83,7 +84,7 @@ configuration VCTK/maxi: choose from VCTK/mini
     recipes = _recipes() if recipes is None else Path(recipes)
     known = {
         f"{path.relative_to(recipes).parts[0]}/{path.stem}": path
-        for path in sorted(recipes.glob("*/codec/hparams/*.yaml"))
+        for path in sorted(recipes.glob("**/hparams/*.yaml"))
         if path.name != "dataset.yaml"  # what a dataset's YAMLs share
     }
     if name not in known:

@@ -14,8 +14,8 @@ from speechbrain_apcodec.inference.folder import HPARAMS_FILE, write_model
 from speechbrain_apcodec.inference.loading import read_checkpoint
 from speechbrain_apcodec.utils.errors import CheckpointError
 
-#: What training keeps the best checkpoint by; lower is better.
-BEST_BY = "mel_mae"
+#: What trainings keep their best checkpoint by; lower is better.
+BEST_BY = ("mel_mae", "token_loss")
 
 #: SpeechBrain's name of the file of facts in a checkpoint.
 META_FILE = "CKPT.yaml"
@@ -59,7 +59,7 @@ def export(
         ``out_dir`` is anything but an earlier export.
     """
     checkpoint = find_checkpoint(checkpoint_dir)
-    hparams = _find_hparams(checkpoint)
+    hparams = find_hparams(checkpoint)
     averaged = (checkpoint / "ema.ckpt").is_file()
     files = {"codec": "ema.ckpt" if averaged else "codec.ckpt"}
     if discriminators:
@@ -74,7 +74,7 @@ def export(
         states,
         name,
         half,
-        _origin(checkpoint, averaged),
+        describe_origin(checkpoint, averaged),
     )
 
 
@@ -122,13 +122,13 @@ def find_checkpoint(folder):
             "output folder of a training run"
         )
     metas = {checkpoint: _read_meta(checkpoint) for checkpoint in found}
-    validated = [c for c in found if BEST_BY in metas[c]]
-    if validated:
-        # Of equals the newest, as SpeechBrain chooses.
-        return min(
-            validated,
-            key=lambda c: (metas[c][BEST_BY], -metas[c]["unixtime"]),
-        )
+    for key in BEST_BY:
+        validated = [c for c in found if key in metas[c]]
+        if validated:
+            # Of equals the newest, as SpeechBrain chooses.
+            return min(
+                validated, key=lambda c: (metas[c][key], -metas[c]["unixtime"])
+            )
     return max(found, key=lambda c: metas[c]["unixtime"])
 
 
@@ -144,8 +144,23 @@ def _read_meta(checkpoint):
     return meta
 
 
-def _find_hparams(checkpoint):
-    """Return the YAML of the run that a checkpoint belongs to."""
+def find_hparams(checkpoint):
+    """Find the YAML of the run that a checkpoint belongs to.
+
+    Arguments
+    ---------
+    checkpoint : pathlib.Path
+        From ``find_checkpoint``.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    CheckpointError
+        If there is none.
+    """
     for folder in list(checkpoint.resolve().parents)[:_LEVELS]:
         if (folder / HPARAMS_FILE).is_file():
             return folder / HPARAMS_FILE
@@ -155,8 +170,20 @@ def _find_hparams(checkpoint):
     )
 
 
-def _origin(checkpoint, averaged):
-    """Say in Markdown where the weights come from."""
+def describe_origin(checkpoint, averaged):
+    """Say in Markdown where the weights come from.
+
+    Arguments
+    ---------
+    checkpoint : pathlib.Path
+        From ``find_checkpoint``.
+    averaged : bool
+        Whether they are a moving average.
+
+    Returns
+    -------
+    str
+    """
     kind = "moving average" if averaged else "last values"
     lines = [f"Trained with speechbrain_apcodec ({kind} of the weights).", ""]
     lines += ["| at the checkpoint | |", "| --- | --- |"]

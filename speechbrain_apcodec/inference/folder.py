@@ -23,6 +23,7 @@ import json
 import re
 import shutil
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -96,23 +97,48 @@ def write_model(
         If ``out_dir`` is anything but an earlier export, the name cannot
         serve, or the tensors do not fit the configuration.
     """
-    out_dir = Path(out_dir)
-    name = _checked_name(name, out_dir)
-    _check_replaceable(out_dir)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out_dir.with_name(f".{out_dir.name}.{uuid.uuid4().hex[:8]}")
-    temporary.mkdir()
-    try:
+    name = checked_name(name, out_dir)
+    with whole_folder(out_dir, _OWN_FILES) as temporary:
         _fill(temporary, hparams, states, name, half, origin)
         for file in (HPARAMS_FILE, LOSSES_FILE):
             if (temporary / file).exists():
                 APCodec.from_hparams(
                     temporary, file, run_opts={"device": "cpu"}
                 )
+    return Path(out_dir)
+
+
+@contextmanager
+def whole_folder(out_dir, own_files):
+    """Yield a temporary folder that becomes ``out_dir`` if all goes well.
+
+    Arguments
+    ---------
+    out_dir : str or pathlib.Path
+        The folder. An earlier export there is replaced as a whole.
+    own_files : set of str
+        What an export of this kind consists of.
+
+    Yields
+    ------
+    pathlib.Path
+        Where to write.
+
+    Raises
+    ------
+    CheckpointError
+        If ``out_dir`` is anything but an earlier export.
+    """
+    out_dir = Path(out_dir)
+    _check_replaceable(out_dir, own_files)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out_dir.with_name(f".{out_dir.name}.{uuid.uuid4().hex[:8]}")
+    temporary.mkdir()
+    try:
+        yield temporary
         _replace(out_dir, temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return out_dir
 
 
 def _fill(folder, hparams, states, name, half, origin):
@@ -131,7 +157,7 @@ def _fill(folder, hparams, states, name, half, origin):
     digests = {}
     for module, state in states.items():
         load_state(built[module], state, f"the checkpoint's {module}")
-        digests[weights_file(module)] = _write_weights(
+        digests[weights_file(module)] = write_weights(
             folder / weights_file(module), built[module], half
         )
     codec = built["codec"]
@@ -153,8 +179,28 @@ def _fill(folder, hparams, states, name, half, origin):
     )
 
 
-def _write_weights(path, module, half):
-    """Write a module's tensors; return the file's SHA-256."""
+def write_weights(path, module, half):
+    """Write a module's tensors.
+
+    Arguments
+    ---------
+    path : pathlib.Path
+        The safetensors file.
+    module : torch.nn.Module
+        The module.
+    half : bool
+        Store float16 instead of float32.
+
+    Returns
+    -------
+    str
+        The file's SHA-256.
+
+    Raises
+    ------
+    CheckpointError
+        If a value is too large for float16.
+    """
     state = {
         key: value.half() if half and value.is_floating_point() else value
         for key, value in module.state_dict().items()
@@ -177,10 +223,27 @@ def _write_weights(path, module, half):
     return file_sha256(path)
 
 
-def _checked_name(name, out_dir):
-    """Return a name that a file's header and a hub can carry."""
+def checked_name(name, out_dir):
+    """Return a name that a file's header and a hub can carry.
+
+    Arguments
+    ---------
+    name : str or None
+        The name, or None to take the folder's.
+    out_dir : str or pathlib.Path
+        The model's folder.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot serve as a name.
+    """
     if name is None:
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", out_dir.resolve().name)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(out_dir).resolve().name)
     if not _NAME.fullmatch(name):
         raise CheckpointError(
             f"'{name}' cannot name a model: use up to 64 letters, digits, "
@@ -189,7 +252,7 @@ def _checked_name(name, out_dir):
     return name
 
 
-def _check_replaceable(out_dir):
+def _check_replaceable(out_dir, own_files):
     """Refuse to delete what is not an export."""
     if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
         raise CheckpointError(f"{out_dir} is no folder: name another one")
@@ -198,7 +261,7 @@ def _check_replaceable(out_dir):
     files = {file.name for file in out_dir.iterdir()}
     if not files:
         return
-    foreign = sorted(files - _OWN_FILES)
+    foreign = sorted(files - own_files)
     if foreign or CONFIG_FILE not in files:
         raise CheckpointError(
             f"{out_dir} holds {(foreign or sorted(files))[0]}, which no "

@@ -26,7 +26,7 @@ _REFERENCE = re.compile(r"<([^>\[.]+)[^>]*>")
 _PRETRAINER = "speechbrain_apcodec.inference.loading.SafetensorsPretrainer"
 
 
-def inference_hparams(hparams, modules):
+def inference_hparams(hparams, modules, loadables=(), others=()):
     r"""Reduce a training YAML to what some of its modules need.
 
     Arguments
@@ -36,11 +36,15 @@ def inference_hparams(hparams, modules):
     modules : list of str
         Keys of the modules to load, such as ``["codec"]``. With the
         ``discriminators`` the losses are kept too.
+    loadables : list of str
+        Keys of what is to be loaded and is no module.
+    others : list of str
+        Keys of what else the model needs.
 
     Returns
     -------
     str
-        HyperPyYAML text with these modules, everything that they refer to,
+        HyperPyYAML text with all of these, everything that they refer to,
         ``modules`` and a strict ``pretrainer``.
 
     Raises
@@ -69,7 +73,7 @@ def inference_hparams(hparams, modules):
         raise ConfigurationError(
             f"the hyper-parameters are no valid YAML: {error}"
         ) from error
-    wanted = list(modules)
+    wanted = [*modules, *loadables, *others]
     if "discriminators" in modules:
         wanted.append(LOSS)
     needed = set()
@@ -93,7 +97,9 @@ def inference_hparams(hparams, modules):
     lines = ["", "modules:"]
     lines += [f"    {name}: !ref <{name}>" for name in modules]
     lines += ["", f"pretrainer: !new:{_PRETRAINER}", "    loadables:"]
-    lines += [f"        {name}: !ref <{name}>" for name in modules]
+    lines += [
+        f"        {name}: !ref <{name}>" for name in (*modules, *loadables)
+    ]
     return stream.getvalue() + "\n".join(lines) + "\n"
 
 

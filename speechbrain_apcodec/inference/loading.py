@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from sentencepiece import SentencePieceProcessor
 from speechbrain.utils.fetching import FetchConfig, LocalStrategy
 from speechbrain.utils.parameter_transfer import Pretrainer
 
@@ -33,6 +34,10 @@ WEIGHTS_SUFFIX = ".safetensors"
 
 # How many tensors an error names before it only counts.
 _NAMED = 3
+
+
+#: Suffix of the pieces of text.
+TEXT_SUFFIX = ".model"
 
 
 def weights_file(name):
@@ -226,8 +231,9 @@ class SafetensorsPretrainer(Pretrainer):
 
     It serves inference YAMLs (``pretrainer:``) and recipes that start from a
     trained model, such as one with a teacher. A loadable ``NAME`` is read
-    from ``NAME.safetensors``. If a ``config.json`` lies beside that file,
-    the file must have the SHA-256 that is written there.
+    from ``NAME.safetensors``, or, if it is a SentencePiece processor, from
+    ``NAME.model``. If a ``config.json`` lies beside that file, the file must
+    have the SHA-256 that is written there.
 
     Arguments
     ---------
@@ -305,7 +311,7 @@ class SafetensorsPretrainer(Pretrainer):
         """
         collected = {}
         for name in filter(self.is_loadable, self.loadables):
-            source, filename = default_source, weights_file(name)
+            source, filename = default_source, self._filename(name)
             if name in self.paths:
                 source, filename = self.split_path(self.paths[name])
             if source is None:
@@ -317,7 +323,7 @@ class SafetensorsPretrainer(Pretrainer):
                 filename,
                 source,
                 savedir=self.collect_in,
-                save_filename=weights_file(name),
+                save_filename=self._filename(name),
                 local_strategy=local_strategy,
                 fetch_config=fetch_config,
             )
@@ -341,12 +347,30 @@ class SafetensorsPretrainer(Pretrainer):
                     "collect_files first"
                 )
             path = Path(self.paths[name])
+            if self._is_text(name):
+                self.sha256[name] = _checked_sha256(path, path.name)
+                self._load_text(name, path)
+                continue
             # The state is read first: its error says more about a file that
             # is missing or cut off than a wrong checksum does.
             state = read_weights(path)
             self.sha256[name] = _checked_sha256(path, weights_file(name))
             for module, tensors in self._targets(name, state):
                 load_state(module, tensors, path)
+
+    def _is_text(self, name):
+        return isinstance(self.loadables[name], SentencePieceProcessor)
+
+    def _filename(self, name):
+        return name + TEXT_SUFFIX if self._is_text(name) else weights_file(name)
+
+    def _load_text(self, name, path):
+        try:
+            self.loadables[name].load(str(path))
+        except (RuntimeError, OSError) as error:
+            raise CheckpointError(
+                f"{path} is no SentencePiece model: fetch or export it again"
+            ) from error
 
     def _targets(self, name, state):
         """Pair each module to be loaded with its tensors."""

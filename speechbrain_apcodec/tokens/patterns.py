@@ -14,6 +14,10 @@ frame n::
     flattened, one stream
     0.0 1.0 2.0 0.1 1.1 2.1 0.2 1.2 2.2 0.3 1.3 2.3
 
+The delay pattern can also take several frames a step, each with streams of
+its own: half the steps for two frames. No two tokens of a frame, or of such
+a group of frames, are predicted at once.
+
 Each item of a batch is arranged by its own number of frames; what comes
 behind it is PAD, whatever stood there. Frames may hold special ids too: an
 EOS frame is delayed like any other.
@@ -81,6 +85,10 @@ class Pattern:
     def _steps(self, frame, codebook, num_frames):
         """Say at which step the token of a frame and a codebook is."""
         raise NotImplementedError
+
+    def _stream(self, frame, codebook):
+        """Say in which stream it is."""
+        return codebook if self.num_streams > 1 else 0
 
     def build(self, tokens, num_frames=None):
         """Arrange tokens into a sequence.
@@ -170,8 +178,7 @@ class Pattern:
         frame = torch.arange(frames, device=device)[None, :, None]
         codebook = torch.arange(self.num_codebooks, device=device)
         steps = self._steps(frame, codebook, own)
-        stream = codebook if self.num_streams > 1 else 0
-        index = steps * self.num_streams + stream
+        index = steps * self.num_streams + self._stream(frame, codebook)
         shape = (len(num_frames), frames, self.num_codebooks)
         return index.expand(shape), (frame < own).expand(shape)
 
@@ -208,12 +215,19 @@ class ParallelPattern(Pattern):
 class DelayPattern(Pattern):
     """Codebook k comes k steps later: it sees the coarser ones of its frame.
 
+    With two frames a step, the streams are those of codebook 0, first frame;
+    codebook 0, second frame; codebook 1, first frame; and so on, and each
+    comes a step after the one before. The second frame of a group may be
+    missing, and comes back as PAD then.
+
     Arguments
     ---------
     num_codebooks : int
         K.
     codebook_size : int
         C.
+    frames_per_step : int
+        R.
 
     Example
     -------
@@ -224,18 +238,56 @@ class DelayPattern(Pattern):
     ([[[0, 8], [2, 1], [8, 3]]], tensor([3]))
     >>> pattern.revert(sequence)[0].tolist()
     [[[0, 1], [2, 3]]]
+    >>> DelayPattern(2, 8, frames_per_step=2).build(tokens)[0].tolist()
+    [[[0, 8, 8, 8], [8, 2, 8, 8], [8, 8, 1, 8], [8, 8, 8, 3]]]
     """
 
+    def __init__(self, num_codebooks, codebook_size, frames_per_step=1):
+        super().__init__(num_codebooks, codebook_size)
+        self.frames_per_step = frames_per_step
+
+    @property
+    def num_streams(self):
+        """R * K."""
+        return self.num_codebooks * self.frames_per_step
+
     def num_steps(self, num_frames):
-        """K - 1 steps more than frames."""
-        return num_frames + self.num_codebooks - 1
+        """R * K - 1 steps more than groups of R frames."""
+        groups = (num_frames + self.frames_per_step - 1) // self.frames_per_step
+        return groups + self.num_streams - 1
 
     def num_frames(self, num_steps):
-        """K - 1 frames fewer than steps."""
-        return num_steps - self.num_codebooks + 1
+        """Frames of all groups."""
+        return (num_steps - self.num_streams + 1) * self.frames_per_step
 
     def _steps(self, frame, codebook, num_frames):
-        return frame + codebook
+        return frame // self.frames_per_step + self._stream(frame, codebook)
+
+    def _stream(self, frame, codebook):
+        return codebook * self.frames_per_step + frame % self.frames_per_step
+
+    def places(self, step):
+        """Say which tokens a step holds.
+
+        Arguments
+        ---------
+        step : int
+            Its number.
+
+        Returns
+        -------
+        frame : torch.Tensor
+            int64 [streams], the frame of each stream's token; less than 0
+            where the stream has not begun.
+        codebook : torch.Tensor
+            int64 [streams].
+        """
+        stream = torch.arange(self.num_streams)
+        frame = self.frames_per_step * (step - stream)
+        return (
+            frame + stream % self.frames_per_step,
+            stream // self.frames_per_step,
+        )
 
 
 class FlattenedPattern(Pattern):

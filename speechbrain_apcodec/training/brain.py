@@ -12,17 +12,9 @@ Authors
 """
 
 import math
-from pathlib import Path
 
 import speechbrain as sb
 import torch
-import yaml
-from speechbrain.utils.checkpoints import (
-    mark_as_loader,
-    mark_as_saver,
-    register_checkpoint_hooks,
-)
-from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from speechbrain_apcodec.training.adversarial import (
@@ -31,17 +23,13 @@ from speechbrain_apcodec.training.adversarial import (
 )
 from speechbrain_apcodec.training.distillation import watched
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
-from speechbrain_apcodec.training.history import History, Window, cut_log
-from speechbrain_apcodec.utils.errors import (
-    APCodecError,
-    ConfigurationError,
-)
+from speechbrain_apcodec.training.recorded_brain import RecordedBrain
+from speechbrain_apcodec.utils.errors import ConfigurationError
 
 logger = get_logger(__name__)
 
 
-@register_checkpoint_hooks
-class CodecBrain(sb.Brain):
+class CodecBrain(RecordedBrain):
     """Trains a codec with spectral, quantisation and GAN losses.
 
     Modules: ``codec``, and ``discriminators`` unless there is no GAN.
@@ -73,15 +61,14 @@ class CodecBrain(sb.Brain):
         See ``speechbrain.Brain``.
     """
 
+    WATCHED_TERM = "mel_mae"
+
     def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
         self.distillation = None
         if "make_distillation" in (hparams or {}):
             self.distillation = hparams["make_distillation"](modules["codec"])
             modules = {**modules, "distillation": self.distillation}
         super().__init__(modules, opt_class, hparams, **kwargs)
-        if self.optimizer_step_limit is not None:
-            # SpeechBrain 1.1 leaves it a string if the command line has it.
-            self.optimizer_step_limit = int(self.optimizer_step_limit)
         self.codec = self.modules.codec
         self.hparams.loss.to(self.device)
         for part in self.hparams.frozen_parts:
@@ -93,7 +80,6 @@ class CodecBrain(sb.Brain):
                 "be changed: set warmup_steps: 0 and restart_every: 0"
             )
         self.has_gan = "discriminators" in self.modules
-        self.history = History(self.hparams.output_folder)
         self.ema = None
         if self.hparams.ema_decay:
             self.ema = ExponentialMovingAverage(
@@ -108,7 +94,6 @@ class CodecBrain(sb.Brain):
                 self.checkpointer.add_recoverable(
                     "projections", self.distillation.projections
                 )
-        self.train_loggers = list(self.hparams.train_loggers)
         self.scalers = {
             "generator": self.scaler,
             "discriminator": torch.GradScaler(
@@ -122,9 +107,6 @@ class CodecBrain(sb.Brain):
                 optional_load=True,
             )
         self.player = "generator"
-        self.window = Window()
-        self.training_window = None
-        self.last_pair = None
 
     # Optimisers -----------------------------------------------------------
 
@@ -156,16 +138,32 @@ class CodecBrain(sb.Brain):
     def on_fit_start(self):
         """Prepare everything, recover, and cut the history to match."""
         super().on_fit_start()
-        self.history.resume(self.optimizer_step, in_epoch=self.step > 0)
-        cut_log(self.hparams.train_log, self.optimizer_step)
-        if self.hparams.use_tensorboard:
-            self.train_loggers.append(
-                self.hparams.tensorboard(purge_step=self.optimizer_step + 1)
-            )
-        self.window.to(self.device)
         if self.optimizer_step == 0 and self.ema is not None:
             # The weights may have been loaded after the Brain was made.
             self.ema.reset()
+
+    def check_length(self, num_batches):
+        """Refuse a run that would end before it has trained the quantiser.
+
+        Arguments
+        ---------
+        num_batches : int
+            Batches of an epoch, of each process.
+
+        Raises
+        ------
+        ConfigurationError
+            If there are none, or the warm-up takes all epochs.
+        """
+        super().check_length(num_batches)
+        epochs = self.hparams.epoch_counter.limit
+        steps = epochs * (num_batches // self.grad_accumulation_factor)
+        if steps <= self.health.warmup_steps:
+            raise ConfigurationError(
+                f"{epochs} epochs of {num_batches} batches end before the "
+                f"warm-up of {self.health.warmup_steps} steps, and the "
+                "quantiser would never be trained: raise number_of_epochs"
+            )
 
     # One batch ------------------------------------------------------------
 
@@ -236,7 +234,7 @@ class CodecBrain(sb.Brain):
         self.health.observe(output.latent, tokens)
         self._accumulate(terms, tokens)
         if should_step and self.optimizer_step % self.hparams.log_every == 0:
-            self._log("train")
+            self.log("train")
         self.on_fit_batch_end(batch, output, loss, should_step)
         return loss.detach().cpu()
 
@@ -409,41 +407,6 @@ class CodecBrain(sb.Brain):
         if tokens is not None:
             self.window.count(tokens, self.codec.codebook_size)
 
-    def _log(self, stage, **meta):
-        """Close the window and write its means to every log."""
-        self.window.gather()
-        stats = self.window.means()
-        self.window = Window()
-        if if_main_process():
-            self.history.append(stage, self.optimizer_step, stats)
-            if self.history.stands_still("train", "mel_mae"):
-                logger.warning(
-                    "mel_mae has not fallen for %d log lines: if that is "
-                    "early in a run, see whether the latents carry "
-                    "information and the codebooks are used",
-                    self.history.PATIENCE,
-                )
-        epoch = self.hparams.epoch_counter.current
-        meta = {"epoch": epoch, "step": self.optimizer_step, **meta}
-        # On all ranks: SpeechBrain's loggers choose the main one themselves,
-        # and the others wait for it.
-        for train_logger in self.train_loggers:
-            train_logger.log_stats(meta, **{f"{stage}_stats": stats})
-        return stats
-
-    def on_stage_start(self, stage, epoch=None):
-        """Keep the open window of the training apart from the validation.
-
-        Arguments
-        ---------
-        stage : speechbrain.Stage
-            Train, valid or test.
-        epoch : int, optional
-            The current epoch.
-        """
-        if stage != sb.Stage.TRAIN:
-            self.training_window, self.window = self.window, Window()
-
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Log, step the schedulers and save a checkpoint.
 
@@ -459,11 +422,11 @@ class CodecBrain(sb.Brain):
         if stage == sb.Stage.TRAIN:
             return
         if stage == sb.Stage.TEST:
-            self._log("test")
+            self.log("test")
             self.window = self.training_window
             return
         rate = self.optimizers_dict["generator"].param_groups[0]["lr"]
-        stats = self._log("valid", learning_rate=rate)
+        stats = self.log("valid", learning_rate=rate)
         self.window = self.training_window
         self.schedulers["generator"].step()
         if (
@@ -485,11 +448,7 @@ class CodecBrain(sb.Brain):
                 },
                 min_keys=["mel_mae"],
             )
-        try:
-            self._draw_pictures()
-        except (APCodecError, OSError) as error:
-            # A picture is not worth a run.
-            logger.warning("No pictures of this epoch: %s", error)
+        self.draw_pictures()
 
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Load the checkpoint that did best in validation.
@@ -517,42 +476,6 @@ class CodecBrain(sb.Brain):
             )
             max_key = min_key = None
         super().on_evaluate_start(max_key, min_key)
-
-    def _draw_pictures(self):
-        pair = (*self.last_pair, self.codec.sample_rate, self.optimizer_step)
-        if if_main_process():
-            self.history.draw(*pair)
-        for train_logger in self.train_loggers:
-            if hasattr(train_logger, "log_pair"):
-                train_logger.log_pair(*pair)
-
-    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
-        # Gradients are not saved: wait until none are accumulated.
-        if self.step % self.grad_accumulation_factor != 0:
-            return False
-        return super()._should_save_intra_epoch_ckpt(
-            last_ckpt_time, steps_since_ckpt
-        )
-
-    @mark_as_saver
-    def _save(self, path):
-        state = {
-            "step": self.step,
-            "avg_train_loss": float(self.avg_train_loss),
-            "optimizer_step": self.optimizer_step,
-            "window": self.window.state(),
-        }
-        with Path(path).open("w", encoding="utf-8") as stream:
-            yaml.safe_dump(state, stream)
-
-    @mark_as_loader
-    def _recover(self, path, end_of_epoch):
-        del end_of_epoch
-        with Path(path).open(encoding="utf-8") as stream:
-            state = yaml.safe_load(stream)
-        self.window = Window.from_state(state.pop("window"))
-        for name, value in state.items():
-            setattr(self, name, value)
 
 
 def _mean_metrics(name, values):

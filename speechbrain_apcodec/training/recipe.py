@@ -1,4 +1,4 @@
-"""The main program that all codec recipes share.
+"""The main program that all recipes share.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import speechbrain as sb
+from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import (
     ddp_init_group,
     if_main_process,
@@ -17,7 +18,6 @@ from speechbrain.utils.distributed import (
 )
 
 from speechbrain_apcodec.utils.atomic import atomic_path
-from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
 
 
@@ -35,7 +35,7 @@ def run_recipe(prepare, arguments=None):
 
     Returns
     -------
-    speechbrain_apcodec.training.brain.CodecBrain
+    speechbrain_apcodec.training.recorded_brain.RecordedBrain
         After training.
     """
     hparams_file, run_opts, overrides = sb.parse_arguments(
@@ -61,20 +61,28 @@ def run_recipe(prepare, arguments=None):
     valid_data = hparams["make_valid_data"]()
     brain = hparams["brain_class"](
         modules=hparams["modules"],
+        opt_class=hparams.get("opt_class"),
         hparams=hparams,
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
     sampler = hparams["make_train_sampler"](train_data)
+    # A batch sampler chooses the size of each batch itself.
+    batched = isinstance(sampler, DynamicBatchSampler)
     if not (brain.debug or brain.test_only):
-        _check_length(hparams, brain, len(sampler))
+        ranks = int(os.environ.get("WORLD_SIZE", 1))
+        brain.check_length(
+            len(sampler) // ranks
+            if batched
+            else len(sampler) // ranks // hparams["batch_size"]
+        )
     brain.fit(
         hparams["epoch_counter"],
         train_data,
         valid_data,
         train_loader_kwargs={
             **hparams["train_loader_options"],
-            "sampler": sampler,
+            "batch_sampler" if batched else "sampler": sampler,
         },
         valid_loader_kwargs=hparams["valid_loader_options"],
     )
@@ -84,24 +92,3 @@ def run_recipe(prepare, arguments=None):
             test_loader_kwargs=hparams["valid_loader_options"],
         )
     return brain
-
-
-def _check_length(hparams, brain, draws):
-    """Refuse a run that would end before it has trained the quantiser."""
-    ranks = int(os.environ.get("WORLD_SIZE", 1))
-    batches = draws // ranks // hparams["batch_size"]
-    if batches == 0:
-        raise ConfigurationError(
-            f"an epoch has {draws} segments, fewer than a batch of "
-            f"{hparams['batch_size']} on each of {ranks} process(es): add "
-            "recordings or lower batch_size"
-        )
-    steps = hparams["number_of_epochs"] * (
-        batches // brain.grad_accumulation_factor
-    )
-    if steps <= hparams["warmup_steps"]:
-        raise ConfigurationError(
-            f"{hparams['number_of_epochs']} epochs of {batches} batches end "
-            f"before the warm-up of {hparams['warmup_steps']} steps, and the "
-            "quantiser would never be trained: raise number_of_epochs"
-        )

@@ -300,6 +300,37 @@ def save_loss_curves(path, history, title=None):
     _save(path, loss_curves_figure(history, title))
 
 
+def save_attention(path, attention, title=None):
+    """Save a picture of where a model looked in the text.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
+    attention : torch.Tensor
+        float ``[steps, pieces]``, each row with the sum 1.
+    title : str, optional
+        Printed above.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(
+        attention.detach().float().cpu().T.numpy(),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap="magma",
+    )
+    axes.set_xlabel("step")
+    axes.set_ylabel("piece of text")
+    figure.colorbar(image, ax=axes, label="attention", pad=0.01)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    _save(path, figure)
+
+
 def _parse_name(name):
     """Split ``stage/quantity/part``; a lone word is the quantity."""
     if "/" not in name:

@@ -2,6 +2,7 @@
 
 ``KILL_AFTER_STEP=N`` kills it with SIGKILL once step N is in the record.
 ``DUMP_FOLDER=PATH`` saves what each rank has at the end of the training.
+``RECIPE_FOLDER=PATH`` runs another recipe than the codec's.
 """
 
 import os
@@ -14,8 +15,9 @@ import torch
 
 from speechbrain_apcodec.training.brain import CodecBrain
 from speechbrain_apcodec.training.history import History
-from tests.training.tiny_run import RECIPE
+from tests.training.tiny_run import RECIPE as CODEC_RECIPE
 
+recipe = Path(os.environ.get("RECIPE_FOLDER", CODEC_RECIPE))
 kill_after = int(os.environ.get("KILL_AFTER_STEP", -1))
 dump_folder = os.environ.get("DUMP_FOLDER")
 append = History.append
@@ -57,8 +59,8 @@ History.append = append_and_die
 if dump_folder:
     # Before the evaluation, which loads a checkpoint on all ranks.
     CodecBrain.on_evaluate_start = dump_and_start
-sys.path.insert(0, str(RECIPE))
-sys.argv[0] = str(RECIPE / "train.py")
+sys.path.insert(0, str(recipe))
+sys.argv[0] = str(recipe / "train.py")
 runpy.run_path(sys.argv[0], run_name="__main__")
 
 if torch.distributed.is_initialized():

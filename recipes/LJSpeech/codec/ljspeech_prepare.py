@@ -1,5 +1,9 @@
 """Prepare LJSpeech 1.1 (https://keithito.com/LJ-Speech-Dataset) for the codec.
 
+For `apcodec tokens`, it writes a manifest::
+
+    python ljspeech_prepare.py /path/to/LJSpeech-1.1 ljspeech.json
+
 The splits follow the rule of SpeechBrain's own LJSpeech recipes, so that the
 codec and a model trained by one of those share their test sentences.
 
@@ -10,8 +14,11 @@ Authors
 import csv
 import itertools
 import random
+import sys
+from pathlib import Path
 
 from speechbrain_apcodec.training.manifests import prepare_manifests
+from speechbrain_apcodec.utils.atomic import write_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
     require_folder,
@@ -63,6 +70,55 @@ def split_ljspeech(rows, split_ratio, split_seed):
     return splits
 
 
+def list_ljspeech(data_folder, split_ratio=(90, 5, 5), split_seed=1234):
+    """List the recordings, split by split.
+
+    Arguments
+    ---------
+    data_folder : str
+        The folder `LJSpeech-1.1`, which holds `wavs` and `metadata.csv`.
+    split_ratio : list of int
+        Train, validation and test in parts.
+    split_seed : int
+        Seed of the split.
+
+    Returns
+    -------
+    dict
+        ``train``, ``valid`` and ``test`` -> list of utterances with ``id``,
+        ``source``, ``speaker`` and ``text``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder does not hold LJSpeech.
+    """
+    what = "LJSpeech 1.1 (metadata.csv and wavs/LJ001-0001.wav)"
+    folder = require_folder(data_folder, what, "metadata.csv", "wavs")
+    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE))
+    if not rows or any(len(row) < 2 for row in rows):
+        raise ConfigurationError(
+            f"{folder / 'metadata.csv'} does not look like that of {what}: "
+            "each line must be a name, a text and a normalised text, "
+            "separated by |"
+        )
+    return {
+        split: [
+            {
+                "id": row[0],
+                "source": str(folder / "wavs" / f"{row[0]}.wav"),
+                "speaker": "LJ",
+                "text": row[-1],
+            }
+            for row in rows_of_split
+        ]
+        for split, rows_of_split in split_ljspeech(
+            rows, split_ratio, split_seed
+        ).items()
+    }
+
+
 def prepare_ljspeech(
     data_folder,
     save_folder,
@@ -99,35 +155,38 @@ def prepare_ljspeech(
     ConfigurationError
         If the folder does not hold LJSpeech.
     """
-    what = "LJSpeech 1.1 (metadata.csv and wavs/LJ001-0001.wav)"
-    folder = require_folder(data_folder, what, "metadata.csv", "wavs")
-    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file, delimiter="|", quoting=csv.QUOTE_NONE))
-    if not rows or any(len(row) < 2 for row in rows):
-        raise ConfigurationError(
-            f"{folder / 'metadata.csv'} does not look like that of {what}: "
-            "each line must be a name, a text and a normalised text, "
-            "separated by |"
-        )
-    splits = {
-        split: [
-            {
-                "id": row[0],
-                "source": str(folder / "wavs" / f"{row[0]}.wav"),
-                "speaker": "LJ",
-                "text": row[-1],
-            }
-            for row in rows_of_split
-        ]
-        for split, rows_of_split in split_ljspeech(
-            rows, split_ratio, split_seed
-        ).items()
-    }
     prepare_manifests(
-        splits,
+        list_ljspeech(data_folder, split_ratio, split_seed),
         save_folder,
         cache_folder,
         sample_rate,
         skip_bad_files,
         num_jobs,
     )
+
+
+def write_manifest(data_folder, path):
+    """Write a manifest for `apcodec tokens`, with splits and text.
+
+    Arguments
+    ---------
+    data_folder : str
+        The folder `LJSpeech-1.1`.
+    path : str
+        The JSON file to write.
+    """
+    manifest = {}
+    for split, utterances in list_ljspeech(data_folder).items():
+        for item in utterances:
+            wav = str(Path(item["source"]).resolve())
+            manifest[item["id"]] = {
+                "wav": wav,
+                "split": split,
+                "speaker": item["speaker"],
+                "text": item["text"],
+            }
+    write_json(path, manifest)
+
+
+if __name__ == "__main__":
+    write_manifest(*sys.argv[1:])

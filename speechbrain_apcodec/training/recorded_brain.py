@@ -1,0 +1,185 @@
+"""What every Brain here does around its steps: records, resumes, checks.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import os
+from pathlib import Path
+
+import speechbrain as sb
+import yaml
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
+from speechbrain.utils.distributed import if_main_process
+from speechbrain.utils.logger import get_logger
+
+from speechbrain_apcodec.training.history import History, Window, cut_log
+from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+
+logger = get_logger(__name__)
+
+
+@register_checkpoint_hooks
+class RecordedBrain(sb.Brain):
+    """A Brain with a record that a resumed run continues.
+
+    A subclass adds the terms of its steps to ``window`` and calls ``log``.
+
+    Hyper-parameters: ``output_folder``, ``train_log``, ``train_loggers``,
+    ``use_tensorboard``, ``tensorboard`` and ``epoch_counter``.
+
+    Arguments
+    ---------
+    modules : dict
+        See ``speechbrain.Brain``.
+    opt_class : callable, optional
+        See ``speechbrain.Brain``.
+    hparams : dict
+        See above.
+    **kwargs : dict
+        See ``speechbrain.Brain``.
+    """
+
+    #: Term of the record whose standing still is worth a warning.
+    WATCHED_TERM = None
+
+    def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
+        super().__init__(modules, opt_class, hparams, **kwargs)
+        if self.optimizer_step_limit is not None:
+            # SpeechBrain 1.1 leaves it a string if the command line has it.
+            self.optimizer_step_limit = int(self.optimizer_step_limit)
+        self.history = History(self.hparams.output_folder)
+        self.train_loggers = list(self.hparams.train_loggers)
+        self.window = Window()
+        self.training_window = None
+        self.last_pair = None
+
+    def check_length(self, num_batches):
+        """Refuse a run that cannot train what is to be trained.
+
+        Arguments
+        ---------
+        num_batches : int
+            Batches of an epoch, of each process.
+
+        Raises
+        ------
+        ConfigurationError
+            If there are none.
+        """
+        if num_batches == 0:
+            ranks = int(os.environ.get("WORLD_SIZE", 1))
+            raise ConfigurationError(
+                "an epoch has too few items for one batch on each of "
+                f"{ranks} process(es): add recordings or lower batch_size"
+            )
+
+    def on_fit_start(self):
+        """Prepare everything, recover, and cut the history to match."""
+        super().on_fit_start()
+        self.history.resume(self.optimizer_step, in_epoch=self.step > 0)
+        cut_log(self.hparams.train_log, self.optimizer_step)
+        if self.hparams.use_tensorboard:
+            self.train_loggers.append(
+                self.hparams.tensorboard(purge_step=self.optimizer_step + 1)
+            )
+        self.window.to(self.device)
+
+    def log(self, stage, **meta):
+        """Close the window and write its means to every log.
+
+        Arguments
+        ---------
+        stage : str
+            train, valid or test.
+        **meta : dict
+            What the logs shall say besides.
+
+        Returns
+        -------
+        dict
+            The means.
+        """
+        self.window.gather()
+        stats = self.window.means()
+        self.window = Window()
+        if if_main_process():
+            self.history.append(stage, self.optimizer_step, stats)
+            if self.WATCHED_TERM and self.history.stands_still(
+                "train", self.WATCHED_TERM
+            ):
+                logger.warning(
+                    "%s has not fallen for %d log lines: if that is "
+                    "early in a run, see whether the latents carry "
+                    "information and the codebooks are used",
+                    self.WATCHED_TERM,
+                    self.history.PATIENCE,
+                )
+        epoch = self.hparams.epoch_counter.current
+        meta = {"epoch": epoch, "step": self.optimizer_step, **meta}
+        # On all ranks: SpeechBrain's loggers choose the main one themselves,
+        # and the others wait for it.
+        for train_logger in self.train_loggers:
+            train_logger.log_stats(meta, **{f"{stage}_stats": stats})
+        return stats
+
+    def on_stage_start(self, stage, epoch=None):
+        """Keep the open window of the training apart from the validation.
+
+        Arguments
+        ---------
+        stage : speechbrain.Stage
+            Train, valid or test.
+        epoch : int, optional
+            The current epoch.
+        """
+        if stage != sb.Stage.TRAIN:
+            self.training_window, self.window = self.window, Window()
+
+    def draw_pictures(self):
+        """Save curves and the last pair of sounds, if that is possible."""
+        try:
+            self._draw_pictures()
+        except (APCodecError, OSError) as error:
+            # A picture is not worth a run.
+            logger.warning("No pictures of this epoch: %s", error)
+
+    def _draw_pictures(self):
+        pair = (*self.last_pair, self.codec.sample_rate, self.optimizer_step)
+        if if_main_process():
+            self.history.draw(*pair)
+        for train_logger in self.train_loggers:
+            if hasattr(train_logger, "log_pair"):
+                train_logger.log_pair(*pair)
+
+    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        # Gradients are not saved: wait until none are accumulated.
+        if self.step % self.grad_accumulation_factor != 0:
+            return False
+        return super()._should_save_intra_epoch_ckpt(
+            last_ckpt_time, steps_since_ckpt
+        )
+
+    @mark_as_saver
+    def _save(self, path):
+        state = {
+            "step": self.step,
+            "avg_train_loss": float(self.avg_train_loss),
+            "optimizer_step": self.optimizer_step,
+            "window": self.window.state(),
+        }
+        with Path(path).open("w", encoding="utf-8") as stream:
+            yaml.safe_dump(state, stream)
+
+    @mark_as_loader
+    def _recover(self, path, end_of_epoch):
+        del end_of_epoch
+        with Path(path).open(encoding="utf-8") as stream:
+            state = yaml.safe_load(stream)
+        self.window = Window.from_state(state.pop("window"))
+        for name, value in state.items():
+            setattr(self, name, value)

@@ -1,0 +1,138 @@
+"""Drawing tokens: what is forced, when it ends, and that chance repeats."""
+
+import pytest
+import torch
+
+from speechbrain_apcodec.inference.token_generation import generate_tokens
+from speechbrain_apcodec.lobes.token_transformer import (
+    Prediction,
+    TokenTransformer,
+)
+from speechbrain_apcodec.tokens.patterns import DelayPattern
+
+CODEWORDS = 8
+
+
+def make_model(frames_per_step, seed=0):
+    torch.manual_seed(seed)
+    return TokenTransformer(
+        num_pieces=20,
+        num_streams=2 * frames_per_step,
+        num_classes=CODEWORDS + 3,
+        d_model=16,
+        nhead=2,
+        num_encoder_layers=1,
+        num_decoder_layers=2,
+        d_ffn=16,
+        dropout=0.0,
+        steps_per_piece=2.0,
+        max_steps=200,
+    ).eval()
+
+
+class Script:
+    """A model that says what it is told, and checks what it is fed."""
+
+    max_steps = 200
+
+    def __init__(self, sequence, classes):
+        self.sequence, self.classes = sequence, classes
+        self.fed = []
+
+    def start(self, text, num_text, max_steps):
+        return {"step": 0}
+
+    def step(self, cache, inputs):
+        self.fed.append(inputs.clone())
+        now = self.sequence[:, min(cache["step"], self.sequence.shape[1] - 1)]
+        cache["step"] += 1
+        logits = torch.nn.functional.one_hot(now, self.classes).double()
+        return Prediction(logits, torch.ones(len(now), 1, 1, 3) / 3)
+
+
+def speak(model, pattern, text=None, num_text=None, **options):
+    if text is None:
+        text = torch.arange(12).reshape(2, 6)
+        num_text = torch.tensor([6, 3])
+    options = {"frames_per_piece": 5, "temperature": 1.0, "top_k": 5} | options
+    return generate_tokens(model, text, num_text, pattern, **options)
+
+
+@pytest.mark.parametrize("frames_per_step", [1, 2, 3])
+def test_what_training_teaches_is_said_and_fed_back(frames_per_step):
+    pattern = DelayPattern(2, CODEWORDS, frames_per_step)
+    special = pattern.special
+    tokens = torch.randint(CODEWORDS, (2, 9, 2))
+    num_frames = torch.tensor([9, 4])
+    sequence, num_steps = pattern.build(
+        special.append_eos(tokens, num_frames), num_frames + 1
+    )
+    script = Script(sequence, special.vocabulary_size)
+    said = speak(script, pattern, temperature=0)
+    assert said.num_frames.tolist() == [9, 4]
+    assert said.ended.all()
+    for item, frames in enumerate((9, 4)):
+        assert torch.equal(said.tokens[item, :frames], tokens[item, :frames])
+        assert (said.tokens[item, frames:] == special.pad).all()
+    # The history is that of teacher forcing, to the last PAD and EOS.
+    fed = torch.stack(script.fed, dim=1)
+    wanted = special.prepend_bos(sequence)[:, : fed.shape[1]]
+    for item, steps in enumerate(num_steps):
+        assert torch.equal(fed[item, :steps], wanted[item, :steps])
+
+
+@pytest.mark.parametrize("frames_per_step", [1, 2])
+def test_greedy_tokens_are_what_the_whole_forward_finds(frames_per_step):
+    pattern = DelayPattern(2, CODEWORDS, frames_per_step)
+    model = make_model(frames_per_step)
+    text, num_text = torch.arange(12).reshape(2, 6), torch.tensor([6, 3])
+    said = speak(model, pattern, text, num_text, temperature=0)
+    special = pattern.special
+    sequence, _ = pattern.build(
+        special.append_eos(said.tokens, said.num_frames), said.num_frames + 1
+    )
+    inputs = special.prepend_bos(sequence)[:, :-1]
+    logits = model(text, num_text, inputs).logits[..., :CODEWORDS]
+    found, _ = pattern.revert(logits.argmax(dim=-1))
+    for item, frames in enumerate(said.num_frames):
+        assert torch.equal(found[item, :frames], said.tokens[item, :frames])
+
+
+def test_endless_speech_is_cut():
+    pattern = DelayPattern(2, CODEWORDS)
+    never = torch.zeros(2, 50, 2, dtype=torch.int64)
+    script = Script(never, pattern.special.vocabulary_size)
+    said = speak(script, pattern, temperature=0)
+    assert said.num_frames.tolist() == [30, 15]
+    assert not said.ended.any()
+
+
+def test_same_seed_gives_the_same_speech_alone_and_in_a_batch():
+    pattern = DelayPattern(2, CODEWORDS, 2)
+    model = make_model(2).double()
+    text, num_text = torch.arange(12).reshape(2, 6), torch.tensor([6, 3])
+    both = speak(model, pattern, text, num_text, seed=7)
+    again = speak(model, pattern, text, num_text, seed=7)
+    other = speak(model, pattern, text, num_text, seed=8)
+    assert torch.equal(both.tokens, again.tokens)
+    assert not torch.equal(both.tokens, other.tokens)
+    alone = speak(model, pattern, text[1:, :3], num_text[1:], seed=7)
+    frames = alone.num_frames[0]
+    assert frames == both.num_frames[1] > 0
+    assert torch.equal(both.tokens[1, :frames], alone.tokens[0])
+
+
+def test_tokens_are_codewords_whatever_the_weights():
+    pattern = DelayPattern(2, CODEWORDS, 2)
+    for seed in range(5):
+        said = speak(make_model(2, seed), pattern, top_k=11, temperature=5.0)
+        for tokens, frames in zip(said.tokens, said.num_frames, strict=True):
+            assert frames >= 1
+            assert tokens[:frames].max() < CODEWORDS
+
+
+def test_top_k_of_one_is_greedy():
+    pattern = DelayPattern(2, CODEWORDS)
+    model = make_model(1)
+    greedy = speak(model, pattern, temperature=0).tokens
+    assert torch.equal(speak(model, pattern, top_k=1).tokens, greedy)

@@ -1,0 +1,133 @@
+"""The Transformer of text and tokens: both ways through it are one."""
+
+import pytest
+import torch
+
+from speechbrain_apcodec.lobes.token_transformer import TokenTransformer
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+SIZES = {
+    "num_pieces": 20,
+    "num_streams": 3,
+    "num_classes": 11,
+    "d_model": 16,
+    "nhead": 4,
+    "num_encoder_layers": 2,
+    "num_decoder_layers": 3,
+    "d_ffn": 24,
+    "dropout": 0.2,
+    "steps_per_piece": 2.5,
+    "max_steps": 40,
+}
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return TokenTransformer(**SIZES).double().eval()
+
+
+def draw(batch=3, pieces=9, steps=14, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    text = torch.randint(20, (batch, pieces), generator=generator)
+    inputs = torch.randint(11, (batch, steps, 3), generator=generator)
+    num_text = torch.tensor([pieces, pieces - 4, 1])[:batch]
+    return text, num_text, inputs
+
+
+def test_layers_do_what_speechbrains_decoder_does(model):
+    text, num_text, inputs = draw()
+    memory, padding = model.encode(text, num_text)
+    x = model._embed(inputs) + model.positions[: inputs.shape[1]]
+    steps = inputs.shape[1]
+    future = torch.ones(steps, steps, dtype=torch.bool).triu(1)
+    wanted, _, attention = model.decoder(
+        x, memory, tgt_mask=future, memory_key_padding_mask=padding
+    )
+    prediction = model(text, num_text, inputs)
+    torch.testing.assert_close(
+        prediction.logits.flatten(2), model.heads(wanted)
+    )
+    torch.testing.assert_close(
+        prediction.attention, torch.stack(attention, dim=1)
+    )
+
+
+def test_steps_with_a_cache_are_the_whole_forward(model):
+    text, num_text, inputs = draw()
+    whole = model(text, num_text, inputs)
+    cache = model.start(text, num_text, max_steps=20)
+    for step in range(inputs.shape[1]):
+        one = model.step(cache, inputs[:, step])
+        torch.testing.assert_close(one.logits, whole.logits[:, step])
+        torch.testing.assert_close(
+            one.attention[:, :, 0], whole.attention[:, :, step]
+        )
+    assert cache.step == inputs.shape[1]
+
+
+def test_caches_do_not_share_anything(model):
+    text, num_text, inputs = draw()
+    alone, busy = (model.start(text, num_text, 20) for _ in range(2))
+    for step in range(5):
+        model.step(busy, inputs[:, -1 - step])
+    for step in range(5):
+        got = model.step(alone, inputs[:, step]).logits
+    torch.testing.assert_close(got, model(text, num_text, inputs).logits[:, 4])
+
+
+def test_no_step_sees_what_comes_later(model):
+    text, num_text, inputs = draw()
+    changed = inputs.clone()
+    changed[:, 8:] = 0
+    before, after = (model(text, num_text, x).logits for x in (inputs, changed))
+    torch.testing.assert_close(before[:, :8], after[:, :8])
+    assert not torch.allclose(before[:, 8:], after[:, 8:])
+
+
+def test_padding_of_the_text_is_not_seen(model):
+    text, num_text, inputs = draw()
+    alone = model(text[1:2, :5], num_text[1:2], inputs[1:2]).logits
+    torch.testing.assert_close(model(text, num_text, inputs).logits[1:2], alone)
+    attention = model(text, num_text, inputs).attention
+    assert attention[1, :, :, 5:].abs().max() == 0
+    torch.testing.assert_close(
+        attention.sum(dim=-1), torch.ones_like(attention[..., 0])
+    )
+
+
+def test_wanted_steps_are_those_of_all(model):
+    text, num_text, inputs = draw()
+    where = torch.rand(inputs.shape[:2]) < 0.5
+    some = model(text, num_text, inputs, where).logits
+    torch.testing.assert_close(
+        some, model(text, num_text, inputs).logits[where]
+    )
+
+
+def test_hidden_input_has_no_influence(model):
+    text, num_text, inputs = draw()
+    hidden = torch.zeros(inputs.shape[:2], dtype=torch.bool)
+    hidden[:, 3:6] = True
+    changed = inputs.clone()
+    changed[:, 3:6] = (changed[:, 3:6] + 1) % 11
+    one, other = (
+        model(text, num_text, x, hidden=hidden).logits
+        for x in (inputs, changed)
+    )
+    torch.testing.assert_close(one, other)
+    assert not torch.allclose(one, model(text, num_text, inputs).logits)
+
+
+def test_every_parameter_learns(model):
+    text, num_text, inputs = draw()
+    hidden = torch.zeros(inputs.shape[:2], dtype=torch.bool)
+    hidden[:, 3] = True
+    logits = model(text, num_text, inputs, hidden=hidden).logits
+    logits.square().sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_width_that_heads_do_not_divide_is_refused():
+    with pytest.raises(ConfigurationError, match="nhead 3"):
+        TokenTransformer(**{**SIZES, "nhead": 3})
