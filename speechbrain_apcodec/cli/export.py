@@ -1,7 +1,8 @@
 """Make a model folder from a checkpoint of a training run.
 
 The folder holds all that inference needs and nothing of the training. Of a
-run's folder the best or last checkpoint is taken.
+run's folder the best or last checkpoint is taken. From the folder of an older
+model it makes one that has all that this version writes.
 
 For example:
   apcodec export results/apcodec_mini my_model
@@ -16,7 +17,7 @@ def add_arguments(parser):
     parser.add_argument(
         "checkpoint",
         metavar="CKPT_DIR",
-        help="folder save/CKPT+... of a run, or the run's folder",
+        help="folder save/CKPT+... of a run, the run's folder, or a model's",
     )
     parser.add_argument("output", metavar="OUT_DIR", help="folder to write")
     parser.add_argument(

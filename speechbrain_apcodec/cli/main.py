@@ -24,6 +24,7 @@ from speechbrain_apcodec.cli import (
     export,
     info,
     losses,
+    push,
     roundtrip,
     stream,
     tokens,
@@ -45,6 +46,7 @@ COMMANDS = {
     "train": train,
     "export": export,
     "convert": convert,
+    "push": push,
     "losses": losses,
 }
 
