@@ -2,7 +2,8 @@
 
 The folder holds all that inference needs and nothing of the training. Of a
 run's folder the best or last checkpoint is taken. A voice, of a TTS run, gets
-its codec into the folder.
+its codec into the folder. From the folder of an older model it makes one that
+has all that this version writes.
 
 For example:
   apcodec export results/apcodec_mini my_model
@@ -18,7 +19,7 @@ def add_arguments(parser):
     parser.add_argument(
         "checkpoint",
         metavar="CKPT_DIR",
-        help="folder save/CKPT+... of a run, or the run's folder",
+        help="folder save/CKPT+... of a run, the run's folder, or a model's",
     )
     parser.add_argument("output", metavar="OUT_DIR", help="folder to write")
     parser.add_argument(
