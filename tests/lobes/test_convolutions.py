@@ -94,9 +94,7 @@ def test_causal_layers_see_no_later_frame(make):
     later = x.clone()
     later[:, 5:] = 9
     frames = 5 * RATIO if isinstance(layer, Upsample) else 5
-    torch.testing.assert_close(
-        layer(x)[:, :frames], layer(later)[:, :frames]
-    )
+    torch.testing.assert_close(layer(x)[:, :frames], layer(later)[:, :frames])
 
 
 def test_causal_latents_see_their_own_frames_and_earlier_ones():
