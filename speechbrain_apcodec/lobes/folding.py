@@ -65,6 +65,8 @@ def fold(codec):
     >>> torch.allclose(after, before, atol=1e-4)
     True
     """
+    if any(isinstance(layer, _WithOnes) for layer in codec.modules()):
+        return  # it has been folded
     fold_weight_norm(codec)
     encoder, decoder = codec.encoder, codec.decoder
     for branch in (encoder.amplitude, encoder.phase):
@@ -138,35 +140,33 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         first, end = upsample.lookahead, upsample.lookahead + ratio
         # The channel of ones brings the bias of a latent's own frames.
         bias = F.pad(
-            upsample.bias.double()[None, :, None].expand(1, -1, ratio),
+            upsample.bias[None, :, None].expand(1, -1, ratio),
             (first, reach - end),
         )
-        kernel = torch.cat([upsample.weight.double(), bias])
-        self._keep("table", kernel, convolution)
+        kernel = torch.cat([upsample.weight, bias])
+        table = spread_table(
+            _chained(kernel, convolution), ratio, self.lookahead
+        )
+        self.table = nn.Parameter(table.contiguous(), False)
         frames = torch.arange(reach, device=kernel.device)
         self.seen_before = slice(None, convolution.left)
         self.seen_after = slice(ratio - convolution.right, None)
-        for name, beyond, seen in (
-            ("before", frames < first, self.seen_before),
-            ("after", frames >= end, self.seen_after),
-        ):
-            outside = kernel * beyond
-            # Where none is reached, there is no matrix.
-            seen = seen if beyond.any() else slice(0)
-            self._keep(name, outside, convolution, seen)
+        self.before = self._surplus(
+            kernel, frames < first, convolution, self.seen_before
+        )
+        self.after = self._surplus(
+            kernel, frames >= end, convolution, self.seen_after
+        )
         self.bias = nn.Parameter(convolution.bias.detach(), False)
 
-    def _keep(self, name, kernel, convolution, seen=None):
-        """Chain a kernel with the convolution, and keep it as a matrix."""
-        weight = convolution.weight.double()
-        chained = F.conv1d(kernel, weight, padding=weight.shape[-1] - 1)
-        if seen is None:
-            table = spread_table(chained, self.ratio, self.lookahead)
-        else:
+    def _surplus(self, kernel, beyond, convolution, seen):
+        """Find what own frames see of those beyond, as a matrix."""
+        table = kernel.new_zeros(len(kernel), 0)
+        if beyond.any():
+            chained = _chained(kernel * beyond, convolution)
             own = chained[..., self.lookahead :][..., : self.ratio]
-            table = own[..., seen].transpose(1, 2).flatten(1)
-        table = table.to(convolution.weight.dtype).contiguous()
-        setattr(self, name, nn.Parameter(table, False))
+            table = own[..., seen].transpose(1, 2).flatten(1).contiguous()
+        return nn.Parameter(table, False)
 
     @staticmethod
     def fits(branch):
@@ -218,6 +218,12 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         return y.flatten(1, 2) + self.bias
 
 
+def _chained(kernel, convolution):
+    """Convolve a transposed kernel with the convolution behind it."""
+    padding = convolution.kernel_size[0] - 1
+    return F.conv1d(kernel, convolution.weight, padding=padding)
+
+
 class _Absorbed(TemporalLayer, nn.Module):
     """A layer that has become part of another one."""
 
@@ -236,9 +242,9 @@ class _WithOnes(nn.Module):
 def _absorb_linear(backbone, convolution):
     """Make the Linear behind a backbone part of the convolution it feeds."""
     linear = backbone.output_linear
-    matrix = torch.cat([linear.weight, linear.bias[:, None]], dim=1).double()
-    weight = torch.einsum("oik,ij->ojk", convolution.weight.double(), matrix)
-    _set(convolution, weight.to(linear.weight.dtype), convolution.bias)
+    matrix = torch.cat([linear.weight, linear.bias[:, None]], dim=1)
+    weight = torch.einsum("oik,ij->ojk", convolution.weight, matrix)
+    _set(convolution, weight, convolution.bias)
     backbone.output_linear = _WithOnes()
 
 

@@ -81,14 +81,13 @@ class VectorQuantizer(nn.Module):
         linear in the latent, and the length of the projection does not
         change which product is largest.
         """
-        directions = F.normalize(self.codebook.weight.double(), dim=1)
-        projection = self.in_proj.weight[..., 0].double()
-        dtype = self.codebook.weight.dtype
+        directions = F.normalize(self.codebook.weight, dim=1)
+        projection = self.in_proj.weight[..., 0]
         every_token = torch.arange(len(directions), device=directions.device)
         self.folded = nn.ParameterDict(
             {
-                "weight": (directions @ projection).to(dtype),
-                "bias": (directions @ self.in_proj.bias.double()).to(dtype),
+                "weight": directions @ projection,
+                "bias": directions @ self.in_proj.bias,
                 "vocabulary": self.decode(every_token[None])[0].t(),
             }
         ).requires_grad_(False)

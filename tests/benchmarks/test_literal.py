@@ -48,12 +48,12 @@ def close(ours, theirs):
     assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max() + 1e-9
 
 
-def gradients_close(module, theirs):
-    """Compare the gradients of all weights; GAN losses enlarge rounding."""
+def gradients_close(module, theirs, tolerance):
+    """Compare the gradients of all weights."""
     wanted = torch.cat([gradient.flatten() for gradient in theirs.values()])
     parameters = dict(module.named_parameters())
     found = torch.cat([parameters[name].grad.flatten() for name in theirs])
-    assert (found - wanted).norm() <= 5e-5 * wanted.norm()
+    assert (found - wanted).norm() <= tolerance * wanted.norm()
 
 
 @pytest.mark.parametrize("folded", [False, True])
@@ -94,10 +94,11 @@ def test_gradients(hparams):
     output = codec(wavs)
     arguments = (discriminators, loss, wavs, output.decoded)
     loss.total(discriminator_terms(*arguments)).backward()
-    gradients_close(discriminators, theirs["discriminators"])
+    # Where they cannot tell yet, real and decoded speech nearly cancel.
+    gradients_close(discriminators, theirs["discriminators"], 5e-4)
     terms = loss.reconstruction(output) | adversarial_terms(*arguments)
     loss.total(terms).backward()
-    gradients_close(codec, theirs["generator"])
+    gradients_close(codec, theirs["generator"], 2e-5)
 
 
 @torch.no_grad()
