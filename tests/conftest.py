@@ -3,7 +3,7 @@
 import pytest
 from speechbrain.utils.importutils import LazyModule
 
-from speechbrain_apcodec.inference import APCodec
+from speechbrain_apcodec.inference import APCodec, TokenTTS
 from speechbrain_apcodec.inference.convert import convert
 from speechbrain_apcodec.utils.audio import write_audio
 from tests.golden_weights import (
@@ -12,6 +12,7 @@ from tests.golden_weights import (
     write_published_checkpoints,
 )
 from tests.tiny_model import write_tiny_model
+from tests.training.tiny_sentences import write_tiny_voice
 
 CPU = {"device": "cpu"}
 
@@ -39,6 +40,18 @@ def tiny_utterance_folder(tmp_path_factory):
 def tiny_model(tiny_model_folder):
     """The tiny model, loaded on the CPU."""
     return APCodec.from_hparams(tiny_model_folder, run_opts=CPU)
+
+
+@pytest.fixture(scope="session")
+def tiny_voice_folder(tmp_path_factory):
+    """A voice that was trained for an epoch; its run lies beside it."""
+    return write_tiny_voice(tmp_path_factory.mktemp("voice"))
+
+
+@pytest.fixture(scope="session")
+def tiny_voice(tiny_voice_folder):
+    """The voice, loaded on the CPU."""
+    return TokenTTS.from_hparams(tiny_voice_folder, run_opts=CPU)
 
 
 @pytest.fixture(scope="session")

@@ -282,8 +282,6 @@ class TokenBrain(RecordedBrain):
             spoken.attention[0],
             title=f"Attention after {self.optimizer_step} steps",
         )
-        if len(spoken.tokens[0]) == 0:
-            return
         self.last_pair = tuple(
             self.codec.decode(x)[0][0].cpu()
             for x in (tokens[None], spoken.tokens)

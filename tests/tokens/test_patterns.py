@@ -116,3 +116,37 @@ def test_other_codebooks_are_refused():
         DelayPattern(4, 8).build(torch.zeros(1, 3, 2).long())
     with pytest.raises(APCodecError, match="take ParallelPattern"):
         CoarseFirstPattern(1, 8)
+
+
+@given(batch=batches(), frames_per_step=st.integers(1, 4))
+def test_delay_of_several_frames_a_step(batch, frames_per_step):
+    tokens, lengths = batch
+    pattern = DelayPattern(tokens.shape[2], SIZE, frames_per_step)
+    sequence, num_steps = pattern.build(tokens, lengths)
+    assert sequence.shape[2] == tokens.shape[2] * frames_per_step
+    reverted, num_frames = pattern.revert(sequence, num_steps)
+    # Whole groups come back, what no frame filled as PAD.
+    groups = -(-lengths // frames_per_step)
+    assert torch.equal(num_frames, groups * frames_per_step)
+    for own, back, frames in zip(tokens, reverted, lengths, strict=True):
+        assert torch.equal(own[:frames], back[:frames])
+        assert (back[frames:] == SIZE).all()
+    # ``places`` says of each step what it holds.
+    for step in range(sequence.shape[1]):
+        frame, codebook = pattern.places(step)
+        for item, frames in enumerate(lengths):
+            for stream, (n, k) in enumerate(
+                zip(frame.tolist(), codebook.tolist(), strict=True)
+            ):
+                is_token = 0 <= n < frames
+                wanted = tokens[item, n, k] if is_token else SIZE
+                assert sequence[item, step, stream] == wanted
+
+
+@given(batch=batches(), frames_per_step=st.integers(1, 4))
+def test_tokens_of_a_group_are_never_predicted_at_once(batch, frames_per_step):
+    tokens, _ = batch
+    pattern = DelayPattern(tokens.shape[2], SIZE, frames_per_step)
+    frame, _ = pattern.places(20)
+    groups = (frame // frames_per_step).tolist()
+    assert len(set(groups)) == len(groups)

@@ -6,7 +6,10 @@ import json
 import numpy
 
 from speechbrain_apcodec.corpus.meta import META_FILE, TokensMeta
+from speechbrain_apcodec.corpus.sentences import prepare_sentences
 from speechbrain_apcodec.inference import APCodec
+from speechbrain_apcodec.inference.export_tts import export_tts
+from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.utils.atomic import write_json
 from tests.installed import ROOT
 from tests.tiny_model import write_tiny_model
@@ -109,3 +112,26 @@ def arguments(data, output_folder, *options, **overrides):
         "--device=cpu",
         *options,
     ]
+
+
+def write_tiny_voice(folder, name=None, **overrides):
+    """Train for an epoch, and export.
+
+    Arguments
+    ---------
+    folder : pathlib.Path
+        Gets ``codec``, ``tokens``, ``run`` and ``voice``.
+    name : str, optional
+        Of the voice.
+    **overrides : object
+        Hyper-parameters.
+
+    Returns
+    -------
+    pathlib.Path
+        The voice.
+    """
+    data = write_sentences(folder)
+    options = {"number_of_epochs": 1, **overrides}
+    run_recipe(prepare_sentences, arguments(data, folder / "run", **options))
+    return export_tts(folder / "run", folder / "voice", name)
