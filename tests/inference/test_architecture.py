@@ -32,7 +32,8 @@ def layers(codec):
     """Describe every layer and all of its plain settings."""
     return {
         name: (
-            type(module),
+            # Weight norm gives each layer a class of its own.
+            [parent.__name__ for parent in type(module).__mro__],
             {
                 key: value
                 for key, value in vars(module).items()
