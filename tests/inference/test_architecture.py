@@ -22,7 +22,7 @@ CPU = {"device": "cpu"}
 
 
 def has_codec(path):
-    return "codec:" in merge_hparams(path)
+    return "\ncodec: !new:" in merge_hparams(path)
 
 
 CONFIGURATIONS = sorted(filter(has_codec, HPARAMS.glob("*.yaml")))
