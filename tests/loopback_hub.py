@@ -57,11 +57,13 @@ class Hub(http.server.BaseHTTPRequestHandler):
     def get(self, with_body):
         path = self.path.partition("?")[0].strip("/").split("/")
         if path[:2] == ["api", "models"]:
-            name, revision = "/".join(path[2:4]), path[5]
+            name, revision = "/".join(path[2:4]), path[-1]
         else:
             name, revision = "/".join(path[:2]), path[3]
         if name not in self.repositories:
             return self.refuse(404, "RepoNotFound")
+        if path[0] == "api" and path[4:5] != ["tree"]:
+            return self.refuse(403, "")  # facts of a model, never needed
         commit, files = self.repositories[name].files(revision)
         if files is None:
             return self.refuse(404, "RevisionNotFound")
@@ -132,7 +134,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def create(self, wanted):
         name = f"{wanted['organization']}/{wanted['name']}"
-        self.pushed.append(("create", name, wanted.get("visibility")))
+        # Versions of the client differ in what they call it.
+        private = wanted.get("private") or wanted.get("visibility")
+        self.pushed.append(("create", name, private in (True, "private")))
         url = f"{self.address()}/{name}"
         if name in self.repositories:
             return self.respond(409, json.dumps({"url": url}).encode())

@@ -92,7 +92,8 @@ def push(staging, repo_id, tag=None, private=False):
     tag : str, optional
         Name for this version, by which it can be loaded for ever.
     private : bool
-        Whether a repository that is made is visible to its owner alone.
+        Whether a repository that is made is visible to its owner alone;
+        else as its owner's settings say.
 
     Returns
     -------
@@ -111,7 +112,7 @@ def push(staging, repo_id, tag=None, private=False):
         )
     api = HfApi()
     with _hub_errors(f"{repo_id} could not be written"):
-        api.create_repo(repo_id, private=private, exist_ok=True)
+        api.create_repo(repo_id, private=private or None, exist_ok=True)
         files = {path.name: path for path in sorted(staging.iterdir())}
         old = set(api.list_repo_files(repo_id))
         # Not upload_folder: some versions of it make several commits, in

@@ -22,7 +22,7 @@ CPU = {"device": "cpu"}
 
 
 def has_codec(path):
-    return "codec:" in merge_hparams(path)
+    return "\ncodec: !new:" in merge_hparams(path)
 
 
 CONFIGURATIONS = sorted(filter(has_codec, HPARAMS.glob("*.yaml")))
@@ -32,7 +32,8 @@ def layers(codec):
     """Describe every layer and all of its plain settings."""
     return {
         name: (
-            type(module),
+            # Weight norm gives each layer a class of its own.
+            [parent.__name__ for parent in type(module).__mro__],
             {
                 key: value
                 for key, value in vars(module).items()

@@ -67,7 +67,7 @@ def test_what_was_pushed_loads_again(folder, tmp_path, tiny_model):
     expected = tiny_model.encode(wavs)[0].flatten().tolist()
     assert json.loads(loaded.stdout) == [expected, expected]
     assert server.pushed[:2] == [
-        ("create", "here/codec", "private"),
+        ("create", "here/codec", True),
         ("commit", "here/codec", SENT),
     ]
     assert "not sent  notes.txt" in done.stdout
