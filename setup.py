@@ -48,6 +48,7 @@ EVALUATE = [
     "pystoi>=0.4.1",
     "visqol-python[accel,lattice]>=3.8",
 ]
+BENCHMARK = ["transformers>=4.56"]
 TEST = [
     "hypothesis>=6.100",
     "pytest>=8",
@@ -108,6 +109,7 @@ setup(
     extras_require={
         "train": TRAIN,
         "eval": EVALUATE,
+        "bench": BENCHMARK,
         "test": TEST + TRAIN + EVALUATE,
     },
     entry_points={
