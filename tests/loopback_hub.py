@@ -230,19 +230,18 @@ def running_hub(repositories):
         server.server_close()
 
 
-def run_client(server, home, code, *arguments, token=None, port=None):
+def run_client(server, home, code, *arguments):
     """Run Python whose hub is the server: its address is read at import."""
     environment = {
         **os.environ,
-        "HF_ENDPOINT": f"http://127.0.0.1:{port or server.server_port}",
+        "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "NO_PROXY": "127.0.0.1",
     }
-    environment.pop("HF_TOKEN", None)
-    if token:
-        environment["HF_TOKEN"] = token
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        environment.pop(name, None)
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,

@@ -125,6 +125,7 @@ def write_report(
     files = list_recordings(reference, without=[Path(out_dir, "sounds")])
     if not any(map(english_text, files.values())):
         chosen = _without_transcripts(chosen, reference, metrics)
+        left_out = [key for key in left_out if not METRICS[key].transcript]
     groups = dict.fromkeys(files, "all files")
     if train_manifest:
         groups = groups_by_speaker(files, read_utterances(train_manifest))
