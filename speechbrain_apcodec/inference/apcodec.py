@@ -73,7 +73,7 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
         Such as ``{"device": "cuda"}``; ``{"precision": "bf16"}`` lets the
         network, but not spectra, phases and codebooks, run in bfloat16, and
         ``{"compile": True}`` compiles it at the first call: both are faster,
-        and some tokens differ (benchmarks/results/mismatch.md).
+        and some tokens differ (python -m benchmarks.mismatch).
     freeze_params : bool
         Switch gradients and training mode off.
     config : dict, optional

@@ -40,6 +40,11 @@ def _same(amplitude, phase):
     return amplitude
 
 
+def _callable(branch, stream):
+    """Leave a compiled form out in a stream, whose state it cannot know."""
+    return branch if stream is None else branch.forward
+
+
 class SubEncoder(nn.Module):
     """Encode one spectrum, amplitude or phase, to the latent rate.
 
@@ -272,8 +277,11 @@ class Encoder(nn.Module):
         mask = length_mask(num_frames, log_amplitude.shape[-1])
         joint = torch.cat(
             [
-                self.amplitude(log_amplitude.transpose(1, 2), mask, stream),
-                self.phase(phase.transpose(1, 2), mask, stream),
+                _callable(branch, stream)(x.transpose(1, 2), mask, stream)
+                for branch, x in (
+                    (self.amplitude, log_amplitude),
+                    (self.phase, phase),
+                )
             ],
             dim=-1,
         )
@@ -559,8 +567,9 @@ class Decoder(nn.Module):
         x = latent.transpose(1, 2)
         x = self.input_convolution(x, latent_mask, stream)
         parts = [
-            *self.amplitude(x, latent_mask, mask, stream),
-            *self.phase(x, latent_mask, mask, stream),
+            part
+            for branch in (self.amplitude, self.phase)
+            for part in _callable(branch, stream)(x, latent_mask, mask, stream)
         ]
         dtype = torch.promote_types(parts[0].dtype, torch.float32)
         return [part.to(dtype).transpose(1, 2) for part in parts]

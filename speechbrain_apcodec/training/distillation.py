@@ -69,8 +69,8 @@ class FeatureDistillation(nn.Module):
     student : speechbrain_apcodec.lobes.codec.Codec
         The codec to be trained; it is not kept.
     load_teacher : callable
-        Loads a trained model, an ``inference.apcodec.APCodec`` with
-        ``freeze_params=False``: a frozen one has fewer layers.
+        Loads a trained model, an ``inference.apcodec.APCodec``; called with
+        ``freeze_params=False``, since a frozen one has fewer layers.
     layers : dict
         From the name of a group to a pattern of layer names, in which ``*``
         and ``?`` have their usual meaning. Student and teacher must both
@@ -85,7 +85,8 @@ class FeatureDistillation(nn.Module):
 
     def __init__(self, student, load_teacher, layers):
         super().__init__()
-        self.teacher = load_teacher().mods["codec"].cpu().eval()
+        teacher = load_teacher(freeze_params=False)
+        self.teacher = teacher.mods["codec"].cpu().eval()
         self.teacher.requires_grad_(False)
         fold_weight_norm(self.teacher)
         for name in ("sample_rate", "stft", "hop_length"):

@@ -103,7 +103,7 @@ def test_a_teacher_that_is_its_own_student_has_no_error(distillation):
     teacher = distillation.teacher
     own = FeatureDistillation(
         teacher,
-        lambda: type("Loaded", (), {"mods": {"codec": teacher}}),
+        lambda **_: type("Loaded", (), {"mods": {"codec": teacher}}),
         mapping("distilled_layers"),
     )
     assert not own.projections
