@@ -49,6 +49,7 @@ EVALUATE = [
     "visqol-python[accel,lattice]>=3.8",
 ]
 BENCHMARK = ["transformers>=4.56"]
+ONNX = ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.5"]
 TEST = [
     "hypothesis>=6.100",
     "pytest>=8",
@@ -110,7 +111,8 @@ setup(
         "train": TRAIN,
         "eval": EVALUATE,
         "bench": BENCHMARK,
-        "test": TEST + TRAIN + EVALUATE,
+        "onnx": ONNX,
+        "test": TEST + TRAIN + EVALUATE + ONNX,
     },
     entry_points={
         "console_scripts": ["apcodec = speechbrain_apcodec.cli.main:main"]

@@ -107,7 +107,9 @@ def write_model(
         serve, or the tensors do not fit the configuration.
     """
     name = checked_name(name, out_dir)
-    with whole_folder(out_dir, OWN_FILES) as temporary:
+    with exported_folder(
+        out_dir, OWN_FILES, CONFIG_FILE, read_config
+    ) as temporary:
         _fill(temporary, hparams, states, name, half, origin, card)
         for file in (HPARAMS_FILE, LOSSES_FILE):
             if (temporary / file).exists():
@@ -118,7 +120,7 @@ def write_model(
 
 
 @contextmanager
-def whole_folder(out_dir, own_files):
+def exported_folder(out_dir, own_files, config_file, read):
     """Yield a temporary folder that becomes ``out_dir`` if all goes well.
 
     Arguments
@@ -127,6 +129,10 @@ def whole_folder(out_dir, own_files):
         The folder. An earlier export there is replaced as a whole.
     own_files : set of str
         What an export of this kind consists of.
+    config_file : str
+        The file by which an earlier export is known.
+    read : callable
+        From the path of that file to its content; raises CheckpointError.
 
     Yields
     ------
@@ -139,7 +145,7 @@ def whole_folder(out_dir, own_files):
         If ``out_dir`` is anything but an earlier export.
     """
     out_dir = Path(out_dir)
-    _check_replaceable(out_dir, own_files)
+    _check_replaceable(out_dir, own_files, config_file, read)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     temporary = out_dir.with_name(f".{out_dir.name}.{uuid.uuid4().hex[:8]}")
     temporary.mkdir()
@@ -266,7 +272,7 @@ def checked_name(name, out_dir):
     return name
 
 
-def _check_replaceable(out_dir, own_files):
+def _check_replaceable(out_dir, own_files, config_file, read):
     """Refuse to delete what is not an export."""
     if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
         raise CheckpointError(f"{out_dir} is no folder: name another one")
@@ -276,12 +282,12 @@ def _check_replaceable(out_dir, own_files):
     if not files:
         return
     foreign = sorted(files - own_files)
-    if foreign or CONFIG_FILE not in files:
+    if foreign or config_file not in files:
         raise CheckpointError(
             f"{out_dir} holds {(foreign or sorted(files))[0]}, which no "
             "export wrote: name another folder"
         )
-    read_config(out_dir / CONFIG_FILE)
+    read(out_dir / config_file)
 
 
 def _replace(out_dir, temporary):

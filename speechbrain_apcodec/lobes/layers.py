@@ -75,7 +75,7 @@ def energy_of(x, mask=None):
     # A matrix product adds up in float32 whatever it multiplies, and is
     # several times faster than a sum over frames.
     with torch.autocast(x.device.type, enabled=False):
-        energy = x.new_ones(len(x), 1, x.shape[1]) @ x.square()
+        energy = x.new_ones(x.shape[0], 1, x.shape[1]) @ x.square()
     return energy.to(torch.promote_types(x.dtype, torch.float32))
 
 

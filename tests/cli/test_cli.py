@@ -326,6 +326,24 @@ def test_export_passes_its_options_on(monkeypatch):
     ]
 
 
+def test_export_of_graphs(monkeypatch, capsys):
+    calls = record_calls(
+        monkeypatch, "speechbrain_apcodec.inference.onnx_export.export_onnx"
+    )
+    assert main(["export", "--onnx", "model", "out"]) == 0
+    assert calls == [(("model", "out"), {})]
+    assert "ONNXCodec.from_folder('out')" in capsys.readouterr().out
+    for option in (
+        ["--half"],
+        ["--discriminators"],
+        ["--name", "mini"],
+        ["--codec", "c"],
+    ):
+        assert main(["export", "--onnx", "model", "out", *option]) == 2
+        assert "leave it out with --onnx" in capsys.readouterr().err
+    assert len(calls) == 1
+
+
 @pytest.fixture
 def recipes(tmp_path, monkeypatch):
     """A recipes folder with one recipe that writes down its arguments."""
