@@ -56,6 +56,8 @@ class Hub(http.server.BaseHTTPRequestHandler):
 
     def get(self, with_body):
         path = self.path.partition("?")[0].strip("/").split("/")
+        if len(path) < 4:
+            return self.refuse(404, "")
         if path[:2] == ["api", "models"]:
             name, revision = "/".join(path[2:4]), path[-1]
         else:
