@@ -48,6 +48,8 @@ EVALUATE = [
     "pystoi>=0.4.1",
     "visqol-python[accel,lattice]>=3.8",
 ]
+BENCHMARK = ["transformers>=4.56"]
+ONNX = ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.5"]
 TEST = [
     "hypothesis>=6.100",
     "pytest>=8",
@@ -108,7 +110,9 @@ setup(
     extras_require={
         "train": TRAIN,
         "eval": EVALUATE,
-        "test": TEST + TRAIN + EVALUATE,
+        "bench": BENCHMARK,
+        "onnx": ONNX,
+        "test": TEST + TRAIN + EVALUATE + ONNX,
     },
     entry_points={
         "console_scripts": ["apcodec = speechbrain_apcodec.cli.main:main"]

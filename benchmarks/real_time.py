@@ -4,7 +4,7 @@ Streams noise through encoder and decoder on one core, block by block, and
 writes the real-time factor and the time of a block, its median, its 99th
 percentile and the worst, as a table::
 
-    python benchmarks/real_time.py benchmarks/results/real_time
+    python -m benchmarks.real_time benchmarks/results/real_time
 
 Full-width models have random weights, which costs the same time. The
 non-causal codec stands beside the streamable ones: it can be streamed too,
@@ -21,18 +21,14 @@ import time
 from pathlib import Path
 
 import torch
-from hyperpyyaml import load_hyperpyyaml
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from benchmarks.measure import build, count_gmac
 from speechbrain_apcodec import STREAMING_MODEL
 from speechbrain_apcodec.inference import APCodec
-from speechbrain_apcodec.inference.hparams import inference_hparams
-from speechbrain_apcodec.lobes.layers import fold_weight_norm
+from speechbrain_apcodec.lobes.folding import fold
 from speechbrain_apcodec.utils.atomic import atomic_path
-from speechbrain_apcodec.utils.hparams import merge_hparams
 
-HPARAMS = Path(__file__).parents[1] / "hparams"
 MODELS = {
     "APCodec-S, full width": "48khz_6kbps_streaming.yaml",
     "causal convolutions, full width": "48khz_6kbps_causal.yaml",
@@ -53,28 +49,9 @@ def load_codec(yaml):
         return APCodec.from_hparams(STREAMING_MODEL).mods["codec"]
     # The cost is that of the statistic of a frame; the other one cannot be
     # streamed.
-    text = merge_hparams(HPARAMS / yaml, {"grn_statistic": "frame"})
-    hparams = load_hyperpyyaml(inference_hparams(text, ["codec"]))
-    codec = hparams["codec"].eval()
-    fold_weight_norm(codec)
+    codec = build(yaml, grn_statistic="frame")
+    fold(codec)
     return codec
-
-
-@torch.no_grad()
-def count_gmac(codec):
-    """Count the multiply-accumulates of a second: encoder, decoder."""
-    frames = round(codec.frame_rate)
-    spectrum = torch.zeros(1, codec.encoder.bins, frames * codec.encoder.ratio)
-    latent = torch.zeros(1, codec.latent_dim, frames)
-    counts = []
-    for run in (
-        lambda: codec.encoder(spectrum, spectrum),
-        lambda: codec.decoder(latent),
-    ):
-        with FlopCounterMode(display=False) as counter:
-            run()
-        counts.append(counter.get_total_flops() / 2e9)
-    return counts
 
 
 def time_blocks(codec, block, num_blocks, direction):

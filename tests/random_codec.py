@@ -21,7 +21,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     Upsample,
 )
-from speechbrain_apcodec.lobes.layers import fold_weight_norm
+from speechbrain_apcodec.lobes.folding import fold
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from tests.golden_weights import published_value
@@ -99,6 +99,8 @@ def random_architecture(rng):
         "num_blocks": rng.choice([0, 1, 2]),
         "n_fft": rng.choice([512, 1024]),
         "hop": rng.choice([40, 80]),
+        "dense_kernel_size": rng.choice([None, 1]),
+        "unit_circle": rng.choice([False, True]),
     }
 
 
@@ -116,6 +118,9 @@ def make_codec(
     num_blocks=1,
     n_fft=512,
     hop=40,
+    dense_kernel_size=None,
+    unit_circle=False,
+    folded=True,
 ):
     """Make a small codec with random weights everywhere."""
     size = {
@@ -127,6 +132,7 @@ def make_codec(
         "ratio": ratio,
         "grn_statistic": statistic,
         "convolution": convolution,
+        "dense_kernel_size": dense_kernel_size,
     }
     encoder = {
         **size,
@@ -146,7 +152,11 @@ def make_codec(
     }
     codec = Codec(
         STFTAnalysis(n_fft, hop, 320),
-        Encoder(SubEncoder(**encoder), SubEncoder(**encoder), **joint),
+        Encoder(
+            SubEncoder(**encoder),
+            SubEncoder(**encoder, unit_circle=unit_circle),
+            **joint,
+        ),
         ResidualVectorQuantizer(6, 4, 64, 5),
         Decoder(
             SubDecoder(**decoder, num_heads=1),
@@ -162,10 +172,12 @@ def make_codec(
             for key, value in codec.state_dict().items()
         }
     )
-    fold_weight_norm(codec)
     # A bin far above all others would be the peak alone, and its rounding
     # error, where its phase is hardly determined, the error of the whole.
-    codec.decoder.amplitude.heads[0].weight.data *= 0.3
+    head = codec.decoder.amplitude.heads[0].parametrizations.weight
+    head.original0.data *= 0.3
+    if folded:
+        fold(codec)
     return codec.eval()
 
 

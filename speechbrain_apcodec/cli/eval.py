@@ -3,9 +3,10 @@
 Codes every file of a folder (searched with its subfolders) or JSON manifest,
 and writes into OUT_DIR per_file.csv, means.md, means.png, spectrograms and
 index.html, a page to listen to some of the files. Recordings of another rate
-are resampled to the model's, stereo is mixed to mono. Metrics whose package
-is missing are named in means.md. The same command again continues, and does
-only what is new.
+are resampled to the model's, stereo is mixed to mono. Where the manifest has a
+column `text` in English, words are counted that a recogniser gets wrong.
+Metrics whose package is missing are named in means.md. The same command again
+continues, and does only what is new.
 
 Other codecs: opus6 to opus256, codec2-3200, codec2-2400 and codec2-1600 by
 their programs, encodec6 and dac6 where their weights are on the disk.

@@ -44,7 +44,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Measure, and print the table."""
-    from speechbrain_apcodec.evaluation.intelligibility import Recogniser
+    from speechbrain_apcodec.evaluation.recognition import Recognizer
     from speechbrain_apcodec.evaluation.speech import (
         evaluate_voice,
         read_sentences,
@@ -60,7 +60,7 @@ def run(arguments):
         tts,
         sentences,
         arguments.out,
-        Recogniser(),
+        Recognizer().transcribe,
         seed=arguments.seed,
         batch_size=arguments.batch_size,
         **drawing(arguments),

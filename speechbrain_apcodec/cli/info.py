@@ -70,7 +70,6 @@ def _describe_apc(path):
 
 def _describe_model(model):
     """Return the facts of a model."""
-    parameters = sum(p.numel() for p in model.mods["codec"].parameters())
     latency = "the whole recording: cannot be streamed"
     if model.streamable:
         milliseconds = 1000 * model.latency_samples / model.sample_rate
@@ -78,7 +77,7 @@ def _describe_model(model):
     return {
         "model": model.model_id,
         "weights": f"SHA-256 {model.weights_sha256}",
-        "parameters": f"{parameters:,}",
+        "parameters": f"{model.num_parameters:,}",
         "sample rate": f"{model.sample_rate} Hz",
         "frames": f"{model.frame_rate:g} per second "
         f"({model.hop_length} samples each)",

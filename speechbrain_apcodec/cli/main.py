@@ -25,6 +25,7 @@ from speechbrain_apcodec.cli import (
     export,
     info,
     losses,
+    push,
     roundtrip,
     say,
     stream,
@@ -49,6 +50,7 @@ COMMANDS = {
     "train": train,
     "export": export,
     "convert": convert,
+    "push": push,
     "losses": losses,
 }
 

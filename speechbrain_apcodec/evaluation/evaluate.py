@@ -17,7 +17,11 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_apcodec import __version__
-from speechbrain_apcodec.evaluation.recordings import read_mono, scored_bands
+from speechbrain_apcodec.evaluation.recordings import (
+    english_text,
+    read_mono,
+    scored_bands,
+)
 from speechbrain_apcodec.evaluation.scores import score
 from speechbrain_apcodec.evaluation.tables import read_rows, write_rows
 from speechbrain_apcodec.utils.audio import write_audio
@@ -27,7 +31,7 @@ from speechbrain_apcodec.utils.codebooks import (
 )
 
 #: Raise it when rows get other columns or figures another meaning.
-ROWS_VERSION = 2
+ROWS_VERSION = 3
 #: A listener compares seconds, not hours.
 EXCERPT_SECONDS = 20
 
@@ -105,7 +109,14 @@ def evaluate_files(
             decoded, kbps = system.code(wav)
             elapsed = time.perf_counter() - started
             seconds = len(wav) / sample_rate
-            values = score(wav, decoded, sample_rate, chosen, bands[name])
+            values = score(
+                wav,
+                decoded,
+                sample_rate,
+                chosen,
+                bands[name],
+                english_text(entry),
+            )
             row = {
                 "group": groups[name],
                 "id": name,
@@ -213,6 +224,7 @@ def _fingerprint(entry, system, chosen, band, sample_rate):
         file.st_mtime_ns,
         system.identity,
         sorted(chosen),
+        english_text(entry),
         band,
         sample_rate,
     )

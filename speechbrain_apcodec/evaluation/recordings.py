@@ -4,6 +4,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import re
 from pathlib import Path
 
 from tqdm import tqdm
@@ -106,6 +107,32 @@ def read_mono(entry, sample_rate):
     """
     wav, rate = read_audio(entry["wav"])
     return resample(wav.mean(dim=0), rate, sample_rate)
+
+
+def english_text(entry):
+    """Return what is said in a recording, if that is known and English.
+
+    Arguments
+    ---------
+    entry : dict
+        A recording, maybe with ``text`` and ``language``. Without a language
+        the text counts as English.
+
+    Returns
+    -------
+    str
+        Empty if there is no such text.
+
+    Example
+    -------
+    >>> english_text({"text": "Good morning.", "language": "en-GB"})
+    'Good morning.'
+    >>> english_text({"text": "Guten Morgen.", "language": "de"})
+    ''
+    """
+    language = entry.get("language") or "en"
+    is_english = re.split(r"[-_]", language.lower())[0] in ("en", "english")
+    return entry.get("text", "") if is_english else ""
 
 
 def describe_conversions(recordings, sample_rate):

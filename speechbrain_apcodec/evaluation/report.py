@@ -38,6 +38,7 @@ from speechbrain_apcodec.evaluation.means import format_mean, group_means
 from speechbrain_apcodec.evaluation.recordings import (
     choose_examples,
     describe_conversions,
+    english_text,
     groups_by_speaker,
     list_recordings,
     read_mono,
@@ -122,6 +123,9 @@ def write_report(
         )
     # A folder may be evaluated into itself, but not what came of it.
     files = list_recordings(reference, without=[Path(out_dir, "sounds")])
+    if not any(map(english_text, files.values())):
+        chosen = _without_transcripts(chosen, reference, metrics)
+        left_out = [key for key in left_out if not METRICS[key].transcript]
     groups = dict.fromkeys(files, "all files")
     if train_manifest:
         groups = groups_by_speaker(files, read_utterances(train_manifest))
@@ -174,6 +178,17 @@ def write_report(
         out_dir / "index.html", "Listening page", facts, page, means
     )
     return text
+
+
+def _without_transcripts(chosen, reference, named):
+    """Leave out the metrics that need what no recording has."""
+    left = {key: one for key, one in chosen.items() if not one.transcript}
+    if named and len(left) < len(chosen):
+        raise ConfigurationError(
+            f"word error rates need a manifest with a column `text`, in "
+            f"English, but {reference} has none"
+        )
+    return left
 
 
 def _load_models(arguments, device):

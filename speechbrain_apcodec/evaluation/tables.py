@@ -192,7 +192,8 @@ def _group_section(group):
     if left_out:
         lines += [
             "",
-            f"Of {group.num_files} files, left out of a mean because they are "
-            f"too short or empty for the metric: {'; '.join(left_out)}.",
+            f"Of {group.num_files} files, left out of a mean because the "
+            "metric finds nothing to judge (too short, silent, or no English "
+            f"transcript): {'; '.join(left_out)}.",
         ]
     return "\n".join(lines) + "\n"

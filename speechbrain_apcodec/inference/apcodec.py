@@ -16,6 +16,7 @@ import math
 
 import torch
 from speechbrain.inference.interfaces import Pretrained
+from speechbrain.utils.autocast import AMPConfig
 from speechbrain.utils.fetching import (
     FetchConfig,
     FetchFrom,
@@ -23,6 +24,7 @@ from speechbrain.utils.fetching import (
 )
 
 from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec.inference.architecture import build_codec
 from speechbrain_apcodec.inference.checks import (
     absolute_lengths,
     check_tokens,
@@ -31,6 +33,10 @@ from speechbrain_apcodec.inference.checks import (
     tokens_without_padding,
 )
 from speechbrain_apcodec.inference.config import CONFIG_FILE, read_config
+from speechbrain_apcodec.inference.loading import (
+    SafetensorsPretrainer,
+    weights_file,
+)
 from speechbrain_apcodec.inference.normalizer import CodecAudioNormalizer
 from speechbrain_apcodec.inference.sources import (
     claim_savedir,
@@ -39,9 +45,11 @@ from speechbrain_apcodec.inference.sources import (
 )
 from speechbrain_apcodec.inference.streaming import StreamingInterface
 from speechbrain_apcodec.inference.tokens import TokenInterface
-from speechbrain_apcodec.lobes.layers import fold_weight_norm
+from speechbrain_apcodec.lobes.folding import cast_weights, fold
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
+
+CODEC_FILE = weights_file("codec")
 
 #: Longer recordings are coded piece by piece; the result is the same.
 CHUNK_SECONDS = 20
@@ -63,7 +71,9 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
         Hyper-parameters of the inference YAML.
     run_opts : dict or speechbrain.utils.run_opts.RunOptions, optional
         Such as ``{"device": "cuda"}``; ``{"precision": "bf16"}`` lets the
-        network, but not spectra, phases and codebooks, run in bfloat16.
+        network, but not spectra, phases and codebooks, run in bfloat16, and
+        ``{"compile": True}`` compiles it at the first call: both are faster,
+        and some tokens differ (python -m benchmarks.mismatch).
     freeze_params : bool
         Switch gradients and training mode off.
     config : dict, optional
@@ -129,18 +139,53 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
             CodecAudioNormalizer(modules["codec"].sample_rate),
         )
         super().__init__(modules, hparams, run_opts, freeze_params)
+        #: As trained: inference folds layers.
+        self.num_parameters = sum(
+            parameter.numel() for parameter in self.mods["codec"].parameters()
+        )
         if freeze_params:
-            fold_weight_norm(self.mods["codec"])
+            fold(self.mods["codec"])
+            dtype = AMPConfig.from_name(self.precision).dtype
+            if dtype in (torch.bfloat16, torch.float16):
+                cast_weights(self.mods["codec"], dtype)
         self.config = config
         for key in ("sample_rate", "hop_length", "num_codebooks"):
             self._check_config(key)
         self._check_config("codebook_size")
+        self._check_weights()
+
+    def _compile(self):
+        """Compile the branches: the codec itself is never called.
+
+        With frozen weights, so that they are packed once for the kernels,
+        and what follows a matrix product is fused with it.
+        """
+        if self.compile:
+            codec = self.mods["codec"]
+            for network in (codec.encoder, codec.decoder):
+                for branch in (network.amplitude, network.phase):
+                    branch.compile(options={"freezing": True})
 
     def _check_config(self, key):
         if self.config is not None and self.config[key] != getattr(self, key):
             raise CheckpointError(
                 f"{CONFIG_FILE} says {key} {self.config[key]}, but the "
                 f"model has {getattr(self, key)}: export the model again"
+            )
+
+    def _check_weights(self):
+        """Compare with the checksum that was fetched first.
+
+        The pretrainer compares with the ``config.json`` beside the weights.
+        There is none if a hub's branch has moved on between two files.
+        """
+        expected = (self.config or {}).get("sha256", {}).get(CODEC_FILE)
+        pretrainer = getattr(self.hparams, "pretrainer", None)
+        loaded = getattr(pretrainer, "sha256", {}).get("codec")
+        if expected and loaded and loaded != expected:
+            raise CheckpointError(
+                f"{CODEC_FILE} is not the file that {CONFIG_FILE} tells of: "
+                "fetch the model again"
             )
 
     @classmethod
@@ -185,6 +230,98 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
             If there is no model, ``savedir`` holds another one, or a weight
             file is damaged, was changed, or does not fit.
         """
+        source, config, fetching = cls._fetch_config(
+            source, savedir, local_strategy, fetch_config
+        )
+        # SpeechBrain fetches it again, but would not say why it cannot.
+        fetch_file(hparams_file, source, **fetching)
+        return super().from_hparams(
+            source, hparams_file, config=config, **fetching, **kwargs
+        )
+
+    @classmethod
+    def from_config(
+        cls,
+        source=DEFAULT_MODEL,
+        savedir=None,
+        local_strategy=LocalStrategy.SYMLINK,
+        fetch_config=FetchConfig(),  # noqa: B008 (frozen)
+        run_opts=None,
+        freeze_params=True,
+    ):
+        """Load an exported model without its YAML: no code of it is run.
+
+        The network is built from ``config.json``, of nothing but this
+        package's classes, and the weights are read from safetensors. It is
+        the same model as `from_hparams` loads.
+
+        Arguments
+        ---------
+        source : str or pathlib.Path or FetchSource
+            As in `from_hparams`.
+        savedir : str or pathlib.Path, optional
+            As in `from_hparams`.
+        local_strategy : LocalStrategy
+            As in `from_hparams`.
+        fetch_config : FetchConfig
+            As in `from_hparams`.
+        run_opts : dict or speechbrain.utils.run_opts.RunOptions, optional
+            Such as ``{"device": "cuda"}``.
+        freeze_params : bool
+            Switch gradients and training mode off.
+
+        Returns
+        -------
+        APCodec
+
+        Raises
+        ------
+        CheckpointError
+            As in `from_hparams`, or if ``config.json`` does not say how the
+            network is built.
+
+        Example
+        -------
+        >>> APCodec.from_config().model_id == APCodec.from_hparams().model_id
+        True
+        """
+        source, config, fetching = cls._fetch_config(
+            source, savedir, local_strategy, fetch_config
+        )
+        if "architecture" not in config:
+            raise CheckpointError(
+                f"{CONFIG_FILE} of {config['model_id']} does not say how the "
+                "network is built: load it by its YAML, or export it anew "
+                "with `apcodec export FOLDER OUT_DIR`"
+            )
+        codec = build_codec(config["architecture"])
+        fetching["default_source"] = source
+        pretrainer = SafetensorsPretrainer(
+            collect_in=fetching.pop("savedir"), loadables={"codec": codec}
+        )
+        pretrainer.collect_files(**fetching)
+        pretrainer.load_collected()
+        return cls(
+            {"codec": codec},
+            {"pretrainer": pretrainer},
+            run_opts,
+            freeze_params,
+            config,
+        )
+
+    @staticmethod
+    def _fetch_config(source, savedir, local_strategy, fetch_config):
+        """Find a model and read its ``config.json``.
+
+        Returns
+        -------
+        source : FetchSource
+            Where it is.
+        config : dict
+            Content of the file.
+        fetching : dict
+            How to fetch the model's other files.
+        """
         source = find_source(source)
         savedir = claim_savedir(savedir, source, fetch_config)
         if source.FetchFrom == FetchFrom.LOCAL:
@@ -196,11 +333,7 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
             "fetch_config": fetch_config,
         }
         config = read_config(fetch_file(CONFIG_FILE, source, **fetching))
-        # SpeechBrain fetches it again, but would not say why it cannot.
-        fetch_file(hparams_file, source, **fetching)
-        return super().from_hparams(
-            source, hparams_file, config=config, **fetching, **kwargs
-        )
+        return source, config, fetching
 
     @property
     def sample_rate(self):
@@ -303,7 +436,7 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
         """
         check_wavs(wavs)
         # A model that was cast to float64 shall compute in float64.
-        wavs = wavs.to(self.device, next(self.parameters()).dtype)
+        wavs = wavs.to(self.mods["codec"].synthesis.window)
         num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
         num_codebooks = self._checked_num_codebooks(num_codebooks)
         with self.inference_ctx:

@@ -1,7 +1,7 @@
 """The ``config.json`` of an exported model, and the checksums in it.
 
 It says in plain JSON what a model is, without running the code that a YAML
-may name.
+may name. From its ``architecture`` the network is built without any YAML.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -33,7 +33,7 @@ def read_config(path):
     dict
         ``format_version``, ``model_id``, ``sha256`` (of each weight file),
         ``sample_rate``, ``hop_length``, ``num_codebooks`` and
-        ``codebook_size``.
+        ``codebook_size``; in folders of a newer export ``architecture``.
 
     Raises
     ------
@@ -46,6 +46,7 @@ def read_config(path):
         version = config["format_version"]
         entries_are_sound = (
             isinstance(config["model_id"], str)
+            and isinstance(config.get("architecture", {}), dict)
             and all(
                 isinstance(digest, str) for digest in config["sha256"].values()
             )
@@ -59,7 +60,14 @@ def read_config(path):
                 )
             )
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise CheckpointError(
             f"{path} is not the {CONFIG_FILE} of an exported model: run "
             "`apcodec export` on the training run"

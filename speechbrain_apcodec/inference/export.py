@@ -1,4 +1,4 @@
-"""From a training run to a model's folder.
+"""From a training run, or from an older export, to a model's folder.
 
 Paper: https://arxiv.org/abs/2402.10533
 
@@ -8,10 +8,22 @@ Authors
 
 from pathlib import Path
 
+import torch
 import yaml
 
-from speechbrain_apcodec.inference.folder import HPARAMS_FILE, write_model
-from speechbrain_apcodec.inference.loading import read_checkpoint
+from speechbrain_apcodec.inference.apcodec import APCodec
+from speechbrain_apcodec.inference.config import CONFIG_FILE
+from speechbrain_apcodec.inference.folder import (
+    CARD_FILE,
+    HPARAMS_FILE,
+    LOSSES_FILE,
+    write_model,
+)
+from speechbrain_apcodec.inference.loading import (
+    read_checkpoint,
+    read_weights,
+    weights_file,
+)
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 #: What trainings keep their best checkpoint by; lower is better.
@@ -29,14 +41,16 @@ def export(
 ):
     """Export a checkpoint of a training run as a model's folder.
 
-    The averaged weights (``ema.ckpt``) are taken where there are any.
+    The averaged weights (``ema.ckpt``) are taken where there are any. A
+    folder that was exported before is written anew, with its own name,
+    precision and model card: an older one then has what this version adds.
 
     Arguments
     ---------
     checkpoint_dir : str or pathlib.Path
         A ``CKPT+...`` folder, or the run's output folder: then the
         checkpoint that did best in validation, or the newest one if none
-        was validated.
+        was validated. Or a model's folder.
     out_dir : str or pathlib.Path
         The folder to write. An earlier export there is replaced.
     name : str, optional
@@ -58,6 +72,10 @@ def export(
         If there is no checkpoint, it does not fit the run's YAML, or
         ``out_dir`` is anything but an earlier export.
     """
+    if (Path(checkpoint_dir) / CONFIG_FILE).is_file():
+        return _export_again(
+            Path(checkpoint_dir), out_dir, name, half, discriminators
+        )
     checkpoint = find_checkpoint(checkpoint_dir)
     hparams = find_hparams(checkpoint)
     averaged = (checkpoint / "ema.ckpt").is_file()
@@ -130,6 +148,29 @@ def find_checkpoint(folder):
                 validated, key=lambda c: (metas[c][key], -metas[c]["unixtime"])
             )
     return max(found, key=lambda c: metas[c]["unixtime"])
+
+
+def _export_again(folder, out_dir, name, half, discriminators):
+    """Write an exported model anew; its weights and card stay."""
+    file = LOSSES_FILE if (folder / LOSSES_FILE).is_file() else HPARAMS_FILE
+    if discriminators and file != LOSSES_FILE:
+        raise CheckpointError(
+            f"{folder} holds no discriminators: export the training run"
+        )
+    # Frozen, it would have its weights folded.
+    model = APCodec.from_hparams(
+        folder, file, run_opts={"device": "cpu"}, freeze_params=False
+    )
+    stored = read_weights(folder / weights_file("codec")).values()
+    card = folder / CARD_FILE
+    return write_model(
+        out_dir,
+        (folder / file).read_text(encoding="utf-8"),
+        {key: module.state_dict() for key, module in model.mods.items()},
+        name or model.model_id,
+        half or all(tensor.dtype == torch.float16 for tensor in stored),
+        card=card.read_text(encoding="utf-8") if card.is_file() else None,
+    )
 
 
 def _read_meta(checkpoint):

@@ -25,6 +25,7 @@ from speechbrain_apcodec.inference.config import (
     CONFIG_FILE,
     FORMAT_VERSION,
     file_sha256,
+    read_config,
 )
 from speechbrain_apcodec.inference.export import (
     describe_origin,
@@ -35,7 +36,7 @@ from speechbrain_apcodec.inference.folder import (
     CARD_FILE,
     HPARAMS_FILE,
     checked_name,
-    whole_folder,
+    exported_folder,
     write_weights,
 )
 from speechbrain_apcodec.inference.hparams import inference_hparams
@@ -162,7 +163,9 @@ def export_tts(
             "the run was trained on: name that one with --codec"
         )
     name = checked_name(name, out_dir)
-    with whole_folder(out_dir, _OWN_FILES) as folder:
+    with exported_folder(
+        out_dir, _OWN_FILES, CONFIG_FILE, read_config
+    ) as folder:
         (folder / CODEC_FOLDER).mkdir()
         for file in CODEC_FILES:
             shutil.copyfile(

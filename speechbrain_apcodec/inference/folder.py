@@ -3,7 +3,8 @@
 =========================  ==================================================
 ``hyperparams.yaml``       builds and loads the codec, nothing else
 ``codec.safetensors``      its weights
-``config.json``            model id, SHA-256 of the weights, rate and sizes
+``config.json``            model id, SHA-256 of the weights, rate and sizes,
+                           and the network for those who want no YAML
 ``README.md``              model card
 ``losses.yaml``            optional: codec, discriminators and losses, for
                            ``apcodec losses``
@@ -31,6 +32,7 @@ from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import save
 
 from speechbrain_apcodec.inference.apcodec import APCodec
+from speechbrain_apcodec.inference.architecture import describe_architecture
 from speechbrain_apcodec.inference.config import (
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -39,14 +41,18 @@ from speechbrain_apcodec.inference.config import (
 )
 from speechbrain_apcodec.inference.hparams import inference_hparams
 from speechbrain_apcodec.inference.loading import load_state, weights_file
-from speechbrain_apcodec.inference.model_card import model_card
+from speechbrain_apcodec.inference.model_card import (
+    model_card,
+    with_checksum,
+)
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 HPARAMS_FILE = "hyperparams.yaml"
 LOSSES_FILE = "losses.yaml"
 CARD_FILE = "README.md"
 
-_OWN_FILES = {
+#: Every file that an export may write.
+OWN_FILES = {
     HPARAMS_FILE,
     LOSSES_FILE,
     CARD_FILE,
@@ -65,6 +71,7 @@ def write_model(
     name=None,
     half=False,
     origin="",
+    card=None,
 ):
     """Write the folder of an exported model.
 
@@ -85,6 +92,8 @@ def write_model(
         Store float16 instead of float32.
     origin : str
         Where the weights come from, for the model card, Markdown.
+    card : str, optional
+        A model card to keep; default: a new one.
 
     Returns
     -------
@@ -98,8 +107,10 @@ def write_model(
         serve, or the tensors do not fit the configuration.
     """
     name = checked_name(name, out_dir)
-    with whole_folder(out_dir, _OWN_FILES) as temporary:
-        _fill(temporary, hparams, states, name, half, origin)
+    with exported_folder(
+        out_dir, OWN_FILES, CONFIG_FILE, read_config
+    ) as temporary:
+        _fill(temporary, hparams, states, name, half, origin, card)
         for file in (HPARAMS_FILE, LOSSES_FILE):
             if (temporary / file).exists():
                 APCodec.from_hparams(
@@ -109,7 +120,7 @@ def write_model(
 
 
 @contextmanager
-def whole_folder(out_dir, own_files):
+def exported_folder(out_dir, own_files, config_file, read):
     """Yield a temporary folder that becomes ``out_dir`` if all goes well.
 
     Arguments
@@ -118,6 +129,10 @@ def whole_folder(out_dir, own_files):
         The folder. An earlier export there is replaced as a whole.
     own_files : set of str
         What an export of this kind consists of.
+    config_file : str
+        The file by which an earlier export is known.
+    read : callable
+        From the path of that file to its content; raises CheckpointError.
 
     Yields
     ------
@@ -130,7 +145,7 @@ def whole_folder(out_dir, own_files):
         If ``out_dir`` is anything but an earlier export.
     """
     out_dir = Path(out_dir)
-    _check_replaceable(out_dir, own_files)
+    _check_replaceable(out_dir, own_files, config_file, read)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     temporary = out_dir.with_name(f".{out_dir.name}.{uuid.uuid4().hex[:8]}")
     temporary.mkdir()
@@ -141,7 +156,7 @@ def whole_folder(out_dir, own_files):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill(folder, hparams, states, name, half, origin):
+def _fill(folder, hparams, states, name, half, origin, card):
     """Write all files of a model."""
     texts = {HPARAMS_FILE: inference_hparams(hparams, ["codec"])}
     if "discriminators" in states:
@@ -170,12 +185,17 @@ def _fill(folder, hparams, states, name, half, origin):
         "num_codebooks": codec.num_codebooks,
         "codebook_size": codec.codebook_size,
     }
+    architecture = describe_architecture(texts[HPARAMS_FILE])
+    if architecture is not None:
+        config["architecture"] = architecture
     (folder / CONFIG_FILE).write_text(
         json.dumps(config, indent=4) + "\n", encoding="utf-8"
     )
     precision = "float16" if half else "float32"
+    if card is None:
+        card = model_card(config, codec, precision, origin)
     (folder / CARD_FILE).write_text(
-        model_card(config, codec, precision, origin), encoding="utf-8"
+        with_checksum(card, config), encoding="utf-8"
     )
 
 
@@ -252,7 +272,7 @@ def checked_name(name, out_dir):
     return name
 
 
-def _check_replaceable(out_dir, own_files):
+def _check_replaceable(out_dir, own_files, config_file, read):
     """Refuse to delete what is not an export."""
     if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
         raise CheckpointError(f"{out_dir} is no folder: name another one")
@@ -262,12 +282,12 @@ def _check_replaceable(out_dir, own_files):
     if not files:
         return
     foreign = sorted(files - own_files)
-    if foreign or CONFIG_FILE not in files:
+    if foreign or config_file not in files:
         raise CheckpointError(
             f"{out_dir} holds {(foreign or sorted(files))[0]}, which no "
             "export wrote: name another folder"
         )
-    read_config(out_dir / CONFIG_FILE)
+    read(out_dir / config_file)
 
 
 def _replace(out_dir, temporary):

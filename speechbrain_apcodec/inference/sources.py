@@ -35,7 +35,8 @@ from speechbrain_apcodec.utils.errors import CheckpointError
 #: Says in a ``savedir`` where the files in it come from.
 ORIGIN_FILE = "origin.json"
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+#: What a hub calls a model.
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 def find_source(source):
@@ -78,7 +79,7 @@ results/codec/export: check the path (a hub id has the form ORGANISATION/NAME)
     if isinstance(source, str):
         if source.startswith(("http:", "https:")):
             return FetchSource(FetchFrom.URI, source.rstrip("/"))
-        if _HUB_ID.fullmatch(source):
+        if HUB_ID.fullmatch(source):
             return FetchSource(FetchFrom.HUGGING_FACE, source)
     raise CheckpointError(
         f"there is no folder {source}: check the path (a hub id has the form "

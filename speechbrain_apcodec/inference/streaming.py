@@ -105,7 +105,7 @@ class StreamingInterface:
             ended.
         """
         check_wavs(wavs)
-        wavs = wavs.to(self.device, next(self.parameters()).dtype)
+        wavs = wavs.to(self.mods["codec"].synthesis.window)
         with self.inference_ctx:
             return self.mods["codec"].encode_chunk(
                 context,

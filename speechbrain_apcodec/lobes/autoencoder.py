@@ -18,10 +18,11 @@ from speechbrain_apcodec.lobes.convolutions import (
     Downsample,
     NonCausalConv1d,
     Upsample,
-    length_mask,
+    begin_with_own_frame,
 )
 from speechbrain_apcodec.lobes.layers import Backbone
 from speechbrain_apcodec.lobes.spectrum import angle
+from speechbrain_apcodec.lobes.temporal import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 # About the mean log-amplitude of speech at full scale.
@@ -37,6 +38,11 @@ def _same(amplitude, phase):
             "and the same number of blocks"
         )
     return amplitude
+
+
+def _callable(branch, stream):
+    """Leave a compiled form out in a stream, whose state it cannot know."""
+    return branch if stream is None else branch.forward
 
 
 class SubEncoder(nn.Module):
@@ -66,12 +72,19 @@ class SubEncoder(nn.Module):
         Class of the convolutions, from ``lobes.convolutions``.
     downsample : callable
         Class of the strided convolution, from ``lobes.convolutions``.
+    unit_circle : bool
+        Whether the spectrum is one of angles that the network sees as
+        cosines and sines. As published it sees the angles themselves, which
+        jump where they wrap.
+    dense_kernel_size : int
+        Frames that the input convolution sees, which joins all bins; default:
+        ``kernel_size``.
 
     Example
     -------
     >>> encoder = SubEncoder(513, 16, 32, 2, 7, 8, ratio=8)
-    >>> encoder(torch.randn(2, 513, 200)).shape
-    torch.Size([2, 8, 25])
+    >>> encoder(torch.randn(2, 200, 513)).shape
+    torch.Size([2, 25, 8])
     """
 
     def __init__(
@@ -87,18 +100,22 @@ class SubEncoder(nn.Module):
         grn_statistic="utterance",
         convolution=NonCausalConv1d,
         downsample=Downsample,
+        unit_circle=False,
+        dense_kernel_size=None,
     ):
         super().__init__()
         self.bins = bins
         self.ratio = ratio
+        self.unit_circle = unit_circle
         self.backbone = Backbone(
-            bins,
+            2 * bins if unit_circle else bins,
             channels,
             hidden_channels,
             num_blocks,
             kernel_size,
             grn_statistic,
             convolution,
+            dense_kernel_size or kernel_size,
         )
         self.downsample = weight_norm(
             downsample(channels, out_channels, ratio, downsample_kernel_size)
@@ -129,17 +146,19 @@ class SubEncoder(nn.Module):
         Arguments
         ---------
         spectrum : torch.Tensor
-            float [batch, bins, frames].
+            float [batch, frames, bins].
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where the frame is valid.
+            float [batch, frames, 1], 1 where the frame is valid.
         stream : speechbrain_apcodec.lobes.streaming.Stream, optional
             The stream that these frames are the next ones of.
 
         Returns
         -------
         torch.Tensor
-            float [batch, out_channels, ceil(frames / ratio)].
+            float [batch, ceil(frames / ratio), out_channels].
         """
+        if self.unit_circle:
+            spectrum = torch.cat([spectrum.cos(), spectrum.sin()], dim=-1)
         x = self.backbone(spectrum, mask, stream)
         return self.downsample(x, mask, stream)
 
@@ -195,15 +214,22 @@ class Encoder(nn.Module):
         self.amplitude = amplitude
         self.phase = phase
         self.latent_dim = latent_dim
+        joint_channels = (
+            amplitude.downsample.out_channels + phase.downsample.out_channels
+        )
         self.joint_convolution = weight_norm(
-            convolution(
-                amplitude.downsample.out_channels
-                + phase.downsample.out_channels,
-                latent_dim,
-                kernel_size,
+            begin_with_own_frame(
+                convolution(joint_channels, latent_dim, kernel_size)
             )
         )
-        self._places = amplitude.place("amplitude"), phase.place("phase")
+        self.place()
+
+    def place(self):
+        """Give every layer its place in a stream; anew after folding."""
+        self._places = (
+            self.amplitude.place("amplitude"),
+            self.phase.place("phase"),
+        )
         self.joint_convolution.place("joint_convolution", 1, self._places[0][0])
 
     @property
@@ -251,15 +277,18 @@ class Encoder(nn.Module):
         mask = length_mask(num_frames, log_amplitude.shape[-1])
         joint = torch.cat(
             [
-                self.amplitude(log_amplitude, mask, stream),
-                self.phase(phase, mask, stream),
+                _callable(branch, stream)(x.transpose(1, 2), mask, stream)
+                for branch, x in (
+                    (self.amplitude, log_amplitude),
+                    (self.phase, phase),
+                )
             ],
-            dim=1,
+            dim=-1,
         )
         if num_frames is not None:
             num_latents = -(-num_frames // self.ratio)
-            mask = length_mask(num_latents, joint.shape[-1])
-        return self.joint_convolution(joint, mask, stream)
+            mask = length_mask(num_latents, joint.shape[1])
+        return self.joint_convolution(joint, mask, stream).transpose(1, 2)
 
 
 class SubDecoder(nn.Module):
@@ -290,12 +319,15 @@ class SubDecoder(nn.Module):
         Class of the convolutions, from ``lobes.convolutions``.
     upsample : callable
         Class of the transposed convolution, from ``lobes.convolutions``.
+    dense_kernel_size : int
+        Frames that the input convolution and the heads see; default:
+        ``kernel_size``.
 
     Example
     -------
     >>> decoder = SubDecoder(513, 2, 16, 32, num_blocks=2)
-    >>> [head.shape for head in decoder(torch.randn(2, 16, 25))]
-    [torch.Size([2, 513, 200]), torch.Size([2, 513, 200])]
+    >>> [head.shape for head in decoder(torch.randn(2, 25, 16))]
+    [torch.Size([2, 200, 513]), torch.Size([2, 200, 513])]
     """
 
     def __init__(
@@ -311,6 +343,7 @@ class SubDecoder(nn.Module):
         grn_statistic="utterance",
         convolution=NonCausalConv1d,
         upsample=Upsample,
+        dense_kernel_size=None,
     ):
         super().__init__()
         self.bins = bins
@@ -326,9 +359,16 @@ class SubDecoder(nn.Module):
             kernel_size,
             grn_statistic,
             convolution,
+            dense_kernel_size or kernel_size,
         )
         self.heads = nn.ModuleList(
-            weight_norm(convolution(channels, bins, kernel_size))
+            weight_norm(
+                begin_with_own_frame(
+                    convolution(
+                        channels, bins, dense_kernel_size or kernel_size
+                    )
+                )
+            )
             for _ in range(num_heads)
         )
 
@@ -361,22 +401,24 @@ class SubDecoder(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            float [batch, channels, latents].
+            float [batch, latents, channels].
         latent_mask : torch.Tensor, optional
-            float [batch, 1, latents], 1 where the latent is valid.
+            float [batch, latents, 1], 1 where the latent is valid.
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where the frame is valid.
+            float [batch, frames, 1], 1 where the frame is valid.
         stream : speechbrain_apcodec.lobes.streaming.Stream, optional
             The stream that these latents are the next ones of.
 
         Returns
         -------
         list of torch.Tensor
-            One float [batch, bins, frames] a head.
+            One float [batch, frames, bins] a head.
         """
         x = self.upsample(x, latent_mask, stream)
         x = self.backbone(x, mask, stream)
-        return [head(x, mask, stream) for head in self.heads]
+        outputs = [head(x, mask, stream) for head in self.heads]
+        # Folded, the heads are one.
+        return [part for y in outputs for part in y.split(self.bins, dim=-1)]
 
 
 class Decoder(nn.Module):
@@ -442,19 +484,23 @@ class Decoder(nn.Module):
         self.bins = amplitude.bins
         self.latent_dim = latent_dim
         self.input_convolution = weight_norm(
-            convolution(latent_dim, channels, kernel_size)
+            begin_with_own_frame(convolution(latent_dim, channels, kernel_size))
         )
         self.amplitude = amplitude
         self.phase = phase
-        delay = self.input_convolution.place("input_convolution", 1, 0)
-        self._places = (
-            amplitude.place("amplitude", delay),
-            phase.place("phase", delay),
-        )
+        self.place()
         # Speech lies far below amplitude 1, where a bias of zero begins: on
         # the way down every layer would move at once, overshoot, and leave
         # the latent without information.
         nn.init.constant_(amplitude.heads[0].bias, INITIAL_LOG_AMPLITUDE)
+
+    def place(self):
+        """Give every layer its place in a stream; anew after folding."""
+        delay = self.input_convolution.place("input_convolution", 1, 0)
+        self._places = (
+            self.amplitude.place("amplitude", delay),
+            self.phase.place("phase", delay),
+        )
 
     @property
     def delay(self):
@@ -488,17 +534,42 @@ class Decoder(nn.Module):
             At least float32 [batch, bins, latents * ratio], radians in
             [-pi, pi].
         """
+        log_amplitude, *pseudo = self.parts(latent, num_latents, stream)
+        # An arc tangent in half precision would ruin the phase.
+        with torch.autocast(latent.device.type, enabled=False):
+            pseudo_real, pseudo_imaginary = pseudo
+            return log_amplitude, angle(pseudo_imaginary, pseudo_real)
+
+    def parts(self, latent, num_latents=None, stream=None):
+        """Decode, but leave the phase in its two parts.
+
+        Arguments
+        ---------
+        latent : torch.Tensor
+            float [batch, latent_dim, latents].
+        num_latents : torch.Tensor, optional
+            int64 [batch], valid latents of each item; default: all.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these latents are the next ones of.
+
+        Returns
+        -------
+        list of torch.Tensor
+            Log-amplitude, pseudo-real and pseudo-imaginary part of the
+            phase, at least float32 [batch, bins, latents * ratio] each.
+        """
         latent_mask, mask = None, None
         if num_latents is not None:
             latent_mask = length_mask(num_latents, latent.shape[-1])
             mask = length_mask(
                 num_latents * self.ratio, latent.shape[-1] * self.ratio
             )
-        x = self.input_convolution(latent, latent_mask, stream)
-        (log_amplitude,) = self.amplitude(x, latent_mask, mask, stream)
-        pseudo_real, pseudo_imaginary = self.phase(x, latent_mask, mask, stream)
-        # An arc tangent in half precision would ruin the phase.
-        with torch.autocast(latent.device.type, enabled=False):
-            dtype = torch.promote_types(log_amplitude.dtype, torch.float32)
-            phase = angle(pseudo_imaginary.to(dtype), pseudo_real.to(dtype))
-        return log_amplitude.to(dtype), phase
+        x = latent.transpose(1, 2)
+        x = self.input_convolution(x, latent_mask, stream)
+        parts = [
+            part
+            for branch in (self.amplitude, self.phase)
+            for part in _callable(branch, stream)(x, latent_mask, mask, stream)
+        ]
+        dtype = torch.promote_types(parts[0].dtype, torch.float32)
+        return [part.to(dtype).transpose(1, 2) for part in parts]

@@ -16,10 +16,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.convolutions import length_mask
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import Spectrum
 from speechbrain_apcodec.lobes.streaming_codec import StreamingCodec
+from speechbrain_apcodec.lobes.temporal import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -262,7 +262,7 @@ class Codec(StreamingCodec, nn.Module):
         tokens = self.quantizer.encode(latent, num_codebooks)
         if num_samples is not None:
             mask = length_mask(num_frames, tokens.shape[1])
-            tokens = tokens * mask.transpose(1, 2).long()
+            tokens = tokens * mask.long()
         return tokens, num_frames
 
     def decode(
@@ -306,24 +306,42 @@ class Codec(StreamingCodec, nn.Module):
             wavs = self.decode_in_chunks(tokens, lengths, chunk_frames)
             return F.pad(wavs, (0, num_samples - wavs.shape[1]))
         latent = self.quantizer.decode(tokens)
-        spectrum = self._decode_latents(latent, num_frames)
-        real, imaginary = spectrum.real, spectrum.imaginary
-        del spectrum
+        real, imaginary = self.decode_latents(latent, num_frames)
         stft_frames = None
         if num_frames is not None:
             stft_frames = num_frames * self.decoder.ratio
         wavs = self.synthesis(real, imaginary, stft_frames)
         return wavs[:, :num_samples]
 
-    def _decode_latents(self, latent, num_frames=None, stream=None):
-        log_amplitude, phase = self.decoder(latent, num_frames, stream)
-        amplitude = log_amplitude.exp()
-        return Spectrum(
-            log_amplitude=log_amplitude,
-            phase=phase,
-            real=amplitude * phase.cos(),
-            imaginary=amplitude * phase.sin(),
+    def decode_latents(self, latent, num_frames=None, stream=None):
+        """Decode latents to the complex spectrum.
+
+        The angle itself, which the losses compare, is not needed for it.
+
+        Arguments
+        ---------
+        latent : torch.Tensor
+            float [batch, latent_dim, frames].
+        num_frames : torch.Tensor, optional
+            int64 [batch], valid token frames of each item; default: all.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these latents are the next ones of.
+
+        Returns
+        -------
+        real : torch.Tensor
+            float [batch, bins, STFT frames].
+        imaginary : torch.Tensor
+            float [batch, bins, STFT frames].
+        """
+        log_amplitude, real, imaginary = self.decoder.parts(
+            latent, num_frames, stream
         )
+        with torch.autocast(latent.device.type, enabled=False):
+            real = real + 1e-18  # where both are zero, so is the phase
+            length = torch.addcmul(real.square(), imaginary, imaginary)
+            scale = log_amplitude.exp() * length.rsqrt()
+            return real * scale, imaginary * scale
 
     def forward(self, wavs, num_codebooks=None, quantize=True):
         """Code and decode for training.
@@ -349,8 +367,15 @@ class Codec(StreamingCodec, nn.Module):
         quantized = None
         if quantize:
             quantized = self.quantizer(latent, num_codebooks)
-        predicted = self._decode_latents(
+        log_amplitude, phase = self.decoder(
             quantized.quantized if quantize else latent
+        )
+        amplitude = log_amplitude.exp()
+        predicted = Spectrum(
+            log_amplitude=log_amplitude,
+            phase=phase,
+            real=amplitude * phase.cos(),
+            imaginary=amplitude * phase.sin(),
         )
         decoded = self.synthesis(predicted.real, predicted.imaginary)
         decoded = decoded[:, :samples]

@@ -58,13 +58,47 @@ class _ConvolutionStack(nn.Module):
         )
 
     def forward(self, x):
+        """Judge pictures.
+
+        They are laid on their side: the kernels of PyTorch want the long
+        dimension last.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, 1, rows, columns].
+
+        Returns
+        -------
+        score : torch.Tensor
+            float [batch, positions].
+        feature_maps : list of torch.Tensor
+            float [batch, channels, rows, columns] each.
+        """
+        side = x.shape[2] > x.shape[3]
+        x = x.transpose(2, 3).contiguous() if side else x
         feature_maps = []
         for convolution in self.convolutions:
-            x = F.leaky_relu(convolution(x), self.slope)
+            x = _convolved(x, convolution, side)
+            x = F.leaky_relu(x, self.slope, inplace=True)
             feature_maps.append(x)
-        x = self.output_convolution(x)
-        feature_maps.append(x)
-        return x.flatten(1), feature_maps
+        feature_maps.append(_convolved(x, self.output_convolution, side))
+        if side:
+            feature_maps = [x.transpose(2, 3) for x in feature_maps]
+        return feature_maps[-1].flatten(1), feature_maps
+
+
+def _convolved(x, convolution, side):
+    """Convolve a picture, or one that lies on its side."""
+    if not side:
+        return convolution(x)
+    return F.conv2d(
+        x,
+        convolution.weight.transpose(2, 3),
+        convolution.bias,
+        convolution.stride[::-1],
+        convolution.padding[::-1],
+    )
 
 
 class MultiPeriodDiscriminator(nn.Module):

@@ -17,8 +17,9 @@ from torch.nn.utils import parametrize
 
 from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
-    TemporalLayer,
+    begin_with_own_frame,
 )
+from speechbrain_apcodec.lobes.temporal import TemporalLayer, apply_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -51,6 +52,47 @@ def fold_weight_norm(module):
             # and would not move with its module.
             del layer.weight
             layer.weight = nn.Parameter(weight, layer.bias.requires_grad)
+
+
+def energy_of(x, mask=None):
+    """Sum the squares of each channel over time.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        float [batch, frames, channels].
+    mask : torch.Tensor, optional
+        float [batch, frames, 1], 1 where the input is valid.
+
+    Returns
+    -------
+    torch.Tensor
+        At least float32 [batch, 1, channels].
+    """
+    x = apply_mask(x, mask)
+    if x.dtype == torch.float16:
+        x = x.float()  # its squares may overflow
+    # A matrix product adds up in float32 whatever it multiplies, and is
+    # several times faster than a sum over frames.
+    with torch.autocast(x.device.type, enabled=False):
+        energy = x.new_ones(x.shape[0], 1, x.shape[1]) @ x.square()
+    return energy.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def response_of(energy):
+    """Take the square root, with a finite gradient at zero.
+
+    Arguments
+    ---------
+    energy : torch.Tensor
+        float, any shape.
+
+    Returns
+    -------
+    torch.Tensor
+        Same shape.
+    """
+    return energy.clamp(min=torch.finfo(torch.float32).tiny).sqrt()
 
 
 class GlobalResponseNorm(TemporalLayer, nn.Module):
@@ -101,7 +143,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
         x : torch.Tensor
             float [batch, frames, channels].
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where the input is valid.
+            float [batch, frames, 1], 1 where the input is valid.
         stream : speechbrain_apcodec.lobes.streaming.Stream, optional
             The stream that these frames are the next ones of.
 
@@ -115,16 +157,10 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
         elif stream is not None:
             response = stream.response(self, x)
         else:
-            valid = x if mask is None else x * mask.transpose(1, 2).to(x.dtype)
-            # A sum of squares over thousands of frames needs float32.
-            dtype = torch.promote_types(x.dtype, torch.float32)
-            response = torch.linalg.vector_norm(
-                valid, dim=1, keepdim=True, dtype=dtype
-            )
+            response = response_of(energy_of(x, mask))
         relative = response / (response.mean(dim=-1, keepdim=True) + 1e-6)
-        return torch.addcmul(self.beta + x, self.gamma * relative, x).to(
-            x.dtype
-        )
+        gain = 1 + self.gamma * relative
+        return torch.addcmul(self.beta.to(x.dtype), x, gain.to(x.dtype))
 
 
 class ConvNeXtBlock(nn.Module):
@@ -151,8 +187,8 @@ class ConvNeXtBlock(nn.Module):
     Example
     -------
     >>> block = ConvNeXtBlock(8, 16, kernel_size=7)
-    >>> block(torch.randn(2, 8, 10)).shape
-    torch.Size([2, 8, 10])
+    >>> block(torch.randn(2, 10, 8)).shape
+    torch.Size([2, 10, 8])
     """
 
     def __init__(
@@ -201,25 +237,24 @@ class ConvNeXtBlock(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            float [batch, channels, frames].
+            float [batch, frames, channels].
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where the input is valid.
+            float [batch, frames, 1], 1 where the input is valid.
         stream : speechbrain_apcodec.lobes.streaming.Stream, optional
             The stream that these frames are the next ones of.
 
         Returns
         -------
         torch.Tensor
-            float [batch, channels, frames].
+            float [batch, frames, channels].
         """
         y = x
         if self.depthwise is not None:
             if stream is not None:
                 x = stream.delayed(self.depthwise, x)
             y = self.depthwise(y, mask, stream)
-        y = self.norm(y.transpose(1, 2))
-        y = self.grn(F.gelu(self.expand(y)), mask, stream)
-        return x + self.project(y).transpose(1, 2)
+        y = F.gelu(self.expand(self.norm(y)))
+        return x + self.project(self.grn(y, mask, stream))
 
 
 class Backbone(nn.Module):
@@ -241,12 +276,14 @@ class Backbone(nn.Module):
         See ``GlobalResponseNorm``.
     convolution : callable
         Class of the convolutions, from ``lobes.convolutions``.
+    input_kernel_size : int
+        Frames that the input convolution sees.
 
     Example
     -------
-    >>> backbone = Backbone(5, 8, 16, 2, 7, "frame", NonCausalConv1d)
-    >>> backbone(torch.randn(2, 5, 10)).shape
-    torch.Size([2, 8, 10])
+    >>> backbone = Backbone(5, 8, 16, 2, 7, "frame", NonCausalConv1d, 1)
+    >>> backbone(torch.randn(2, 10, 5)).shape
+    torch.Size([2, 10, 8])
     """
 
     def __init__(
@@ -258,9 +295,12 @@ class Backbone(nn.Module):
         kernel_size,
         grn_statistic,
         convolution,
+        input_kernel_size,
     ):
         super().__init__()
-        self.input_convolution = convolution(in_channels, channels, kernel_size)
+        self.input_convolution = convolution(
+            in_channels, channels, input_kernel_size
+        )
         self.input_norm = nn.LayerNorm(channels, eps=1e-6)
         self.blocks = nn.ModuleList(
             ConvNeXtBlock(
@@ -280,6 +320,11 @@ class Backbone(nn.Module):
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
+        begin_with_own_frame(self.input_convolution)
+        for block in self.blocks:
+            if block.depthwise is not None:
+                nn.init.ones_(block.depthwise.weight)
+                begin_with_own_frame(block.depthwise)
 
     def place(self, path, rate, delay):
         """Take a place in a network; see ``TemporalLayer.place``.
@@ -311,20 +356,20 @@ class Backbone(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            float [batch, in_channels, frames].
+            float [batch, frames, in_channels].
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where the input is valid.
+            float [batch, frames, 1], 1 where the input is valid.
         stream : speechbrain_apcodec.lobes.streaming.Stream, optional
             The stream that these frames are the next ones of.
 
         Returns
         -------
         torch.Tensor
-            float [batch, channels, frames].
+            float [batch, frames, channels].
         """
-        x = self.input_convolution(x, mask, stream).transpose(1, 2)
-        x = self.input_norm(x).transpose(1, 2)
+        x = self.input_convolution(x, mask, stream)
+        # What the blocks add to stays in float32 under autocast.
+        x = self.input_norm(x.to(self.input_norm.weight.dtype))
         for block in self.blocks:
             x = block(x, mask, stream)
-        x = self.output_linear(self.output_norm(x.transpose(1, 2)))
-        return x.transpose(1, 2)
+        return self.output_linear(self.output_norm(x))

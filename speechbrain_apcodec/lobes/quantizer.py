@@ -71,6 +71,26 @@ class VectorQuantizer(nn.Module):
         self.in_proj = weight_norm(nn.Conv1d(latent_dim, codebook_dim, 1))
         self.out_proj = weight_norm(nn.Conv1d(codebook_dim, latent_dim, 1))
         self.codebook = nn.Embedding(codebook_size, codebook_dim)
+        self.folded = None
+
+    @torch.no_grad()
+    def fold(self):
+        """Prepare the tables of inference; the weights must be final.
+
+        The product of a codeword's direction with a projected latent is
+        linear in the latent, and the length of the projection does not
+        change which product is largest.
+        """
+        directions = F.normalize(self.codebook.weight, dim=1)
+        projection = self.in_proj.weight[..., 0]
+        every_token = torch.arange(len(directions), device=directions.device)
+        self.folded = nn.ParameterDict(
+            {
+                "weight": directions @ projection,
+                "bias": directions @ self.in_proj.bias,
+                "vocabulary": self.decode(every_token[None])[0].t(),
+            }
+        ).requires_grad_(False)
 
     def nearest(self, projected):
         """Find the nearest codewords by cosine similarity.
@@ -102,7 +122,10 @@ class VectorQuantizer(nn.Module):
         torch.Tensor
             int64 [batch, frames].
         """
-        return self.nearest(self.in_proj(residual))
+        if self.folded is None:
+            return self.nearest(self.in_proj(residual))
+        weight, bias = self.folded["weight"], self.folded["bias"]
+        return F.linear(residual.transpose(1, 2), weight, bias).argmax(-1)
 
     def decode(self, tokens):
         """Look the codewords up and project them back.
@@ -117,7 +140,10 @@ class VectorQuantizer(nn.Module):
         torch.Tensor
             float [batch, latent_dim, frames].
         """
-        return self.out_proj(self.codebook(tokens).transpose(1, 2))
+        if self.folded is None:
+            return self.out_proj(self.codebook(tokens).transpose(1, 2))
+        vocabulary = self.folded["vocabulary"]
+        return F.embedding(tokens, vocabulary).transpose(1, 2)
 
     def forward(self, residual):
         """Quantise with a straight-through gradient.

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.convolutions import length_mask
+from speechbrain_apcodec.lobes.temporal import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -92,8 +92,10 @@ def angle(imaginary, real):
     >>> zero.grad
     tensor([0.])
     """
-    silent = (imaginary == 0) & (real == 0)
     # Adding zero turns -0 into +0: the phase of a negative real is +pi.
+    if not torch.is_grad_enabled():
+        return torch.atan2(imaginary + 0.0, real + 0.0)
+    silent = (imaginary == 0) & (real == 0)
     phase = torch.atan2(imaginary + 0.0, real.masked_fill(silent, 1.0))
     return phase.masked_fill(silent, 0.0)
 
@@ -393,7 +395,7 @@ class STFTSynthesis(_STFT):
         imaginary : torch.Tensor
             float [batch, bins, frames].
         mask : torch.Tensor, optional
-            float [batch, 1, frames], 1 where a frame takes part.
+            float [batch, frames, 1], 1 where a frame takes part.
 
         Returns
         -------
@@ -409,7 +411,7 @@ class STFTSynthesis(_STFT):
             weights = window.square().expand(1, *frames.shape[1:])
             frames = frames * window
             if mask is not None:
-                mask = mask.transpose(1, 2).to(frames.dtype)
+                mask = mask.to(frames.dtype)
                 frames, weights = frames * mask, weights * mask
             added = self._added(frames)
             return torch.stack(

@@ -14,10 +14,30 @@ from dataclasses import dataclass, field
 
 import torch
 
-from speechbrain_apcodec.lobes.convolutions import TemporalLayer, apply_mask
+from speechbrain_apcodec.lobes.layers import energy_of, response_of
+from speechbrain_apcodec.lobes.temporal import TemporalLayer, apply_mask
 
 #: Frames of a stream whose end is not known yet.
 ENDLESS = 2**62
+
+
+def like_state(network):
+    """Return a tensor of the type and device in which states are kept.
+
+    Arguments
+    ---------
+    network : torch.nn.Module
+        Its weights may be in half precision; what is kept never is.
+
+    Returns
+    -------
+    torch.Tensor
+    """
+    return next(
+        parameter
+        for name, parameter in network.named_parameters()
+        if name.endswith("bias")
+    )
 
 
 @dataclass
@@ -28,7 +48,7 @@ class NetworkState:
     ---------
     histories : dict
         From the path of a layer to its last inputs,
-        float [batch, channels, frames].
+        float [batch, frames, channels].
     position : torch.Tensor
         int64 [batch], on the CPU: latents that went in or came out so far,
         delay not counted.
@@ -66,11 +86,11 @@ class NetworkState:
         -------
         NetworkState
         """
-        like = next(network.parameters())
+        like = like_state(network)
         return cls(
             histories={
                 layer.path: like.new_zeros(
-                    batch_size, layer.in_channels, layer.history_length
+                    batch_size, layer.history_length, layer.in_channels
                 )
                 for layer in network.modules()
                 if isinstance(layer, TemporalLayer) and layer.history_length
@@ -176,7 +196,7 @@ class Stream:
         Returns
         -------
         torch.Tensor or None
-            float32 [batch, 1, frames]; None if all frames are own ones.
+            float32 [batch, frames, 1]; None if all frames are own ones.
         """
         if (rate, delay) not in self.masks:
             starts, stops = self.extent(rate, delay)
@@ -187,7 +207,7 @@ class Stream:
                 mask = (frame >= torch.tensor(starts)[:, None]) & (
                     frame < torch.tensor(stops)[:, None]
                 )
-                mask = mask.float()[:, None].to(like.device)
+                mask = mask.float()[..., None].to(like.device)
             self.masks[rate, delay] = mask
         return self.masks[rate, delay]
 
@@ -199,18 +219,18 @@ class Stream:
         layer : speechbrain_apcodec.lobes.convolutions.TemporalLayer
             The layer.
         x : torch.Tensor
-            float [batch, channels, frames], its input.
+            float [batch, frames, channels], its input.
 
         Returns
         -------
         torch.Tensor
-            float [batch, channels, layer.history_length + frames].
+            float [batch, layer.history_length + frames, channels].
         """
         x = apply_mask(x, self.mask(layer.rate, layer.delay, x))
         if not layer.history_length:
             return x
         histories = self.state.histories
-        x = torch.cat([histories[layer.path], x], dim=-1)
+        x = torch.cat([histories[layer.path], x], dim=1)
         histories[layer.path] = self.last(x, layer.history_length, layer.rate)
         return x
 
@@ -220,7 +240,7 @@ class Stream:
         Arguments
         ---------
         x : torch.Tensor
-            float [batch, channels, length + frames].
+            float [batch, length + frames, channels].
         length : int
             Frames to remember.
         rate : int
@@ -229,13 +249,13 @@ class Stream:
         Returns
         -------
         torch.Tensor
-            float [batch, channels, length].
+            float [batch, length, channels].
         """
         if self.even:
-            return x[..., x.shape[-1] - length :].clone()
+            return x[:, x.shape[1] - length :].clone()
         return torch.stack(
             [
-                item[..., count * rate : count * rate + length]
+                item[count * rate : count * rate + length]
                 for item, count in zip(x, self.counts, strict=True)
             ]
         )
@@ -250,7 +270,7 @@ class Stream:
         layer : speechbrain_apcodec.lobes.convolutions.TemporalLayer
             The layer.
         x : torch.Tensor
-            float [batch, channels, frames], its input.
+            float [batch, frames, channels], its input.
 
         Returns
         -------
@@ -259,8 +279,8 @@ class Stream:
         """
         if not layer.right:
             return x
-        extended = torch.cat([self.state.histories[layer.path], x], dim=-1)
-        return extended.narrow(-1, layer.left, x.shape[-1])
+        extended = torch.cat([self.state.histories[layer.path], x], dim=1)
+        return extended.narrow(1, layer.left, x.shape[1])
 
     def response(self, norm, x):
         """Give a norm over the utterance its statistic, or gather it.
@@ -280,11 +300,9 @@ class Stream:
         energies = self.state.energies
         if norm.path in self.state.gathering:
             mask = self.mask(norm.rate, norm.delay, x)
-            own = x if mask is None else x * mask.transpose(1, 2).to(x.dtype)
-            dtype = torch.promote_types(x.dtype, torch.float32)
-            energy = own.to(dtype).square().sum(dim=1, keepdim=True)
-            energies[norm.path] = energies.get(norm.path, 0.0) + energy
-        return energies[norm.path].sqrt()
+            energy = energies.get(norm.path, 0.0) + energy_of(x, mask)
+            energies[norm.path] = energy
+        return response_of(energies[norm.path])
 
     def close(self):
         """Count the latents of this call, when all layers have seen them."""

@@ -90,8 +90,8 @@ class StreamingCodec:
     def _make_context(self, batch_size, low_delay=False):
         encoding = EncodingState.of(self.encoder, batch_size)
         decoding = DecodingState.of(self.decoder, batch_size)
-        decoding.tail = next(self.decoder.parameters()).new_zeros(
-            batch_size, 2, self.synthesis.tail_length
+        decoding.tail = self.synthesis.window.new_zeros(
+            batch_size, self.synthesis.tail_length, 2
         )
         decoding.finished = torch.zeros(batch_size, dtype=torch.int64)
         return StreamingContext(encoding, decoding, low_delay)
@@ -318,14 +318,8 @@ class StreamingCodec:
             pieces.append(queue[: length + behind] if count else queue[:0])
             state.queues[item] = queue[length:].clone()
         wavs, _ = joined(pieces, state.queues[0])
-        spectrum = self.analysis.spectrum(
-            *self.analysis.transform_extended(wavs)
-        )
         stream = Stream(state.network, counts)
-        latent = self.encoder(
-            spectrum.log_amplitude, spectrum.phase, stream=stream
-        )
-        tokens = self.quantizer.encode(latent, num_codebooks)
+        tokens = self.encode_groups(wavs, stream, num_codebooks)
         starts, stops = stream.extent(1, self.encoder.delay)
         # Of a whole number of groups, the STFT has one frame more, whose
         # latent lies beyond the end.
@@ -343,6 +337,33 @@ class StreamingCodec:
             tokens,
         )
         return tokens
+
+    def encode_groups(self, wavs, stream, num_codebooks=None):
+        """Encode whole groups of frames.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples], the groups and what their last windows
+            need behind them.
+        stream : speechbrain_apcodec.lobes.streaming.Stream
+            The stream that they are the next ones of; its past is updated.
+        num_codebooks : int, optional
+            Number of codebooks to use; default: all.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 [batch, groups, codebooks], which lag behind by
+            ``encoder.delay``.
+        """
+        spectrum = self.analysis.spectrum(
+            *self.analysis.transform_extended(wavs)
+        )
+        latent = self.encoder(
+            spectrum.log_amplitude, spectrum.phase, stream=stream
+        )
+        return self.quantizer.encode(latent, num_codebooks)
 
     # Decoding -------------------------------------------------------------
 
@@ -375,8 +396,7 @@ class StreamingCodec:
         counts = _counts(state, tokens, num_tokens)
         if counts.any():
             # What is wider than every stream's own tokens is no step.
-            latent = self.quantizer.decode(tokens[:, : int(counts.max())])
-            self._decode_steps(state, latent, counts)
+            self._decode_steps(state, tokens[:, : int(counts.max())], counts)
         state.received = state.received + counts
         finished = state.finished
         if not context.low_delay:
@@ -446,10 +466,11 @@ class StreamingCodec:
                 frames = int(state.received[item]) * self.decoder.ratio
                 state.network.total[item] = frames
         if counts.any():
-            latent = state.tail.new_zeros(
-                len(counts), self.latent_dim, int(counts.max())
+            # Beyond the end no layer looks at them: any tokens will do.
+            tokens = state.tail.new_zeros(
+                (len(counts), int(counts.max()), 1), dtype=torch.int64
             )
-            self._decode_steps(state, latent, counts)
+            self._decode_steps(state, tokens, counts)
         finished = state.finished - torch.tensor(
             [len(queue) for queue in state.queues]
         )
@@ -460,20 +481,12 @@ class StreamingCodec:
         state.finished[ending] = wanted[ending]
         return wavs
 
-    def _decode_steps(self, state, latent, counts):
-        """Decode latents into the queues."""
+    def _decode_steps(self, state, tokens, counts):
+        """Decode tokens into the queues."""
         stream = Stream(state.network, counts)
-        spectrum = self._decode_latents(latent, stream=stream)
         ratio, hop = self.decoder.ratio, self.stft_hop_length
-        delay, length = self.decoder.delay, self.synthesis.tail_length
-        sums = self.synthesis.overlap_add(
-            spectrum.real,
-            spectrum.imaginary,
-            stream.mask(ratio, delay, spectrum.real),
-        )
-        sums[..., :length] += state.tail
-        state.tail = stream.last(sums, length, self.hop_length)
-        wavs = self.synthesis.normalize(sums)
+        delay = self.decoder.delay
+        wavs, state.tail = self.decode_groups(tokens, stream, state.tail)
         for item, position in enumerate(state.network.position.tolist()):
             first = (position * ratio - delay) * hop - self.synthesis.lookahead
             end = int(counts[item]) * self.hop_length
@@ -483,6 +496,37 @@ class StreamingCodec:
                 )
                 state.finished[item] = first + end
         stream.close()
+
+    def decode_groups(self, tokens, stream, tail):
+        """Decode tokens as far as no later frame adds to the sum.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            int64 [batch, tokens, codebooks].
+        stream : speechbrain_apcodec.lobes.streaming.Stream
+            The stream that they are the next ones of; its past is updated.
+        tail : torch.Tensor
+            float [batch, tail_length, 2], what earlier frames add.
+
+        Returns
+        -------
+        wavs : torch.Tensor
+            float [batch, samples]: tokens * hop_length of them are done,
+            from ``decoder.delay`` frames and ``synthesis.lookahead`` samples
+            before the first token on.
+        tail : torch.Tensor
+            float [batch, tail_length, 2], what these frames add to later
+            ones.
+        """
+        latent = self.quantizer.decode(tokens)
+        real, imaginary = self.decode_latents(latent, stream=stream)
+        mask = stream.mask(self.decoder.ratio, self.decoder.delay, real)
+        sums = self.synthesis.overlap_add(real, imaginary, mask)
+        sums, length = sums.transpose(1, 2), tail.shape[1]
+        sums[:, :length] += tail
+        tail = stream.last(sums, length, self.hop_length)
+        return self.synthesis.normalize(sums.transpose(1, 2)), tail
 
     def _hand_out(self, state, finished):
         """Take samples from the queues, up to the given ones."""

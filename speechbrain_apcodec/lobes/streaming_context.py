@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from speechbrain_apcodec.lobes.streaming import NetworkState
+from speechbrain_apcodec.lobes.streaming import NetworkState, like_state
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -57,7 +57,7 @@ class SideState:
         -------
         SideState
         """
-        empty = next(network.parameters()).new_zeros(0)
+        empty = like_state(network).new_zeros(0)
         return cls(
             network=NetworkState.of(network, batch_size),
             queues=[empty] * batch_size,
@@ -113,7 +113,7 @@ class DecodingState(SideState):
     Arguments
     ---------
     tail : torch.Tensor
-        float [batch, 2, samples]: sums that later frames still add to, see
+        float [batch, samples, 2]: sums that later frames still add to, see
         ``STFTSynthesis.overlap_add``.
     finished : torch.Tensor
         int64 [batch], on the CPU: samples that were handed out or wait.

@@ -17,6 +17,7 @@ from speechbrain_apcodec.losses.spectral import (
     AmplitudeLoss,
     ComplexLoss,
     PhaseLoss,
+    WeightedPhaseLoss,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -25,6 +26,7 @@ TERMS = {
     "instantaneous_phase",
     "group_delay",
     "instantaneous_angular_frequency",
+    "weighted_phase",
     "consistency",
     "real",
     "imaginary",
@@ -45,8 +47,8 @@ class CodecLoss(nn.Module):
     mel : speechbrain_apcodec.losses.spectral.MelLoss
         Loss of the decoded waveform.
     weights : dict
-        From the name of a term to its weight. A term without a weight is
-        computed and logged, but does not train.
+        From the name of a term to its weight. A term of the paper without a
+        weight is computed and logged, but does not train.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class CodecLoss(nn.Module):
         self.weights = dict(weights)
         self.amplitude = AmplitudeLoss()
         self.phase = PhaseLoss()
+        self.weighted_phase = WeightedPhaseLoss()
         self.complex = ComplexLoss()
         self.mel = mel
         self.adversarial = GeneratorAdversarialLoss()
@@ -114,6 +117,12 @@ class CodecLoss(nn.Module):
                 **self.complex(natural, predicted, output.consistent),
                 **self.mel(natural, output.consistent),
             }
+            if "weighted_phase" in self.weights:  # not in the paper
+                terms |= self.weighted_phase(
+                    output.natural.phase,
+                    output.predicted.phase,
+                    output.natural.log_amplitude,
+                )
         if output.quantized is not None:
             terms["codebook"] = output.quantized.codebook_loss
             terms["commitment"] = output.quantized.commitment_loss

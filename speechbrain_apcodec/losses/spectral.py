@@ -115,6 +115,46 @@ class PhaseLoss(nn.Module):
         }
 
 
+class WeightedPhaseLoss(nn.Module):
+    """Phase error where the energy is: mean of A (1 - cos) over mean of A.
+
+    A is the natural amplitude. The anti-wrapped losses count every bin the
+    same, and most bins hold noise whose phase no one can predict: their
+    gradients drown those of the few harmonics whose phases decide whether
+    the frames add up to a waveform. Not in the paper.
+
+    Example
+    -------
+    >>> loss = WeightedPhaseLoss()
+    >>> phase, amplitude = torch.zeros(1, 2, 1), torch.tensor([[[3.0], [1.0]]])
+    >>> opposite = torch.tensor([[[0.0], [math.pi]]])
+    >>> loss(phase, opposite, amplitude.log())
+    {'weighted_phase': tensor(0.5000)}
+    """
+
+    def forward(self, natural, predicted, log_amplitude):
+        """Compare phase spectra.
+
+        Arguments
+        ---------
+        natural : torch.Tensor
+            Radians, float [batch, bins, frames].
+        predicted : torch.Tensor
+            Radians, float [batch, bins, frames].
+        log_amplitude : torch.Tensor
+            Natural log-amplitude, float [batch, bins, frames]. Each item
+            counts the same, however loud it is.
+
+        Returns
+        -------
+        dict
+            ``weighted_phase``, a scalar in [0, 2]; 1 for random phases.
+        """
+        weight = log_amplitude.flatten(1).softmax(dim=1)
+        error = 1 - torch.cos(predicted - natural)
+        return {"weighted_phase": (weight * error.flatten(1)).sum(dim=1).mean()}
+
+
 class ComplexLoss(nn.Module):
     """MAE of real and imaginary parts, and STFT consistency.
 

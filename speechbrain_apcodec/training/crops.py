@@ -18,6 +18,7 @@ import soundfile
 import torch
 
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
+from speechbrain_apcodec.utils.resampling import resample
 
 # A clip that peaks below -80 dBFS is silence: to bring it to speech level
 # would train on amplified rounding noise.
@@ -196,29 +197,31 @@ class CentreCrop:
         torch.Tensor
             ``[segment_length]``, float32.
         """
-        return self._read(item_id, clips, self._start_in_the_middle, list)
+        return self._read(
+            item_id, clips, self.segment_length, self._start_in_the_middle, list
+        )
 
     @staticmethod
     def _start_in_the_middle(spare):
         return spare // 2
 
-    def _read(self, item_id, clips, choose_start, order, gain=_unchanged):
+    def _read(
+        self, item_id, clips, num_samples, choose_start, order, gain=_unchanged
+    ):
         clip = clips[item_id]
-        spare = max(0, clip.num_samples - self.segment_length)
+        spare = max(0, clip.num_samples - num_samples)
         parts = [(clip, choose_start(spare))]
-        missing = self.segment_length - clip.num_samples
+        missing = num_samples - clip.num_samples
         if missing > 0:
             for other in order(clips.others_of_speaker(item_id)):
                 parts.append((clips[other], 0))
                 missing -= clips[other].num_samples
                 if missing <= 0:
                     break
-        segment = np.zeros(self.segment_length, dtype=np.float32)
+        segment = np.zeros(num_samples, dtype=np.float32)
         position = 0
         for part, start in parts:
-            length = min(
-                part.num_samples - start, self.segment_length - position
-            )
+            length = min(part.num_samples - start, num_samples - position)
             segment[position : position + length] = gain(part) * read_samples(
                 part.path, start, length, self.sample_rate
             )
@@ -253,6 +256,16 @@ class RandomCrop(CentreCrop):
         Lowest and highest level in dBFS. Each recording is scaled so that the
         peak of the whole recording (not of the crop: a pause stays quiet) is
         at a level drawn evenly between them. None leaves levels alone.
+    speeds_percent : tuple of int
+        Speeds of which one is drawn, in percent: 110 plays a tenth faster and
+        higher, as another voice, and keeps a full band full. Below 100 the
+        band would no longer be.
+
+    Raises
+    ------
+    ConfigurationError
+        If the segment is no whole number of latents, a level is above 0 dBFS
+        or a speed below 100 %.
 
     Example
     -------
@@ -274,6 +287,7 @@ class RandomCrop(CentreCrop):
         seed,
         epoch_counter,
         level_range_db=None,
+        speeds_percent=(100,),
     ):
         super().__init__(
             segment_length, sample_rate, hop_length, stft_hop_length
@@ -288,6 +302,13 @@ class RandomCrop(CentreCrop):
         self.seed = seed
         self.epoch_counter = epoch_counter
         self.level_range_db = level_range_db
+        if min(speeds_percent, default=0) < 100:
+            raise ConfigurationError(
+                f"speeds_percent {list(speeds_percent)} must be one or more "
+                "numbers of at least 100: slower, a recording that fills the "
+                "band would no longer do so"
+            )
+        self.speeds_percent = list(speeds_percent)
 
     def __deepcopy__(self, memo):
         # SpeechBrain copies a dataset's pipeline when it filters or sorts;
@@ -327,22 +348,25 @@ class RandomCrop(CentreCrop):
             ``[segment_length]``, float32.
         """
         random = self.generator(item_id)
-        # The same numbers are drawn whether the level is changed or not, so
-        # that switching it leaves the places of the crops alone.
-        place, height = random.random(2)
+        # The same numbers are drawn whether level and speed are changed or
+        # not, so that switching one leaves the other and the place alone.
+        place, height, choice = random.random(3)
+        speed = self.speeds_percent[int(choice * len(self.speeds_percent))]
         if self.level_range_db is None:
             gain = _unchanged
         else:
             lowest, highest = self.level_range_db
             level = 10 ** ((lowest + height * (highest - lowest)) / 20)
             gain = functools.partial(_gain, level)
-        return self._read(
+        segment = self._read(
             item_id,
             clips,
+            -(-self.segment_length * speed // 100),
             lambda spare: min(spare, int(place * (spare + 1))),
             random.permutation,
             gain,
         )
+        return resample(segment, speed, 100, self.segment_length)
 
 
 def read_samples(path, start, length, sample_rate):

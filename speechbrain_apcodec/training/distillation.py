@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.layers import fold_weight_norm
 from speechbrain_apcodec.losses.codec import DISTILLATION
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -37,7 +38,7 @@ def watched(codec, names):
     Yields
     ------
     dict
-        From a name to float [batch, channels, frames], filled as the layers
+        From a name to float [batch, frames, channels], filled as the layers
         run.
     """
     features = {}
@@ -68,7 +69,8 @@ class FeatureDistillation(nn.Module):
     student : speechbrain_apcodec.lobes.codec.Codec
         The codec to be trained; it is not kept.
     load_teacher : callable
-        Loads a trained model, an ``inference.apcodec.APCodec``.
+        Loads a trained model, an ``inference.apcodec.APCodec``; called with
+        ``freeze_params=False``, since a frozen one has fewer layers.
     layers : dict
         From the name of a group to a pattern of layer names, in which ``*``
         and ``?`` have their usual meaning. Student and teacher must both
@@ -83,8 +85,10 @@ class FeatureDistillation(nn.Module):
 
     def __init__(self, student, load_teacher, layers):
         super().__init__()
-        self.teacher = load_teacher().mods["codec"].cpu().eval()
+        teacher = load_teacher(freeze_params=False)
+        self.teacher = teacher.mods["codec"].cpu().eval()
         self.teacher.requires_grad_(False)
+        fold_weight_norm(self.teacher)
         for name in ("sample_rate", "stft", "hop_length"):
             theirs, ours = getattr(self.teacher, name), getattr(student, name)
             if theirs != ours:
@@ -102,7 +106,7 @@ class FeatureDistillation(nn.Module):
         widths = [self._widths(codec) for codec in (student, self.teacher)]
         self.projections = nn.ModuleDict(
             {
-                name.replace(".", "/"): nn.Conv1d(width, widths[1][name], 1)
+                name.replace(".", "/"): nn.Linear(width, widths[1][name])
                 for name, width in widths[0].items()
                 if width != widths[1][name]
             }
@@ -132,7 +136,7 @@ class FeatureDistillation(nn.Module):
         silence = next(codec.parameters()).new_zeros(1, codec.hop_length)
         with watched(codec, self.names) as features:
             codec(silence, quantize=False)
-        return {name: x.shape[1] for name, x in features.items()}
+        return {name: x.shape[-1] for name, x in features.items()}
 
     def train(self, mode=True):
         """Switch the projections' mode; the teacher stays in evaluation.

@@ -242,8 +242,7 @@ def test_info_describes_a_model(call, tiny_model, tiny_model_folder):
     assert (code, errors) == (0, "")
     facts = dict(line.split("  ", 1) for line in shown.splitlines())
     facts = {name: value.strip() for name, value in facts.items()}
-    parameters = sum(p.numel() for p in tiny_model.mods["codec"].parameters())
-    assert facts["parameters"] == f"{parameters:,}"
+    assert facts["parameters"] == f"{tiny_model.num_parameters:,}"
     assert facts["model"] == "tiny"
     assert facts["bitrate"] == "6 kbps"
     assert facts["frames"].startswith("150 per second")
@@ -325,6 +324,24 @@ def test_export_passes_its_options_on(monkeypatch):
             {"name": "mini", "half": True, "discriminators": False},
         )
     ]
+
+
+def test_export_of_graphs(monkeypatch, capsys):
+    calls = record_calls(
+        monkeypatch, "speechbrain_apcodec.inference.onnx_export.export_onnx"
+    )
+    assert main(["export", "--onnx", "model", "out"]) == 0
+    assert calls == [(("model", "out"), {})]
+    assert "ONNXCodec.from_folder('out')" in capsys.readouterr().out
+    for option in (
+        ["--half"],
+        ["--discriminators"],
+        ["--name", "mini"],
+        ["--codec", "c"],
+    ):
+        assert main(["export", "--onnx", "model", "out", *option]) == 2
+        assert "leave it out with --onnx" in capsys.readouterr().err
+    assert len(calls) == 1
 
 
 @pytest.fixture

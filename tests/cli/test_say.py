@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from speechbrain_apcodec.cli.main import main
-from speechbrain_apcodec.evaluation import intelligibility
+from speechbrain_apcodec.evaluation import recognition
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 
 
@@ -45,10 +45,10 @@ def test_faults_are_one_line(tiny_voice_folder, tmp_path, capsys):
 
 def test_eval_tts(tiny_voice_folder, tmp_path, capsys, monkeypatch):
     class Deaf:
-        def __call__(self, wav, sample_rate):
+        def transcribe(self, wav, sample_rate):
             return "a bee"
 
-    monkeypatch.setattr(intelligibility, "Recogniser", Deaf)
+    monkeypatch.setattr(recognition, "Recognizer", Deaf)
     with (tmp_path / "list.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "split", "text"])

@@ -213,3 +213,23 @@ def test_parts_must_fit():
         )
     with pytest.raises(ConfigurationError, match="same ratio"):
         Encoder(SubEncoder(**size), SubEncoder(**size, ratio=4))
+
+
+def test_angles_on_the_unit_circle_do_not_jump():
+    """A phase a little above pi and one a little below are neighbours."""
+    torch.manual_seed(0)
+    phase = torch.empty(1, 24, 129).uniform_(-3, 3)
+    phase[0, ::2, ::3] = torch.pi - 1e-4
+    other = phase.clone()
+    other[0, ::2, ::3] = -torch.pi + 1e-4
+    latents = {}
+    for unit_circle in (False, True):
+        torch.manual_seed(0)
+        encoder = SubEncoder(
+            129, 6, 10, 1, 5, 4, ratio=8, unit_circle=unit_circle
+        )
+        latents[unit_circle] = [encoder(x) for x in (phase, other)]
+    changes = {key: (a - b).abs().max() for key, (a, b) in latents.items()}
+    assert changes[True] < 1e-3 < changes[False]
+    turned = encoder(phase + 2 * torch.pi)
+    torch.testing.assert_close(turned, latents[True][0], rtol=0, atol=1e-5)

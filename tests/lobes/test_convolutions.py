@@ -58,26 +58,26 @@ def test_pieces_make_the_whole(name, lag):
     rate = 1 if up else RATIO
     network = Network(layer, rate, lag)
     groups = 9
-    x = torch.randn(2, 3, groups * rate, dtype=torch.float64)
+    x = torch.randn(2, groups * rate, 3, dtype=torch.float64)
     whole = layer(x)
     # What is late comes out after padding has been put in.
-    late = torch.full((2, 3, 10 * rate), 7.0, dtype=torch.float64)
-    before = torch.full((2, 3, lag), 7.0, dtype=torch.float64)
-    source = torch.cat([before, x, late], dim=-1)
+    late = torch.full((2, 10 * rate, 3), 7.0, dtype=torch.float64)
+    before = torch.full((2, lag, 3), 7.0, dtype=torch.float64)
+    source = torch.cat([before, x, late], dim=1)
     state = NetworkState.of(network, 2)
     state.total[:] = groups * RATIO
     outputs, place = [], 0
     while place < groups + 6:
         steps = rng.randint(1, 4)
-        piece = source[..., place * rate : (place + steps) * rate]
+        piece = source[:, place * rate : (place + steps) * rate]
         stream = Stream(state, torch.tensor([steps, steps]))
         outputs.append(layer(piece, stream=stream))
         stream.close()
         place += steps
     delay = network.delay * (RATIO if up else 1)
-    streamed = torch.cat(outputs, dim=-1)[..., delay:][..., : whole.shape[-1]]
+    streamed = torch.cat(outputs, dim=1)[:, delay:][:, : whole.shape[1]]
     torch.testing.assert_close(streamed, whole, rtol=1e-12, atol=1e-12)
-    assert down or up or whole.shape[-1] == x.shape[-1]
+    assert down or up or whole.shape[1] == x.shape[1]
 
 
 @pytest.mark.parametrize(
@@ -90,42 +90,40 @@ def test_pieces_make_the_whole(name, lag):
 )
 def test_causal_layers_see_no_later_frame(make):
     layer = make()
-    x = torch.randn(1, 2, 9)
+    x = torch.randn(1, 9, 2)
     later = x.clone()
-    later[..., 5:] = 9
+    later[:, 5:] = 9
     frames = 5 * RATIO if isinstance(layer, Upsample) else 5
-    torch.testing.assert_close(
-        layer(x)[..., :frames], layer(later)[..., :frames]
-    )
+    torch.testing.assert_close(layer(x)[:, :frames], layer(later)[:, :frames])
 
 
 def test_causal_latents_see_their_own_frames_and_earlier_ones():
     layer = CausalDownsample(1, 1, ratio=RATIO, kernel_size=6)
     nn.init.ones_(layer.weight)
-    frames = torch.zeros(1, 1, 20, requires_grad=True)
-    layer(frames)[0, 0, 2].backward()
-    assert frames.grad[0, 0].nonzero()[:, 0].tolist() == [6, 7, 8, 9, 10, 11]
+    frames = torch.zeros(1, 20, 1, requires_grad=True)
+    layer(frames)[0, 2, 0].backward()
+    assert frames.grad[0, :, 0].nonzero()[:, 0].tolist() == [6, 7, 8, 9, 10, 11]
 
 
 @pytest.mark.parametrize("kernel_size", [4, 6, 8, 10])
 def test_upsampling_is_a_transposed_convolution(kernel_size):
     layer = Upsample(3, 5, RATIO, kernel_size)
-    x = torch.randn(2, 3, 6)
+    x = torch.randn(2, 6, 3)
     expected = nn.functional.conv_transpose1d(
-        x,
+        x.transpose(1, 2),
         layer.weight,
         layer.bias,
         stride=RATIO,
         padding=(kernel_size - RATIO) // 2,
     )
-    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(layer(x), expected.transpose(1, 2))
 
 
 def test_a_block_of_single_frames_has_no_depthwise_layer():
     block = ConvNeXtBlock(4, 6, 1, "frame", FeedForward)
     assert block.depthwise is None
-    x = torch.randn(1, 4, 8)
-    torch.testing.assert_close(block(x)[..., 3:4], block(x[..., 3:4]))
+    x = torch.randn(1, 8, 4)
+    torch.testing.assert_close(block(x)[:, 3:4], block(x[:, 3:4]))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_apcodec.inference.hparams import inference_hparams
-from speechbrain_apcodec.lobes.convolutions import CausalUpsample
 from speechbrain_apcodec.utils.hparams import merge_hparams
 from tests.random_codec import (
     APCODEC_S,
@@ -34,8 +33,7 @@ def make(request):
 
 def whole(codec, wavs):
     """Code and decode without the quantiser, which would hide changes."""
-    spectrum = codec._decode_latents(codec.latents(wavs))
-    return codec.synthesis(spectrum.real, spectrum.imaginary)
+    return codec.synthesis(*codec.decode_latents(codec.latents(wavs)))
 
 
 def with_change(wavs, first):
@@ -77,8 +75,7 @@ def test_samples_depend_on_no_later_token(codec):
     changed[..., token:] += 1.0
     wavs = []
     for latent in (latents, changed):
-        spectrum = codec._decode_latents(latent)
-        wavs.append(codec.synthesis(spectrum.real, spectrum.imaginary)[0])
+        wavs.append(codec.synthesis(*codec.decode_latents(latent))[0])
     change = (wavs[1] - wavs[0]).abs()
     assert change[:sample].max() < 1e-12
     assert change[sample] > 1e-12
@@ -129,7 +126,8 @@ def test_samples_come_within_a_hop_of_their_last_token(codec):
         held += codec.decode_chunk(certain, token).shape[1]
         known = n * codec.hop_length - codec.decoder_latency_samples
         assert max(0, known - codec.hop_length) <= given <= max(0, known)
-        if isinstance(codec.decoder.amplitude.upsample, CausalUpsample):
+        upsample = codec.decoder.amplitude.upsample
+        if upsample.lookahead == upsample.right * upsample.ratio:
             assert given == max(0, known)
         assert held == min(given, (n - 1) * codec.hop_length + 1)
 
@@ -140,7 +138,7 @@ def test_samples_come_within_a_hop_of_their_last_token(codec):
         ("48khz_6kbps_streaming", 598),
         ("48khz_6kbps_causal", 598),
         ("48khz_6kbps", 4798),
-        ("mini", 3838),
+        ("mini", 3798),
     ],
 )
 def test_latency_of_the_configurations(yaml, latency):

@@ -6,17 +6,18 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from speechbrain_apcodec.lobes.convolutions import (
+    CausalConv1d,
     Downsample,
     NonCausalConv1d,
     Upsample,
-    apply_mask,
-    length_mask,
 )
 from speechbrain_apcodec.lobes.layers import (
+    Backbone,
     ConvNeXtBlock,
     GlobalResponseNorm,
     fold_weight_norm,
 )
+from speechbrain_apcodec.lobes.temporal import apply_mask, length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 LENGTHS = [13, 1, 20, 8]
@@ -25,7 +26,7 @@ LENGTHS = [13, 1, 20, 8]
 def padded_batch(channels, lengths=LENGTHS):
     """Make a batch whose padding is loud, so that a leak is seen."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(len(lengths), channels, max(lengths), generator=generator)
+    x = torch.randn(len(lengths), max(lengths), channels, generator=generator)
     valid = length_mask(torch.tensor(lengths), max(lengths))
     return x + 100 * (1 - valid), valid
 
@@ -43,10 +44,10 @@ def assert_equal_alone(module, x, mask, out_lengths):
     for i, (length, out_length) in enumerate(
         zip(LENGTHS, out_lengths, strict=True)
     ):
-        alone = module(x[i : i + 1, :, :length])
-        assert alone.shape[-1] == out_length
+        alone = module(x[i : i + 1, :length])
+        assert alone.shape[1] == out_length
         torch.testing.assert_close(
-            batch[i : i + 1, :, :out_length], alone, rtol=1e-5, atol=1e-5
+            batch[i : i + 1, :out_length], alone, rtol=1e-5, atol=1e-5
         )
 
 
@@ -80,9 +81,9 @@ def test_a_latent_is_centred(kernel_size, centre):
     """An odd kernel is centred on a frame, an even one on its frames."""
     layer = Downsample(1, 1, ratio=4, kernel_size=kernel_size)
     torch.nn.init.ones_(layer.weight)
-    frames = torch.zeros(1, 1, 20, requires_grad=True)
-    layer(frames)[0, 0, 2].backward()
-    seen = frames.grad[0, 0].nonzero()[:, 0].float()
+    frames = torch.zeros(1, 20, 1, requires_grad=True)
+    layer(frames)[0, 2, 0].backward()
+    seen = frames.grad[0, :, 0].nonzero()[:, 0].float()
     assert len(seen) == kernel_size
     assert seen.mean() == 2 * 4 + centre
 
@@ -92,9 +93,9 @@ def test_upsampling_is_centred(kernel_size):
     layer = Upsample(1, 1, ratio=4, kernel_size=kernel_size)
     torch.nn.init.ones_(layer.weight)
     torch.nn.init.zeros_(layer.bias)
-    latents = torch.zeros(1, 1, 5)
-    latents[..., 2] = 1.0
-    reached = layer(latents)[0, 0].nonzero()[:, 0].float()
+    latents = torch.zeros(1, 5, 1)
+    latents[:, 2] = 1.0
+    reached = layer(latents)[0, :, 0].nonzero()[:, 0].float()
     assert len(reached) == kernel_size
     assert reached.mean() == 2 * 4 + 1.5
 
@@ -139,20 +140,19 @@ def test_grn_adds_up_in_float32():
 
 def test_block_is_the_sum_of_its_parts():
     block = randomize(ConvNeXtBlock(4, 6, 3))
-    x = torch.randn(2, 4, 9)
-    y = F.conv1d(
-        x, block.depthwise.weight, block.depthwise.bias, padding=1, groups=4
-    )
+    x = torch.randn(2, 9, 4)
+    weight, bias = block.depthwise.weight, block.depthwise.bias
+    y = F.conv1d(x.transpose(1, 2), weight, bias, padding=1, groups=4)
     y = F.layer_norm(
         y.transpose(1, 2), (4,), block.norm.weight, block.norm.bias, 1e-6
     )
     y = block.project(block.grn(F.gelu(block.expand(y))))
-    torch.testing.assert_close(block(x), x + y.transpose(1, 2))
+    torch.testing.assert_close(block(x), x + y)
 
 
 def test_masks():
     assert length_mask(None, 5) is None
-    x = torch.randn(2, 3, 4)
+    x = torch.randn(2, 4, 3)
     assert apply_mask(x, None) is x
     mask = length_mask(torch.tensor([0, 4]), 4)
     masked = apply_mask(x, mask)
@@ -180,7 +180,7 @@ def test_configuration_errors(make, message):
 def test_folded_weights_are_parameters_of_the_same_layer(frozen):
     layer = weight_norm(Upsample(3, 5, ratio=4, kernel_size=8))
     layer.requires_grad_(not frozen)
-    x = torch.randn(2, 3, 6)
+    x = torch.randn(2, 6, 3)
     before = layer(x)
     fold_weight_norm(layer)
     assert torch.equal(layer(x), before)
@@ -188,3 +188,18 @@ def test_folded_weights_are_parameters_of_the_same_layer(frozen):
     assert names == {"weight", "bias"} == set(layer.state_dict())
     assert layer.weight.requires_grad is not frozen
     assert layer.double()(x.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("convolution", [NonCausalConv1d, CausalConv1d])
+def test_a_new_network_sees_the_frame_itself_first(convolution):
+    """Among 7 random taps the present frame would be one of seven."""
+    torch.manual_seed(0)
+    (block,) = Backbone(5, 8, 16, 1, 7, "frame", convolution, 1).blocks
+    x = torch.randn(1, 31, 8)
+    changes = []
+    for frame in range(12, 16):
+        changed = x.clone()
+        changed[:, frame] = torch.randn(8)
+        change = (block(changed) - changed) - (block(x) - x)
+        changes.append(change[:, 15].square().sum())
+    assert changes[-1] > 20 * sum(changes[:-1])

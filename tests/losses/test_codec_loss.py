@@ -47,6 +47,15 @@ def test_a_perfect_codec_has_no_loss():
     assert all(value == 0 for value in terms.values())
 
 
+def test_a_term_of_our_own_is_computed_where_it_has_a_weight():
+    torch.manual_seed(0)
+    output = make_output(torch.randn(2, 1560), torch.randn(2, 1560))
+    loss = make_loss(weighted_phase=3.0)
+    terms = loss.reconstruction(output)
+    assert set(terms) == SPECTRAL | {"weighted_phase"}
+    assert loss.total(terms) == 3 * terms["weighted_phase"]
+
+
 def test_a_worse_codec_has_a_larger_loss():
     torch.manual_seed(0)
     wavs, noise = torch.randn(2, 1560), torch.randn(2, 1560)

@@ -10,6 +10,7 @@ from speechbrain_apcodec.losses.spectral import (
     ComplexLoss,
     MelLoss,
     PhaseLoss,
+    WeightedPhaseLoss,
     anti_wrapped,
 )
 
@@ -53,6 +54,52 @@ def test_anti_wrapping_has_the_gradient_of_the_distance():
     angles.requires_grad_()
     anti_wrapped(angles).sum().backward()
     assert angles.grad.tolist() == [1.0, -1.0, -1.0, 1.0]
+
+
+def weighted_phase(natural, predicted, log_amplitude):
+    terms = WeightedPhaseLoss()(natural, predicted, log_amplitude)
+    return terms["weighted_phase"]
+
+
+def test_weighted_phase_equals_the_naive_sum():
+    natural = draw(2, BINS, FRAMES, scale=3.0)
+    predicted = draw(2, BINS, FRAMES, seed=1, scale=3.0)
+    log_amplitude = draw(2, BINS, FRAMES, seed=2, scale=2.0)
+    items = []
+    for theirs, ours, level in zip(
+        natural, predicted, log_amplitude, strict=True
+    ):
+        weights = [math.exp(x) for x in level.flatten().tolist()]
+        angles = (ours - theirs).flatten().tolist()
+        errors = [1 - math.cos(angle) for angle in angles]
+        total = sum(w * e for w, e in zip(weights, errors, strict=True))
+        items.append(total / sum(weights))
+    value = weighted_phase(natural, predicted, log_amplitude)
+    assert value.item() == pytest.approx(sum(items) / 2, rel=1e-5)
+
+
+def test_weighted_phase_knows_neither_level_nor_turns():
+    natural = draw(2, BINS, FRAMES, scale=3.0)
+    predicted = draw(2, BINS, FRAMES, seed=1, scale=3.0)
+    log_amplitude = draw(2, BINS, FRAMES, seed=2)
+    reference = weighted_phase(natural, predicted, log_amplitude)
+    gain = torch.tensor([-6.0, 3.0])[:, None, None]
+    for same in (
+        weighted_phase(natural, predicted, log_amplitude + gain),
+        weighted_phase(natural, predicted + 2 * math.pi, log_amplitude),
+        weighted_phase(predicted, natural, log_amplitude),
+    ):
+        torch.testing.assert_close(same, reference)
+
+
+def test_weighted_phase_pulls_where_the_energy_is():
+    log_amplitude = torch.full((1, BINS, FRAMES), -6.0)
+    log_amplitude[0, 2] = 0.0
+    natural = draw(1, BINS, FRAMES, scale=3.0)
+    predicted = draw(1, BINS, FRAMES, seed=1, scale=3.0).requires_grad_()
+    weighted_phase(natural, predicted, log_amplitude).backward()
+    pull = predicted.grad.abs().sum(dim=(0, 2))
+    assert pull[2] > 10 * (pull.sum() - pull[2])
 
 
 def test_phase_loss_equals_that_by_difference_matrices():

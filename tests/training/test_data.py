@@ -258,6 +258,42 @@ def test_silence_is_not_amplified(tmp_path):
     assert rounding["sig"].max() < 1e-4
 
 
+def test_speed_raises_the_pitch_and_reads_on(tmp_path):
+    """A sine played faster by 20 % is the sine of a frequency 20 % higher."""
+    hertz, length = 500, 5000
+    sine = 0.5 * np.sin(2 * np.pi * hertz / RATE * np.arange(length))
+    manifest = write_manifest(tmp_path, [length], wavs=[sine])
+    for percent in (100, 120):
+        crop = random_crop(speeds_percent=[percent])
+        signal = make_dataset(manifest, crop)[0]["sig"].numpy()
+        assert len(signal) == SEGMENT
+        # Of a sine, x[n - 1] + x[n + 1] = 2 cos(w) x[n].
+        inner = signal[70:-70]
+        cosine = inner[1:-1] @ (inner[:-2] + inner[2:]) / 2
+        cosine /= inner[1:-1] @ inner[1:-1]
+        found = np.arccos(cosine) * RATE / (2 * np.pi)
+        assert found == pytest.approx(hertz * percent / 100, rel=1e-3)
+
+
+def test_speeds_are_drawn_evenly_and_leave_place_and_level_alone(manifest):
+    plain = random_crop(level_range_db=[-20, -10])
+    mixed = random_crop(level_range_db=[-20, -10], speeds_percent=[100, 110])
+    content = read(manifest)
+    dataset, changed = (make_dataset(manifest, crop) for crop in (plain, mixed))
+    same = 0
+    for epoch in range(1, 41):
+        plain.epoch_counter.current = mixed.epoch_counter.current = epoch
+        for index in range(len(content)):
+            first, second = dataset[index]["sig"], changed[index]["sig"]
+            same += torch.equal(first, second)
+    assert 0.4 < same / (40 * len(content)) < 0.6
+
+
+def test_a_speed_that_would_empty_the_band_is_refused():
+    with pytest.raises(ConfigurationError, match="speeds_percent"):
+        random_crop(speeds_percent=[100, 90])
+
+
 @pytest.mark.parametrize("levels", [[-6, -30], [-6, 3]])
 def test_levels_out_of_order_are_refused(levels):
     with pytest.raises(ConfigurationError, match="level_range_db"):

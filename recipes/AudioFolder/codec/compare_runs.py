@@ -15,7 +15,7 @@ from pathlib import Path
 
 from speechbrain_apcodec.utils.figures import save_loss_curves
 
-QUANTITIES = ("mel_mae", "lsd", "amplitude", "instantaneous_phase")
+QUANTITIES = ("mel_mae", "lsd", "amplitude", "weighted_phase")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])

@@ -71,9 +71,11 @@ class FeatureExtractor(CodecAdapter):
         """
         check_wavs(wavs)
         codec = self.codec.mods["codec"]
-        wavs = wavs.to(self.device, next(self.parameters()).dtype)
+        wavs = wavs.to(codec.synthesis.window)
         num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
-        latent = codec.latents(wavs, num_samples)
+        with self.codec.inference_ctx:
+            latent = codec.latents(wavs, num_samples)
+        latent = latent.to(wavs.dtype)
         if self.quantized:
             tokens = codec.quantizer.encode(latent, self.num_codebooks)
             latent = codec.quantizer.decode(tokens)

@@ -1,0 +1,381 @@
+"""From a model's folder to ONNX graphs.
+
+The graphs are traced from the codec itself; ``onnx_modules`` exchanges the
+few operators that ONNX lacks, ``onnx_folder`` says what a graph takes and
+gives.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import operator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from speechbrain_apcodec.inference.apcodec import APCodec
+from speechbrain_apcodec.inference.config import file_sha256
+from speechbrain_apcodec.inference.folder import exported_folder
+from speechbrain_apcodec.inference.onnx_folder import (
+    DECODER,
+    ENCODER,
+    ONNX_CONFIG_FILE,
+    ONNX_FILES,
+    ONNX_FORMAT_VERSION,
+    PAST_TAIL,
+    STREAM_DECODER,
+    STREAM_ENCODER,
+    import_onnx_package,
+    read_onnx_config,
+)
+from speechbrain_apcodec.inference.onnx_modules import (
+    TensorStream,
+    arc_tangent,
+    exportable,
+    floor_divide,
+)
+from speechbrain_apcodec.inference.onnx_runtime import ONNXCodec
+from speechbrain_apcodec.lobes.streaming import NetworkState
+from speechbrain_apcodec.utils.atomic import write_json
+
+# Examples from which graphs are traced: any batch and any number of frames
+# but 1, which a trace would take for a constant.
+_BATCH, _FRAMES = 2, 3
+
+
+def export_onnx(source, out_dir):
+    """Export a model as ONNX graphs.
+
+    Arguments
+    ---------
+    source : str or pathlib.Path
+        Folder of an exported model, hub id or URL.
+    out_dir : str or pathlib.Path
+        The folder to write, see ``onnx_folder``. An earlier export there is
+        replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    MissingExtraError
+        If the packages of the extra ``onnx`` are not installed.
+    CheckpointError
+        If there is no model, or ``out_dir`` is anything but an earlier
+        export of graphs.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        import_onnx_package(package)
+    model = APCodec.from_hparams(source, run_opts={"device": "cpu"})
+    with exported_folder(
+        out_dir, ONNX_FILES, ONNX_CONFIG_FILE, read_onnx_config
+    ) as folder:
+        write_graphs(
+            model.mods["codec"], folder, model.model_id, model.weights_sha256
+        )
+        ONNXCodec.from_folder(folder)
+    return Path(out_dir)
+
+
+def write_graphs(codec, folder, model_id, weights_sha256):
+    """Write all graphs of a codec, and what describes them.
+
+    Arguments
+    ---------
+    codec : speechbrain_apcodec.lobes.codec.Codec
+        The codec, float32, folded.
+    folder : pathlib.Path
+        Where to write them.
+    model_id : str
+        Name of the model.
+    weights_sha256 : str
+        SHA-256 of its weight file.
+    """
+    codec = exportable(codec)
+    graphs = [encoder_graph(codec), decoder_graph(codec)]
+    if codec.streamable:
+        graphs += [stream_encoder_graph(codec), stream_decoder_graph(codec)]
+    config = {
+        "onnx_format_version": ONNX_FORMAT_VERSION,
+        "model_id": model_id,
+        "weights_sha256": weights_sha256,
+        **describe(codec),
+        "graphs": {},
+    }
+    for graph in graphs:
+        graph.write(folder / graph.file)
+        config["graphs"][graph.file] = {
+            **graph.describe(),
+            "sha256": file_sha256(folder / graph.file),
+        }
+    write_json(folder / ONNX_CONFIG_FILE, config)
+
+
+def describe(codec):
+    """Say what one must know of a codec to run its graphs.
+
+    Arguments
+    ---------
+    codec : speechbrain_apcodec.lobes.codec.Codec
+        The codec.
+
+    Returns
+    -------
+    dict
+    """
+    n_fft, stft_hop_length, window_length = codec.stft
+    facts = {
+        "sample_rate": codec.sample_rate,
+        "hop_length": codec.hop_length,
+        "num_codebooks": codec.num_codebooks,
+        "codebook_size": codec.codebook_size,
+        "latent_dim": codec.latent_dim,
+        "n_fft": n_fft,
+        "stft_hop_length": stft_hop_length,
+        "window_length": window_length,
+        "ratio": codec.encoder.ratio,
+        "streamable": codec.streamable,
+    }
+    if codec.streamable:
+        for name in ("encoder", "decoder"):
+            network = getattr(codec, name)
+            facts[name] = {
+                "delay": network.delay,
+                "lookahead": network.lookahead,
+            }
+        facts["encoder_latency_samples"] = codec.encoder_latency_samples
+        facts["decoder_latency_samples"] = codec.decoder_latency_samples
+        facts["latency_samples"] = codec.latency_samples
+    return facts
+
+
+@dataclass
+class Graph:
+    """A graph that is yet to be traced.
+
+    Arguments
+    ---------
+    file : str
+        Name of its file.
+    module : torch.nn.Module
+        Takes the inputs as a list of tensors, and returns the outputs as
+        one.
+    inputs : dict
+        Name to an example. The first dimension of each is the batch; the
+        second one of the first input may have any length.
+    length : str
+        Name of that dimension.
+    outputs : list of str
+        Names of the outputs.
+    """
+
+    file: str
+    module: nn.Module
+    inputs: dict
+    length: str
+    outputs: list
+
+    def describe(self):
+        """Name inputs and outputs with their types and shapes.
+
+        Returns
+        -------
+        dict
+        """
+        first, *_ = self.inputs
+        inputs = {
+            name: {
+                "type": str(example.dtype).removeprefix("torch."),
+                "shape": ["batch", *example.shape[1:]],
+            }
+            for name, example in self.inputs.items()
+        }
+        inputs[first]["shape"][1] = self.length
+        return {"inputs": inputs, "outputs": self.outputs}
+
+    def write(self, path):
+        """Trace the graph and write it.
+
+        Arguments
+        ---------
+        path : pathlib.Path
+            The file.
+        """
+        dynamic = [{0: torch.export.Dim.DYNAMIC} for _ in self.inputs]
+        dynamic[0][1] = torch.export.Dim.DYNAMIC
+        with torch.no_grad():
+            program = torch.export.export(
+                self.module.eval(),
+                (list(self.inputs.values()),),
+                dynamic_shapes=(dynamic,),
+                strict=False,
+            )
+        torch.onnx.export(
+            program,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            input_names=list(self.inputs),
+            output_names=self.outputs,
+            custom_translation_table={
+                operator.floordiv: floor_divide,
+                torch.ops.aten.atan2.default: arc_tangent,
+            },
+        ).save(path)
+
+
+class _Encoder(nn.Module):
+    def __init__(self, codec):
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, inputs):
+        (wavs,) = inputs
+        return [self.codec.encode(wavs)[0]]
+
+
+class _Decoder(nn.Module):
+    def __init__(self, codec):
+        super().__init__()
+        self.codec = codec
+
+    def forward(self, inputs):
+        (tokens,) = inputs
+        return [self.codec.decode(tokens)]
+
+
+class _StreamEncoder(nn.Module):
+    def __init__(self, codec, paths):
+        super().__init__()
+        self.codec = codec
+        self.paths = paths
+
+    def forward(self, inputs):
+        codec = self.codec
+        wavs, position, total, *past = inputs
+        past = dict(zip(self.paths, past, strict=True))
+        behind = codec.analysis.window_length - codec.stft_hop_length
+        stream = TensorStream(
+            NetworkState(past, position, total, codec.encoder.ratio),
+            (wavs.shape[1] - behind) // codec.hop_length,
+        )
+        return [codec.encode_groups(wavs, stream), *past.values()]
+
+
+class _StreamDecoder(nn.Module):
+    def __init__(self, codec, paths):
+        super().__init__()
+        self.codec = codec
+        self.paths = paths
+
+    def forward(self, inputs):
+        codec = self.codec
+        tokens, position, total, tail, *past = inputs
+        past = dict(zip(self.paths, past, strict=True))
+        stream = TensorStream(
+            NetworkState(past, position, total, codec.decoder.ratio),
+            tokens.shape[1],
+        )
+        wavs, tail = codec.decode_groups(tokens, stream, tail)
+        wavs = wavs[:, : tokens.shape[1] * codec.hop_length]
+        return [wavs, tail, *past.values()]
+
+
+def encoder_graph(codec):
+    """Describe the graph from waveforms to tokens.
+
+    Arguments
+    ---------
+    codec : speechbrain_apcodec.lobes.codec.Codec
+        From ``onnx_modules.exportable``.
+
+    Returns
+    -------
+    Graph
+    """
+    wavs = torch.zeros(_BATCH, _FRAMES * codec.hop_length + 1)
+    return Graph(
+        ENCODER, _Encoder(codec), {"wavs": wavs}, "samples", ["tokens"]
+    )
+
+
+def decoder_graph(codec):
+    """Describe the graph from tokens to waveforms.
+
+    Arguments
+    ---------
+    codec : speechbrain_apcodec.lobes.codec.Codec
+        From ``onnx_modules.exportable``.
+
+    Returns
+    -------
+    Graph
+    """
+    tokens = torch.zeros(_BATCH, _FRAMES, codec.num_codebooks).long()
+    return Graph(
+        DECODER, _Decoder(codec), {"tokens": tokens}, "frames", ["wavs"]
+    )
+
+
+def stream_encoder_graph(codec):
+    """Describe the graph that encodes the next samples of streams.
+
+    Arguments
+    ---------
+    codec : speechbrain_apcodec.lobes.codec.Codec
+        From ``onnx_modules.exportable``.
+
+    Returns
+    -------
+    Graph
+    """
+    behind = codec.analysis.window_length - codec.stft_hop_length
+    state = NetworkState.of(codec.encoder, _BATCH)
+    past = state.histories
+    return Graph(
+        STREAM_ENCODER,
+        _StreamEncoder(codec, list(past)),
+        {
+            "wavs": torch.zeros(_BATCH, _FRAMES * codec.hop_length + behind),
+            "position": state.position,
+            "total": state.total,
+            **{f"past.{path}": past[path] for path in past},
+        },
+        "samples",
+        ["tokens", *(f"next.{path}" for path in past)],
+    )
+
+
+def stream_decoder_graph(codec):
+    """Describe the graph that decodes the next tokens of streams.
+
+    Arguments
+    ---------
+    codec : speechbrain_apcodec.lobes.codec.Codec
+        From ``onnx_modules.exportable``.
+
+    Returns
+    -------
+    Graph
+    """
+    state = NetworkState.of(codec.decoder, _BATCH)
+    past = state.histories
+    tail = torch.zeros(_BATCH, codec.synthesis.tail_length, 2)
+    return Graph(
+        STREAM_DECODER,
+        _StreamDecoder(codec, list(past)),
+        {
+            "tokens": torch.zeros(_BATCH, _FRAMES, codec.num_codebooks).long(),
+            "position": state.position,
+            "total": state.total,
+            PAST_TAIL: tail,
+            **{f"past.{path}": past[path] for path in past},
+        },
+        "frames",
+        ["wavs", "next.tail", *(f"next.{path}" for path in past)],
+    )

@@ -1,0 +1,320 @@
+"""Strided convolutions from frames to latents, and transposed ones back.
+
+Paper: https://arxiv.org/abs/2402.10533 (section II)
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from torch import nn
+from torch.nn import functional as F
+
+from speechbrain_apcodec.lobes.temporal import (
+    TemporalLayer,
+    apply_mask,
+    convolved,
+)
+from speechbrain_apcodec.utils.errors import ConfigurationError
+
+
+class Downsample(TemporalLayer, nn.Conv1d):
+    """Strided convolution from frames to latents, centred.
+
+    Latent ``n`` is centred on frame ``ratio * n`` if the kernel is odd (the
+    published one, 7 frames, leaves one frame in eight untouched) and on the
+    middle of its ``ratio`` frames if it is even.
+
+    Arguments
+    ---------
+    in_channels : int
+        Number of input channels.
+    out_channels : int
+        Number of output channels.
+    ratio : int
+        Frames per latent.
+    kernel_size : int
+        Number of frames that a latent sees.
+
+    Raises
+    ------
+    ConfigurationError
+        If the kernel cannot be centred.
+
+    Example
+    -------
+    >>> layer = Downsample(4, 6, ratio=8, kernel_size=7)
+    >>> layer(torch.randn(2, 17, 4)).shape
+    torch.Size([2, 3, 6])
+    """
+
+    def __init__(self, in_channels, out_channels, ratio, kernel_size):
+        super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
+        self.ratio = ratio
+        self.left = self._left(ratio, kernel_size)
+        # Frames after the first one of the latent's own.
+        self.lookahead = kernel_size - 1 - self.left
+        self.place("", ratio, 0)
+
+    @staticmethod
+    def _left(ratio, kernel_size):
+        even = kernel_size % 2 == 0
+        if even and (kernel_size < ratio or (kernel_size - ratio) % 2):
+            raise ConfigurationError(
+                f"a down-sampling kernel of {kernel_size} frames cannot be "
+                f"centred on {ratio} frames: make it odd, or {ratio} plus an "
+                "even number"
+            )
+        return (kernel_size - ratio) // 2 if even else kernel_size // 2
+
+    def place(self, path, rate, delay):
+        """Take a place in a network; see ``TemporalLayer.place``.
+
+        The input comes in whole groups of ``ratio`` frames: the output lags
+        by the groups, rounded up, that the last frame of a kernel is late.
+
+        Arguments
+        ---------
+        path : str
+            Name of the layer in the network.
+        rate : int
+            Frames per latent at the layer's input.
+        delay : int
+            Frames by which the layer's input lags behind.
+
+        Returns
+        -------
+        int
+            Latents by which the output lags behind.
+        """
+        super().place(path, rate, delay)
+        late = max(0, delay + self.lookahead + 1 - self.ratio)
+        latent_delay = -(-late // self.ratio)
+        # From the first frame of the kernel to the first one that is new;
+        # negative where a kernel shorter than the stride skips frames.
+        self.offset = latent_delay * self.ratio - delay + self.left
+        return latent_delay
+
+    @property
+    def history_length(self):
+        """Frames of the past that a stream must keep."""
+        return max(0, self.offset)
+
+    def forward(self, x, mask=None, stream=None):
+        """Convolve with stride ``ratio``.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, frames, in_channels].
+        mask : torch.Tensor, optional
+            float [batch, frames, 1], 1 where the input is valid.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these frames are the next ones of.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, ceil(frames / ratio), out_channels].
+        """
+        latents = -(-x.shape[1] // self.ratio)
+        needed = (latents - 1) * self.ratio + self.kernel_size[0]
+        if stream is not None:
+            x = stream.extend(self, x)[:, max(0, -self.offset) :]
+            x = F.pad(x, (0, 0, 0, needed - x.shape[1]))
+        else:
+            missing = needed - self.left - x.shape[1]
+            x = F.pad(apply_mask(x, mask), (0, 0, self.left, missing))
+        return convolved(x, self.weight, self.bias, self.ratio)
+
+
+class CausalDownsample(Downsample):
+    """Strided convolution whose latents see their own frames and earlier ones.
+
+    Arguments
+    ---------
+    in_channels : int
+        Number of input channels.
+    out_channels : int
+        Number of output channels.
+    ratio : int
+        Frames per latent.
+    kernel_size : int
+        Number of frames that a latent sees, the last of them its own last.
+
+    Raises
+    ------
+    ConfigurationError
+        If the kernel is shorter than the stride.
+
+    Example
+    -------
+    >>> layer = CausalDownsample(4, 6, ratio=8, kernel_size=16)
+    >>> layer.left, layer.lookahead
+    (8, 7)
+    """
+
+    @staticmethod
+    def _left(ratio, kernel_size):
+        if kernel_size < ratio:
+            raise ConfigurationError(
+                f"a causal down-sampling kernel of {kernel_size} frames "
+                f"leaves out some of its {ratio} frames: make it at least "
+                f"{ratio}"
+            )
+        return kernel_size - ratio
+
+
+class Upsample(TemporalLayer, nn.ConvTranspose1d):
+    """Transposed convolution from latents to frames, centred.
+
+    Arguments
+    ---------
+    in_channels : int
+        Number of input channels.
+    out_channels : int
+        Number of output channels.
+    ratio : int
+        Frames per latent.
+    kernel_size : int
+        Number of frames that a latent reaches.
+
+    Raises
+    ------
+    ConfigurationError
+        If the kernel cannot be centred.
+
+    Example
+    -------
+    >>> layer = Upsample(4, 6, ratio=8, kernel_size=16)
+    >>> layer(torch.randn(2, 3, 4)).shape
+    torch.Size([2, 24, 6])
+    """
+
+    def __init__(self, in_channels, out_channels, ratio, kernel_size):
+        super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
+        self.ratio = ratio
+        # Frames that a latent reaches before its own first one.
+        self.lookahead = self._lookahead(ratio, kernel_size)
+        self.right = -(-self.lookahead // ratio)
+        self.left = -(-(kernel_size - self.lookahead) // ratio) - 1
+
+    @staticmethod
+    def _lookahead(ratio, kernel_size):
+        if kernel_size < ratio or (kernel_size - ratio) % 2:
+            raise ConfigurationError(
+                f"an up-sampling kernel of {kernel_size} frames cannot be "
+                f"centred on {ratio} frames: make it {ratio} plus an even "
+                "number"
+            )
+        return (kernel_size - ratio) // 2
+
+    def forward(self, x, mask=None, stream=None):
+        """Convolve.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, latents, in_channels].
+        mask : torch.Tensor, optional
+            float [batch, latents, 1], 1 where the input is valid.
+        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+            The stream that these latents are the next ones of.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, latents * ratio, out_channels].
+        """
+        table = spread_table(self.weight, self.ratio, self.lookahead)
+        y = seen_latents(self, x, mask, stream).flatten(2) @ table
+        return y.unflatten(-1, (self.ratio, -1)).flatten(1, 2) + self.bias
+
+
+def seen_latents(layer, x, mask, stream):
+    """List, for each latent, those that reach its frames.
+
+    Arguments
+    ---------
+    layer : TemporalLayer
+        Says how many latents it sees before and after one.
+    x : torch.Tensor
+        float [batch, latents, channels].
+    mask : torch.Tensor, optional
+        float [batch, latents, 1], 1 where the input is valid.
+    stream : speechbrain_apcodec.lobes.streaming.Stream, optional
+        The stream that these latents are the next ones of.
+
+    Returns
+    -------
+    torch.Tensor
+        float [batch, latents, channels, layer.left + 1 + layer.right].
+    """
+    if stream is not None:
+        x = stream.extend(layer, x)
+    else:
+        x = F.pad(apply_mask(x, mask), (0, 0, layer.left, layer.right))
+    return x.unfold(1, layer.left + 1 + layer.right, 1)
+
+
+def spread_table(weight, ratio, lookahead):
+    """Turn a transposed convolution into a matrix product.
+
+    Which PyTorch computes several times faster on a CPU: every frame of a
+    latent is a sum over the latents that reach it.
+
+    Arguments
+    ---------
+    weight : torch.Tensor
+        float [in_channels, out_channels, kernel_size].
+    ratio : int
+        Frames per latent.
+    lookahead : int
+        Frames that a latent reaches before its own first one.
+
+    Returns
+    -------
+    torch.Tensor
+        float [in_channels * latents, ratio * out_channels], where latents
+        are those that ``seen_latents`` lists.
+    """
+    before = -lookahead % ratio
+    after = -(before + weight.shape[-1]) % ratio
+    parts = F.pad(weight, (before, after)).unflatten(-1, (-1, ratio))
+    # The last part of a kernel comes from the first of the latents.
+    return parts.flip(2).permute(0, 2, 3, 1).flatten(2).flatten(0, 1)
+
+
+class CausalUpsample(Upsample):
+    """Transposed convolution whose latents reach no earlier frame.
+
+    Arguments
+    ---------
+    in_channels : int
+        Number of input channels.
+    out_channels : int
+        Number of output channels.
+    ratio : int
+        Frames per latent.
+    kernel_size : int
+        Number of frames that a latent reaches, from its own first one on.
+
+    Raises
+    ------
+    ConfigurationError
+        If the kernel is shorter than the stride.
+
+    Example
+    -------
+    >>> layer = CausalUpsample(4, 6, ratio=8, kernel_size=16)
+    >>> layer.left, layer.right
+    (1, 0)
+    """
+
+    @staticmethod
+    def _lookahead(ratio, kernel_size):
+        if kernel_size < ratio:
+            raise ConfigurationError(
+                f"an up-sampling kernel of {kernel_size} frames leaves out "
+                f"some of {ratio} frames: make it at least {ratio}"
+            )
+        return 0
