@@ -49,7 +49,7 @@ EVALUATE = [
     "visqol-python[accel,lattice]>=3.8",
 ]
 BENCHMARK = ["transformers>=4.56"]
-ONNX = ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.5"]
+ONNX = ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.7"]
 TEST = [
     "hypothesis>=6.100",
     "pytest>=8",
