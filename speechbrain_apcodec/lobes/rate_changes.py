@@ -42,6 +42,7 @@ class Downsample(TemporalLayer, nn.Conv1d):
 
     Example
     -------
+    >>> import torch
     >>> layer = Downsample(4, 6, ratio=8, kernel_size=7)
     >>> layer(torch.randn(2, 17, 4)).shape
     torch.Size([2, 3, 6])
@@ -185,6 +186,7 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
 
     Example
     -------
+    >>> import torch
     >>> layer = Upsample(4, 6, ratio=8, kernel_size=16)
     >>> layer(torch.randn(2, 3, 4)).shape
     torch.Size([2, 24, 6])
