@@ -166,7 +166,7 @@ class Contract:
     """Compares with what the whole waveform gives.
 
     float64: the same tokens, and waveforms to 1e-9 of the peak. float32:
-    waveforms to 2e-5, and the same tokens but for ties.
+    waveforms to 1e-5, and the same tokens but for ties.
     """
 
     def __init__(self):
@@ -187,7 +187,7 @@ class Contract:
     def check_wav(self, whole, other, case):
         """Compare decoded waveforms [samples]."""
         assert other.shape == whole.shape, case
-        tolerance = 2e-5 if whole.dtype == torch.float32 else 1e-9
+        tolerance = 1e-5 if whole.dtype == torch.float32 else 1e-9
         if len(whole):
             error = (other - whole).abs().max() / whole.abs().max()
             assert error <= tolerance, (case, error.item())
