@@ -118,7 +118,11 @@ def is_tts_run(checkpoint_dir):
     -------
     bool
     """
-    return "codec_model" in _read_hparams(find_checkpoint(checkpoint_dir))
+    try:
+        checkpoint = find_checkpoint(checkpoint_dir)
+    except CheckpointError:  # maybe a model's folder, of which there is none
+        return False
+    return "codec_model" in _read_hparams(checkpoint)
 
 
 def export_tts(
