@@ -290,6 +290,7 @@ def test_wrong_folders_are_named(tmp_path, dataset, function, expected):
                 "mini_streaming",
                 "mini_streaming_distilled",
                 "mini_causal",
+                "mini_ratio16",
                 "mini_fine_tuning",
                 "mini_streaming_fine_tuning",
                 "48khz_6kbps",
