@@ -88,6 +88,8 @@ def fold(codec):
                 _set(layer, weight.transpose(1, 2), layer.bias)
     for stage in codec.quantizer.quantizers:
         stage.fold()
+    # New layers begin in training mode, whatever that of the codec is.
+    codec.train(codec.training)
 
 
 def cast_weights(codec, dtype):
