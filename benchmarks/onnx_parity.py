@@ -8,11 +8,6 @@ is a tie, or the frame sees an input phase that is pi and -pi (to 1e-5)::
 
     python -m benchmarks.onnx_parity MANIFEST.csv OUT.json
 
-The graphs compute the STFT in float64. Where a bin is empty, as above the band
-of most recordings, its phase in PyTorch's float32 is that of rounding errors;
-``differing_from_exact_stft`` counts the tokens that differ where PyTorch, too,
-computes the STFT, and nothing else, in float64.
-
 The rest is near a tie: ``largest_gap`` is by how much PyTorch's codeword was
 nearer than that of the graph, in cosines, among the tokens that are neither
 ties nor follow from an earlier one of their frame.
@@ -22,7 +17,6 @@ Authors
 """
 
 import argparse
-import copy
 import json
 import tempfile
 from collections import Counter
@@ -37,7 +31,6 @@ from speechbrain_apcodec.evaluation.recordings import read_mono
 from speechbrain_apcodec.inference import APCodec
 from speechbrain_apcodec.inference.onnx_export import export_onnx
 from speechbrain_apcodec.inference.onnx_runtime import ONNXCodec
-from speechbrain_apcodec.lobes.spectrum import STFTAnalysis
 from speechbrain_apcodec.utils.atomic import write_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import SPLIT_NAMES, read_utterances
@@ -58,15 +51,6 @@ def read_split(manifest, split):
     return paths
 
 
-class ExactAnalysis(STFTAnalysis):
-    """Computes the STFT in float64, and nothing else."""
-
-    def transform_extended(self, wavs):
-        """Compute the complex STFT of what lies in whole windows."""
-        parts = super().transform_extended(wavs.double())
-        return [part.float() for part in parts]
-
-
 def gaps(codec, latent, tokens, others):
     """Measure by how much a token was nearer than another one, [frames, K]."""
     residual, found = latent, []
@@ -83,8 +67,6 @@ def gaps(codec, latent, tokens, others):
 def compare(model, graphs, paths):
     """Code all recordings both ways and count."""
     codec, figures = model.mods["codec"], Counter()
-    exact = copy.deepcopy(codec)
-    exact.analysis = ExactAnalysis(*codec.stft, codec.analysis.floor)
     deviation = largest_gap = 0.0
     for path in tqdm(paths, model.model_id, unit="file", disable=None):
         wav = read_mono({"wav": path}, model.sample_rate)
@@ -96,9 +78,6 @@ def compare(model, graphs, paths):
         figures["samples"] += len(wav)
         figures["tokens"] += tokens.numel()
         figures["differing"] += int(wrong.sum())
-        figures["differing_from_exact_stft"] += int(
-            (exact.encode(wav[None])[0] != others).sum()
-        )
         if wrong.any():
             tied = ties(codec, wav, model.num_codebooks)
             figures["ties"] += int((wrong & tied).sum())

@@ -229,6 +229,11 @@ class STFTAnalysis(_STFT):
     def transform_extended(self, wavs):
         """Compute the complex STFT of what lies in whole windows.
 
+        Where a recording has no high frequencies the phase of a bin is that
+        of its rounding errors, and tokens would depend on how the transform
+        is computed. Inside it is therefore float64, of whose errors float32
+        shows none.
+
         Arguments
         ---------
         wavs : torch.Tensor
@@ -243,13 +248,17 @@ class STFTAnalysis(_STFT):
             float [batch, bins, frames], +0 at DC and Nyquist.
         """
         with torch.autocast(wavs.device.type, enabled=False):
-            frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
+            # Apple's devices have no float64.
+            exact = wavs if wavs.device.type == "mps" else wavs.double()
+            frames = exact.unfold(-1, self.window_length, self.stft_hop_length)
             frames = F.pad(
-                frames * self.window.to(wavs.dtype), (self.margin, self.margin)
+                frames * self.window.to(exact.dtype),
+                (self.margin, self.margin),
             )
             spectrum = torch.fft.rfft(frames).transpose(1, 2)
-            bins = self.complex_bins.to(wavs.dtype)[:, None]
-            return spectrum.real, spectrum.imag * bins + 0.0
+            real = spectrum.real.to(wavs.dtype)
+            imaginary = spectrum.imag.to(wavs.dtype)
+            return real, imaginary * self.complex_bins[:, None] + 0.0
 
     def _padded(self, wavs, num_samples):
         half = self.window_length // 2
