@@ -16,7 +16,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
+from speechbrain_apcodec.lobes.spectrum import (
+    STFTAnalysis,
+    STFTSynthesis,
+    without_rounding_errors,
+)
 from speechbrain_apcodec.lobes.streaming import Stream
 
 
@@ -44,8 +48,7 @@ def exportable(codec):
 class RealAnalysis(STFTAnalysis):
     """``STFTAnalysis`` whose transform is two matrix products, in float64.
 
-    The phase of a bin in which there is nothing is that of the rounding
-    errors, of which float64 makes none that float32 would show. A frame's
+    As ``STFTAnalysis`` with ``double_precision``. A frame's
     even part gives the real part of its spectrum, its odd part the imaginary
     one.
 
@@ -103,9 +106,12 @@ class RealAnalysis(STFTAnalysis):
         )
         before = before.flip(-1)
         even = torch.cat([centre, behind + before], dim=-1)
-        real = even @ self.cosines
-        imaginary = (behind - before) @ self.sines
-        return real.float().transpose(1, 2), imaginary.float().transpose(1, 2)
+        parts = (even @ self.cosines, (behind - before) @ self.sines)
+        real, imaginary = (
+            without_rounding_errors(part).float().transpose(1, 2)
+            for part in parts
+        )
+        return real, imaginary
 
     def _frames(self, wavs):
         """Cut windows [batch, frames, window_length] out."""

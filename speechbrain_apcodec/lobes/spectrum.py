@@ -100,6 +100,30 @@ def angle(imaginary, real):
     return phase.masked_fill(silent, 0.0)
 
 
+def without_rounding_errors(part):
+    """Clear what is no sound but the rounding errors of float64.
+
+    The first frame, for one, is symmetric: its imaginary part is zero, and
+    the sign of an error would make its phase pi or -pi.
+
+    Arguments
+    ---------
+    part : torch.Tensor
+        float64, of the spectrum of a frame of a waveform in [-1, 1].
+
+    Returns
+    -------
+    torch.Tensor
+        The same, with 0 for what is smaller than 1e-12.
+
+    Example
+    -------
+    >>> without_rounding_errors(torch.tensor([0.5, -1e-15]).double())
+    tensor([0.5000, 0.0000], dtype=torch.float64)
+    """
+    return part.masked_fill(part.abs() < 1e-12, 0.0)
+
+
 class _STFT(nn.Module):
     """What analysis and synthesis share: sizes and window.
 
@@ -151,6 +175,11 @@ class STFTAnalysis(_STFT):
         Length of the periodic Hann window, samples.
     floor : float
         Added to the amplitude before the logarithm.
+    double_precision : bool
+        Compute the transform in float64 inside. In float32, as published,
+        the phase of a bin that holds nothing, as above the band of most
+        recordings, is that of the rounding errors, and tokens depend on the
+        device and the library that makes them.
 
     Raises
     ------
@@ -166,10 +195,16 @@ class STFTAnalysis(_STFT):
     """
 
     def __init__(
-        self, n_fft=1024, stft_hop_length=40, window_length=320, floor=1e-5
+        self,
+        n_fft=1024,
+        stft_hop_length=40,
+        window_length=320,
+        floor=1e-5,
+        double_precision=False,
     ):
         super().__init__(n_fft, stft_hop_length, window_length)
         self.floor = floor
+        self.double_precision = double_precision
         # The spectrum of a real signal is real at DC and Nyquist; rounding
         # errors there would turn a phase of +pi into -pi at random.
         complex_bins = torch.ones(n_fft // 2 + 1)
@@ -229,11 +264,6 @@ class STFTAnalysis(_STFT):
     def transform_extended(self, wavs):
         """Compute the complex STFT of what lies in whole windows.
 
-        Where a recording has no high frequencies the phase of a bin is that
-        of its rounding errors, and tokens would depend on how the transform
-        is computed. Inside it is therefore float64, of whose errors float32
-        shows none.
-
         Arguments
         ---------
         wavs : torch.Tensor
@@ -248,17 +278,19 @@ class STFTAnalysis(_STFT):
             float [batch, bins, frames], +0 at DC and Nyquist.
         """
         with torch.autocast(wavs.device.type, enabled=False):
-            # Apple's devices have no float64.
-            exact = wavs if wavs.device.type == "mps" else wavs.double()
+            exact = wavs.double() if self.double_precision else wavs
             frames = exact.unfold(-1, self.window_length, self.stft_hop_length)
             frames = F.pad(
                 frames * self.window.to(exact.dtype),
                 (self.margin, self.margin),
             )
             spectrum = torch.fft.rfft(frames).transpose(1, 2)
-            real = spectrum.real.to(wavs.dtype)
-            imaginary = spectrum.imag.to(wavs.dtype)
-            return real, imaginary * self.complex_bins[:, None] + 0.0
+            real, imaginary = spectrum.real, spectrum.imag
+            if self.double_precision:
+                real = without_rounding_errors(real).to(wavs.dtype)
+                imaginary = without_rounding_errors(imaginary).to(wavs.dtype)
+            bins = self.complex_bins.to(wavs.dtype)[:, None]
+            return real, imaginary * bins + 0.0
 
     def _padded(self, wavs, num_samples):
         half = self.window_length // 2
