@@ -190,7 +190,7 @@ def main():
     parser.add_argument("--batch", type=int, nargs="*", default=[1, 16])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="of audio")
-    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS)[:-1])
+    parser.add_argument("--systems", nargs="*", default=list(SYSTEMS))
     parser.add_argument(
         "--sections",
         nargs="*",
