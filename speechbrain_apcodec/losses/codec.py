@@ -17,6 +17,7 @@ from speechbrain_apcodec.losses.spectral import (
     AmplitudeLoss,
     ComplexLoss,
     PhaseLoss,
+    WeightedAmplitudeLoss,
     WeightedPhaseLoss,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
@@ -26,6 +27,7 @@ TERMS = {
     "instantaneous_phase",
     "group_delay",
     "instantaneous_angular_frequency",
+    "weighted_amplitude",
     "weighted_phase",
     "consistency",
     "real",
@@ -84,6 +86,9 @@ class CodecLoss(nn.Module):
         self.weights = dict(weights)
         self.amplitude = AmplitudeLoss()
         self.phase = PhaseLoss()
+        self.weighted_amplitude = WeightedAmplitudeLoss(
+            len(mel.bin_weights), mel.sample_rate
+        )
         self.weighted_phase = WeightedPhaseLoss()
         self.complex = ComplexLoss()
         self.mel = mel
@@ -117,7 +122,13 @@ class CodecLoss(nn.Module):
                 **self.complex(natural, predicted, output.consistent),
                 **self.mel(natural, output.consistent),
             }
-            if "weighted_phase" in self.weights:  # not in the paper
+            # Those that are not in the paper.
+            if "weighted_amplitude" in self.weights:
+                terms |= self.weighted_amplitude(
+                    output.natural.log_amplitude,
+                    output.predicted.log_amplitude,
+                )
+            if "weighted_phase" in self.weights:
                 terms |= self.weighted_phase(
                     output.natural.phase,
                     output.predicted.phase,

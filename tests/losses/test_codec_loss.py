@@ -50,10 +50,13 @@ def test_a_perfect_codec_has_no_loss():
 def test_a_term_of_our_own_is_computed_where_it_has_a_weight():
     torch.manual_seed(0)
     output = make_output(torch.randn(2, 1560), torch.randn(2, 1560))
-    loss = make_loss(weighted_phase=3.0)
+    loss = make_loss(weighted_phase=3.0, weighted_amplitude=2.0)
     terms = loss.reconstruction(output)
-    assert set(terms) == SPECTRAL | {"weighted_phase"}
-    assert loss.total(terms) == 3 * terms["weighted_phase"]
+    assert set(terms) == SPECTRAL | {"weighted_phase", "weighted_amplitude"}
+    torch.testing.assert_close(
+        loss.total(terms),
+        3 * terms["weighted_phase"] + 2 * terms["weighted_amplitude"],
+    )
 
 
 def test_a_worse_codec_has_a_larger_loss():

@@ -10,6 +10,7 @@ from speechbrain_apcodec.losses.spectral import (
     ComplexLoss,
     MelLoss,
     PhaseLoss,
+    WeightedAmplitudeLoss,
     WeightedPhaseLoss,
     anti_wrapped,
 )
@@ -180,10 +181,26 @@ def test_mel_loss_is_its_formula():
     )
     torch.testing.assert_close(terms["mel_mae"], difference.abs().mean())
     torch.testing.assert_close(terms["mel_mse"], difference.pow(2).mean())
-    torch.testing.assert_close(
-        terms["decoded_amplitude"], (ours.log() - theirs.log()).abs().mean()
-    )
+    # Glasberg and Moore's bandwidths: 24.7 (4.37 f + 1) Hz, f in kHz.
+    density = 1 / (4.37 * torch.arange(129)[:, None] * 16 / 256 + 1)
+    error = density * (ours.log() - theirs.log()).abs() / density.mean()
+    torch.testing.assert_close(terms["decoded_amplitude"], error.mean())
     assert "decoded_amplitude" not in MelLoss(16000, 256, 20)(natural, decoded)
+
+
+def test_weighted_amplitude_listens_as_the_ear_does():
+    loss = WeightedAmplitudeLoss(513, 48000)
+    natural = draw(1, 513, 4)
+    values = {}
+    for first, end in ((0, 1000), (4000, 5000), (23000, 24000)):
+        predicted = natural.clone()
+        bins = slice(*(f * 512 // 24000 for f in (first, end)))
+        predicted[:, bins] += 0.5
+        values[first] = loss(natural, predicted)["weighted_amplitude"]
+    # A kilohertz has 15.6 bandwidths at the lower end, 1.9 and 0.4 above.
+    low, middle, high = values.values()
+    assert 7.0 < low / middle < 9.0
+    assert 4.0 < middle / high < 5.5
 
 
 def test_gradients_are_finite_at_silence():
