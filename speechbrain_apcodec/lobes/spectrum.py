@@ -20,6 +20,9 @@ from torch.nn import functional as F
 from speechbrain_apcodec.lobes.temporal import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
+# Transformed at once; more would not stay in the cache.
+FRAMES_PER_BLOCK = 512
+
 
 @dataclass
 class Spectrum:
@@ -121,7 +124,7 @@ def without_rounding_errors(part):
     >>> without_rounding_errors(torch.tensor([0.5, -1e-15]).double())
     tensor([0.5000, 0.0000], dtype=torch.float64)
     """
-    return part.masked_fill(part.abs() < 1e-12, 0.0)
+    return F.hardshrink(part, 1e-12)
 
 
 class _STFT(nn.Module):
@@ -278,19 +281,22 @@ class STFTAnalysis(_STFT):
             float [batch, bins, frames], +0 at DC and Nyquist.
         """
         with torch.autocast(wavs.device.type, enabled=False):
-            exact = wavs.double() if self.double_precision else wavs
-            frames = exact.unfold(-1, self.window_length, self.stft_hop_length)
-            frames = F.pad(
-                frames * self.window.to(exact.dtype),
-                (self.margin, self.margin),
-            )
-            spectrum = torch.fft.rfft(frames).transpose(1, 2)
-            real, imaginary = spectrum.real, spectrum.imag
-            if self.double_precision:
-                real = without_rounding_errors(real).to(wavs.dtype)
-                imaginary = without_rounding_errors(imaginary).to(wavs.dtype)
+            frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
+            blocks = frames.split(FRAMES_PER_BLOCK, dim=1)
+            parts = torch.cat([self._transformed(b) for b in blocks], dim=1)
+            real, imaginary = parts.transpose(1, 2).unbind(dim=-1)
             bins = self.complex_bins.to(wavs.dtype)[:, None]
             return real, imaginary * bins + 0.0
+
+    def _transformed(self, frames):
+        """Transform frames [batch, frames, window], to [..., bins, 2]."""
+        exact = frames.double() if self.double_precision else frames
+        exact = exact * self.window.to(exact.dtype)
+        spectrum = torch.fft.rfft(F.pad(exact, (self.margin, self.margin)))
+        parts = torch.view_as_real(spectrum)
+        if self.double_precision:
+            parts = without_rounding_errors(parts).to(frames.dtype)
+        return parts
 
     def _padded(self, wavs, num_samples):
         half = self.window_length // 2
