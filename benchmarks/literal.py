@@ -273,9 +273,9 @@ class LiteralCodec(nn.Module):
         return self.synthesis(*self.decoder(self.quantizer.decode(tokens)))[0]
 
 
-def difference_matrix(size, device):
+def difference_matrix(size, like):
     """Difference operator with the published border term."""
-    ones = torch.ones(size, device=device)
+    ones = torch.ones(size, device=like.device, dtype=like.dtype)
     return torch.diag(ones) - torch.diag(ones[1:], 1)
 
 
@@ -286,8 +286,8 @@ def anti_wrapped(x):
 
 def phase_losses(natural, predicted):
     """AW-IP, AW-GD and AW-IAF, by difference matrices."""
-    frequency = difference_matrix(natural.shape[1], natural.device)
-    time = difference_matrix(natural.shape[2], natural.device)
+    frequency = difference_matrix(natural.shape[1], natural)
+    time = difference_matrix(natural.shape[2], natural)
     group_delays = [
         torch.matmul(phase.transpose(1, 2), frequency)
         for phase in (natural, predicted)
@@ -317,13 +317,13 @@ def log_mel(wavs, num_mels=80, sample_rate=48000):
         norm="slaney",
         mel_scale="slaney",
     ).t()
-    window = torch.hann_window(length, device=wavs.device)
+    window = torch.hann_window(length).to(wavs)
     spectrum = torch.stft(
         wavs, n_fft, hop, length, window, center=True, return_complex=True
     )
     power = spectrum.real.pow(2) + spectrum.imag.pow(2)
     magnitude = torch.sqrt(power + 1e-9)
-    bands = torch.matmul(bank.to(wavs.device), magnitude)
+    bands = torch.matmul(bank.to(magnitude), magnitude)
     return torch.log(torch.clamp(bands, min=1e-5))
 
 
