@@ -61,7 +61,7 @@ class CodecBrain(RecordedBrain):
         See ``speechbrain.Brain``.
     """
 
-    WATCHED_TERM = "mel_mae"
+    WATCHED_TERM = BEST_TERM = "mel_mae"
 
     def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
         self.distillation = None
@@ -407,75 +407,27 @@ class CodecBrain(RecordedBrain):
         if tokens is not None:
             self.window.count(tokens, self.codec.codebook_size)
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, step the schedulers and save a checkpoint.
+    def end_validation(self, stats):
+        """Step the schedulers.
 
         Arguments
         ---------
-        stage : speechbrain.Stage
-            Train, valid or test.
-        stage_loss : float
-            Mean loss of the stage.
-        epoch : int, optional
-            The current epoch.
+        stats : dict
+            Means of the validation.
+
+        Returns
+        -------
+        dict
+            ``mel_mae``, but not while the quantiser is left out: every
+            metric looks better then than it will ever be again.
         """
-        if stage == sb.Stage.TRAIN:
-            return
-        if stage == sb.Stage.TEST:
-            self.log("test")
-            self.window = self.training_window
-            return
-        rate = self.optimizers_dict["generator"].param_groups[0]["lr"]
-        stats = self.log("valid", learning_rate=rate)
-        self.window = self.training_window
         self.schedulers["generator"].step()
         if (
             self.has_gan
             and self.optimizer_step > self.hparams.discriminator_start
         ):
             self.schedulers["discriminator"].step()
-        # Without the quantiser every metric looks better than it will ever
-        # be again: such a checkpoint must not count as the best one.
-        metrics = {}
-        if self._has_quantized():
-            metrics = {"mel_mae": stats["mel_mae"]}
-        if self.checkpointer is not None:
-            self.checkpointer.save_and_keep_only(
-                meta={
-                    "epoch": epoch,
-                    "optimizer_step": self.optimizer_step,
-                    **metrics,
-                },
-                min_keys=["mel_mae"],
-            )
-        self.draw_pictures()
-
-    def on_evaluate_start(self, max_key=None, min_key=None):
-        """Load the checkpoint that did best in validation.
-
-        Arguments
-        ---------
-        max_key : str, optional
-            Metric of which the highest value is best.
-        min_key : str, optional
-            Metric of which the lowest value is best; without any key
-            ``mel_mae``.
-        """
-        if max_key is None and min_key is None:
-            min_key = "mel_mae"
-        if (
-            self.checkpointer is not None
-            and self.checkpointer.find_checkpoint(
-                max_key=max_key, min_key=min_key
-            )
-            is None
-        ):
-            logger.warning(
-                "No checkpoint has been validated with the quantiser yet: "
-                "evaluating the newest one"
-            )
-            max_key = min_key = None
-        super().on_evaluate_start(max_key, min_key)
+        return super().end_validation(stats) if self._has_quantized() else {}
 
 
 def _mean_metrics(name, values):

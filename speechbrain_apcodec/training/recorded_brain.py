@@ -27,7 +27,8 @@ logger = get_logger(__name__)
 class RecordedBrain(sb.Brain):
     """A Brain with a record that a resumed run continues.
 
-    A subclass adds the terms of its steps to ``window`` and calls ``log``.
+    A subclass adds the terms of its steps to ``window``, calls ``log`` where
+    a window ends, and says in ``end_validation`` what an epoch ends with.
 
     Hyper-parameters: ``output_folder``, ``train_log``, ``train_loggers``,
     ``use_tensorboard``, ``tensorboard`` and ``epoch_counter``.
@@ -46,6 +47,8 @@ class RecordedBrain(sb.Brain):
 
     #: Term of the record whose standing still is worth a warning.
     WATCHED_TERM = None
+    #: Term of the validation of which the lowest value is best.
+    BEST_TERM = None
 
     def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
         super().__init__(modules, opt_class, hparams, **kwargs)
@@ -139,6 +142,89 @@ class RecordedBrain(sb.Brain):
         """
         if stage != sb.Stage.TRAIN:
             self.training_window, self.window = self.window, Window()
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, and save a checkpoint after a validation.
+
+        Arguments
+        ---------
+        stage : speechbrain.Stage
+            Train, valid or test.
+        stage_loss : float
+            Mean loss of the stage.
+        epoch : int, optional
+            The current epoch.
+        """
+        if stage == sb.Stage.TRAIN:
+            return
+        meta = {}
+        if stage == sb.Stage.VALID:  # the first optimiser is the main one
+            optimizer = next(iter(self.optimizers_dict.values()))
+            meta["learning_rate"] = optimizer.param_groups[0]["lr"]
+        stats = self.log(stage.name.lower(), **meta)
+        self.window = self.training_window
+        if stage == sb.Stage.TEST:
+            return
+        metrics = self.end_validation(stats)
+        if self.checkpointer is not None:
+            self.checkpointer.save_and_keep_only(
+                meta={
+                    "epoch": epoch,
+                    "optimizer_step": self.optimizer_step,
+                    **metrics,
+                },
+                min_keys=[self.BEST_TERM],
+            )
+        self.show(epoch)
+
+    def end_validation(self, stats):
+        """Do what a checkpoint is to hold.
+
+        Arguments
+        ---------
+        stats : dict
+            Means of the validation.
+
+        Returns
+        -------
+        dict
+            What the checkpoint is compared with others by.
+        """
+        return {self.BEST_TERM: stats[self.BEST_TERM]}
+
+    def show(self, epoch):
+        """Let people look at, or listen to, what has been learned.
+
+        Arguments
+        ---------
+        epoch : int
+            The current epoch.
+        """
+        del epoch
+        self.draw_pictures()
+
+    def on_evaluate_start(self, max_key=None, min_key=None):
+        """Load the checkpoint that did best in validation.
+
+        Arguments
+        ---------
+        max_key : str, optional
+            Metric of which the highest value is best.
+        min_key : str, optional
+            Metric of which the lowest value is best; without any key
+            ``BEST_TERM``.
+        """
+        if max_key is None and min_key is None:
+            min_key = self.BEST_TERM
+        if self.checkpointer and not self.checkpointer.find_checkpoint(
+            max_key=max_key, min_key=min_key
+        ):
+            logger.warning(
+                "No checkpoint says its %s yet: evaluating the newest one",
+                max_key or min_key,
+            )
+            max_key = min_key = None
+        super().on_evaluate_start(max_key, min_key)
 
     def draw_pictures(self):
         """Save curves and the last pair of sounds, if that is possible."""

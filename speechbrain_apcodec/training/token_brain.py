@@ -78,6 +78,8 @@ class TokenBrain(RecordedBrain):
         See ``speechbrain.Brain``.
     """
 
+    BEST_TERM = "token_loss"
+
     def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
         super().__init__(modules, opt_class, hparams, **kwargs)
         self.pattern = self.hparams.pattern
@@ -233,36 +235,14 @@ class TokenBrain(RecordedBrain):
 
     # Logging and checkpoints ----------------------------------------------
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, save a checkpoint and let a sentence be heard.
+    def show(self, epoch):
+        """Let a sentence be heard, after some of the epochs.
 
         Arguments
         ---------
-        stage : speechbrain.Stage
-            Train, valid or test.
-        stage_loss : float
-            Mean loss of the stage.
-        epoch : int, optional
+        epoch : int
             The current epoch.
         """
-        if stage == sb.Stage.TRAIN:
-            return
-        if stage == sb.Stage.TEST:
-            self.log("test")
-            self.window = self.training_window
-            return
-        rate = self.optimizer.param_groups[0]["lr"]
-        stats = self.log("valid", learning_rate=rate)
-        self.window = self.training_window
-        if self.checkpointer is not None:
-            self.checkpointer.save_and_keep_only(
-                meta={
-                    "epoch": epoch,
-                    "optimizer_step": self.optimizer_step,
-                    "token_loss": stats["token_loss"],
-                },
-                min_keys=["token_loss"],
-            )
         if epoch % self.hparams.sample_every == 0 and if_main_process():
             self._speak()
 
@@ -287,18 +267,3 @@ class TokenBrain(RecordedBrain):
             for x in (tokens[None], spoken.tokens)
         )
         self.draw_pictures()
-
-    def on_evaluate_start(self, max_key=None, min_key=None):
-        """Load the checkpoint that did best in validation.
-
-        Arguments
-        ---------
-        max_key : str, optional
-            Metric of which the highest value is best.
-        min_key : str, optional
-            Metric of which the lowest value is best; without any key
-            ``token_loss``.
-        """
-        if max_key is None and min_key is None:
-            min_key = "token_loss"
-        super().on_evaluate_start(max_key, min_key)
