@@ -1,9 +1,10 @@
 """Where the time goes from the start to the first encoded second.
 
-``python -m benchmarks.startup``
-runs ``apcodec encode`` on a second of noise in fresh processes and prints,
-as medians, the total, the imports of torch, torchaudio and speechbrain by
-themselves, the network, and the rest: our own share.
+``python -m benchmarks.startup benchmarks/results/startup``
+runs ``apcodec encode`` on a second of noise in fresh processes and writes a
+CSV and a Markdown table: medians of the total, of the imports of torch,
+torchaudio and speechbrain by themselves, of the network, and the rest, which
+is our own share.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -19,7 +20,10 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.measure import Table, heading
 from speechbrain_apcodec.utils.audio import write_audio
+
+COLUMNS = ["clock", "all (s)", "imports (s)", "network (s)", "our share (s)"]
 
 IMPORTS = "import torch, torchaudio, speechbrain"
 NETWORK = f"""
@@ -56,10 +60,12 @@ def _children():
 
 
 def main():
-    """Measure and print the split."""
+    """Measure, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("output", type=Path, help="stem of .csv and .md")
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     totals, imports, networks = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "a.wav"), Path(folder, "a.apc")
@@ -77,16 +83,15 @@ def main():
                     (totals, imports, networks), figures, strict=True
                 ):
                     place.append(figure)
-    for clock, index in (("clock", 0), ("CPU", 1)):
+    table = Table(arguments.output.with_suffix(".csv"), COLUMNS, keys=1)
+    for clock, index in (("wall", 0), ("CPU", 1)):
         total, imported, network = (
             statistics.median(figure[index] for figure in figures)
             for figures in (totals, imports, networks)
         )
-        print(
-            f"{clock}: {total:.2f} s in all, {imported:.2f} s imports of "
-            f"torch, torchaudio and speechbrain, {network:.2f} s network, "
-            f"{total - imported - network:.2f} s our own share"
-        )
+        share = total - imported - network
+        table.add(clock, total, imported, network, share)
+    table.write_markdown(heading())
 
 
 def _network():
