@@ -53,6 +53,9 @@ CODEC_FILE = weights_file("codec")
 
 #: Longer recordings are coded piece by piece; the result is the same.
 CHUNK_SECONDS = 20
+# A CPU spends as long on the memory of longer pieces as on the networks: of
+# all items of a batch together.
+CPU_CHUNK_SECONDS = 5
 
 
 class APCodec(StreamingInterface, TokenInterface, Pretrained):
@@ -400,12 +403,14 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
         books = self._checked_num_codebooks(num_codebooks)
         return self.frame_rate * books * math.log2(self.codebook_size)
 
-    @property
-    def _chunk_frames(self):
-        """Token frames that are coded at a time."""
+    def _chunk_frames(self, batch_size):
+        """Count the token frames that are coded at a time."""
         if not self.streamable:
             return None  # each chunk would take a pass a layer
-        return round(CHUNK_SECONDS * self.frame_rate)
+        seconds = CHUNK_SECONDS
+        if torch.device(self.device).type == "cpu":
+            seconds = min(seconds, max(0.2, CPU_CHUNK_SECONDS / batch_size))
+        return round(seconds * self.frame_rate)
 
     @torch.no_grad()
     def encode(self, wavs, wav_lens=None, num_codebooks=None):
@@ -441,7 +446,10 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
         num_codebooks = self._checked_num_codebooks(num_codebooks)
         with self.inference_ctx:
             tokens, num_frames = self.mods["codec"].encode(
-                wavs, num_samples, num_codebooks, self._chunk_frames
+                wavs,
+                num_samples,
+                num_codebooks,
+                self._chunk_frames(len(wavs)),
             )
         return tokens, relative_lengths(num_frames, tokens.shape[1])
 
@@ -486,7 +494,9 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
             )
         with self.inference_ctx:
             wavs = self.mods["codec"].decode(
-                tokens, num_frames, chunk_frames=self._chunk_frames
+                tokens,
+                num_frames,
+                chunk_frames=self._chunk_frames(len(tokens)),
             )
         if num_frames is None:
             own = torch.full((len(wavs),), num_samples, device=wavs.device)
