@@ -93,7 +93,7 @@ def describe_architecture(hparams):
     ... '''
     >>> describe_architecture(text)  # doctest: +NORMALIZE_WHITESPACE
     {'class': 'STFTAnalysis', 'n_fft': 1024, 'stft_hop_length': 40,
-    'window_length': 320, 'floor': 1e-05}
+    'window_length': 320, 'floor': 1e-05, 'double_precision': False}
     """
     resolved = resolve_references(StringIO(hparams))
     try:

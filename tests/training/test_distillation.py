@@ -33,7 +33,10 @@ def mapping(name):
 def teacher_folder(tmp_path_factory):
     """A tiny non-causal model with other widths than the student."""
     folder = tmp_path_factory.mktemp("teacher") / "model"
-    write_tiny_model(folder, channels=12, hidden_channels=20)
+    # The student's spectrum is what the teacher sees: of the same precision.
+    write_tiny_model(
+        folder, channels=12, hidden_channels=20, double_precision=True
+    )
     return folder
 
 
