@@ -114,6 +114,10 @@ def main():
         "| " + " | ".join(COLUMNS) + " |",
         "|" + " --- |" * len(COLUMNS),
         *("| " + " | ".join(row) + " |" for row in rows),
+        "",
+        "Parameters and multiplications are those of the folded networks, "
+        "which inference",
+        "runs.",
     ]
     with atomic_path(arguments.output.with_suffix(".md")) as path:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
