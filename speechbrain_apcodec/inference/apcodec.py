@@ -409,7 +409,8 @@ class APCodec(StreamingInterface, TokenInterface, Pretrained):
             return None  # each chunk would take a pass a layer
         seconds = CHUNK_SECONDS
         if torch.device(self.device).type == "cpu":
-            seconds = min(seconds, max(0.2, CPU_CHUNK_SECONDS / batch_size))
+            share = CPU_CHUNK_SECONDS / max(1, batch_size)
+            seconds = min(seconds, max(0.2, share))
         return round(seconds * self.frame_rate)
 
     @torch.no_grad()
