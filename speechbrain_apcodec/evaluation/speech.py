@@ -176,6 +176,7 @@ def _hear(tts, batch, out_folder, recognise, seed, options):
             save_attention(
                 pictures / f"{name}.png",
                 said.attention[number, :steps],
+                said.pieces[number, :steps],
                 title=item["text"],
             )
         entry = {

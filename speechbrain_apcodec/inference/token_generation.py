@@ -3,7 +3,12 @@
 The network predicts a step of the delay pattern; here a token is drawn for
 each stream and becomes the input of the next step. What the pattern leaves no
 choice about is not drawn: PAD before a stream begins, and, once the first
-codebook has said EOS, EOS in every other one.
+codebook has said EOS, EOS in every other one. Nothing ends before the last
+piece of the text.
+
+The reading goes on to the next piece of the text when it has become less
+probable than a random threshold that it stays: that draws the piece's steps
+from what the network predicts. Without chance they are the median.
 
 Each item has noise of its own, so that a sentence sounds the same alone and
 in a batch.
@@ -32,12 +37,15 @@ class Generated:
         the longest that was allowed.
     attention : torch.Tensor
         float [batch, steps, pieces], the mean of the decoder's layers.
+    pieces : torch.Tensor
+        int64 [batch, steps], the piece of the text that each step said.
     """
 
     tokens: torch.Tensor
     num_frames: torch.Tensor
     ended: torch.Tensor
     attention: torch.Tensor
+    pieces: torch.Tensor
 
 
 @torch.no_grad()
@@ -86,17 +94,17 @@ def generate_tokens(
     generators = [torch.Generator().manual_seed(seed) for _ in text]
     end = torch.full_like(num_text, torch.iinfo(torch.int64).max)
     tokens = text.new_full((len(text), pattern.num_streams), special.bos)
-    sequence, attention = [], []
+    sequence, attention, read = [], [], []
+    reader = _Reader(num_text, temperature, generators)
     for step in range(most_steps):
-        prediction = model.step(cache, tokens)
+        read.append(reader.pieces)
+        prediction = model.step(cache, tokens, reader.pieces)
         attention.append(prediction.attention.mean(dim=1)[:, 0])
         frame, codebook = (x.to(device) for x in pattern.places(step))
         logits = prediction.logits.float()
-        may_end = (codebook == 0) & (frame > 0)
-        forbidden = torch.arange(logits.shape[-1], device=device)
-        forbidden = (forbidden >= special.codebook_size).repeat(len(frame), 1)
-        forbidden[may_end, special.eos] = False
-        logits = logits.masked_fill(forbidden, -torch.inf)
+        logits[..., special.codebook_size : special.eos] = -torch.inf
+        may_end = (codebook == 0) & (frame > 0) & reader.is_last[:, None]
+        logits[..., special.eos].masked_fill_(~may_end, -torch.inf)
         tokens = _draw(logits, temperature, top_k, generators)
         says_end = (tokens == special.eos) | (frame >= most_frames[:, None])
         says_end &= codebook == 0
@@ -106,6 +114,7 @@ def generate_tokens(
         tokens[frame == end[:, None]] = special.eos
         tokens[(frame < 0) | (frame > end[:, None])] = special.pad
         sequence.append(tokens)
+        reader.go_on(prediction.advance[:, 0])
         if (frame[-1] >= end).all():
             break
     sequence = torch.stack(sequence, dim=1)
@@ -121,7 +130,53 @@ def generate_tokens(
         num_frames=num_frames,
         ended=end < most_frames,
         attention=torch.stack(attention, dim=1),
+        pieces=torch.stack(read, dim=1),
     )
+
+
+class _Reader:
+    """Goes through the text, piece by piece.
+
+    Arguments
+    ---------
+    num_text : torch.Tensor
+        int64 [batch], pieces of each item.
+    temperature : float
+        How much is left to chance, 1 or more: all.
+    generators : list of torch.Generator
+        One for each item.
+    """
+
+    def __init__(self, num_text, temperature, generators):
+        self.last = num_text - 1
+        self.chance = min(temperature, 1.0)
+        self.generators = generators
+        self.pieces = torch.zeros_like(num_text)
+        self.threshold = self._thresholds()
+        self.staying = torch.ones_like(self.threshold)  # probability
+
+    @property
+    def is_last(self):
+        """Whether the last piece is being said; bool [batch]."""
+        return self.pieces == self.last
+
+    def go_on(self, advance):
+        """Decide what the next step says, from log-odds float [batch]."""
+        self.staying = self.staying * torch.sigmoid(-advance.double())
+        done = (self.staying < self.threshold) & ~self.is_last
+        self.pieces = self.pieces + done
+        self.staying = torch.where(done, 1.0, self.staying)
+        self.threshold = torch.where(done, self._thresholds(), self.threshold)
+
+    def _thresholds(self):
+        """Draw float [batch] around a half."""
+        drawn = torch.cat(
+            [
+                torch.rand(1, generator=generator, dtype=torch.float64)
+                for generator in self.generators
+            ]
+        )
+        return 0.5 + self.chance * (drawn - 0.5).to(self.last.device)
 
 
 def _draw(logits, temperature, top_k, generators):

@@ -271,8 +271,7 @@ class TokenTTS(Pretrained):
         # The marks of beginning and end alone are no sentence.
         if len(encoded) <= 2:
             raise APCodecError("the text is empty: give a sentence to say")
-        model = self.mods.model
-        longest = int(model.max_steps / model.steps_per_piece)
+        longest = self.mods.model.max_steps
         if len(encoded) > longest:
             raise APCodecError(
                 f"the text has {len(encoded)} pieces, more than {longest}: "

@@ -9,10 +9,11 @@ the same layers also run one step at a time: the keys and values of the text
 are computed once, and those of the steps grow in a `DecodingCache`, which
 belongs to the caller. Both ways give the same.
 
-Two things let the attention find the text with little data. The positions of
-the text count in steps of speech, so that the same place has nearly the same
-code on both sides (https://arxiv.org/abs/1710.07654). And steps of the
-history can be hidden in training: the model cannot just copy the past then.
+An hour of speech is not enough for the attention to find out by itself which
+piece of the text comes next. So each step is told the piece that it says, and
+predicts whether the next step goes on to the next piece: reading cannot skip
+nor repeat (https://arxiv.org/abs/2406.07855). And steps of the history can be
+hidden in training: the model cannot just copy the past then.
 
 Papers: https://arxiv.org/abs/1809.08895, https://arxiv.org/abs/2306.05284
 
@@ -42,12 +43,16 @@ class Prediction:
     ---------
     logits : torch.Tensor
         float [..., streams, classes].
+    advance : torch.Tensor
+        float [batch, steps], the log-odds that the next step says the next
+        piece of the text.
     attention : torch.Tensor
         float [batch, layers, steps, pieces]: where each layer looks in the
         text, the mean of its heads.
     """
 
     logits: torch.Tensor
+    advance: torch.Tensor
     attention: torch.Tensor
 
 
@@ -57,6 +62,8 @@ class DecodingCache:
 
     Arguments
     ---------
+    memory : torch.Tensor
+        float [batch, pieces, width], the text.
     text_keys : list of torch.Tensor
         float [batch, heads, pieces, width].
     text_values : list of torch.Tensor
@@ -67,16 +74,27 @@ class DecodingCache:
         float [batch, heads, most steps, width], of which ``step`` are there.
     values : list of torch.Tensor
         float [batch, heads, most steps, width].
+    pieces : torch.Tensor
+        int64 [batch], the piece of the last step.
+    begun : torch.Tensor
+        int64 [batch], the step that was the first to say it.
     step : int
         Steps done.
     """
 
+    memory: torch.Tensor
     text_keys: list
     text_values: list
     padding: torch.Tensor
     keys: list
     values: list
+    pieces: torch.Tensor
+    begun: torch.Tensor
     step: int = 0
+
+
+#: Steps of a piece that are told from each other.
+MAX_ELAPSED = 64
 
 
 class TokenTransformer(nn.Module):
@@ -104,8 +122,6 @@ class TokenTransformer(nn.Module):
         Share of values that are dropped in training. In the decoder the
         weights of the attention are spared: the fast kernels of a CPU know
         no dropout.
-    steps_per_piece : float
-        Steps of speech that a piece of text takes on average.
     max_steps : int
         Most steps, and as many for the text.
 
@@ -116,13 +132,14 @@ class TokenTransformer(nn.Module):
 
     Example
     -------
-    >>> model = TokenTransformer(30, 2, 11, 16, 2, 1, 1, 32, 0.0, 2.0, 50)
+    >>> model = TokenTransformer(30, 2, 11, 16, 2, 1, 1, 32, 0.0, 50)
     >>> text, num_text = torch.randint(30, (2, 6)), torch.tensor([6, 4])
     >>> inputs = torch.randint(11, (2, 9, 2))
-    >>> model(text, num_text, inputs).logits.shape
+    >>> pieces = torch.tensor([[0, 0, 1, 2, 2, 3, 4, 5, 5]] * 2).clamp(max=3)
+    >>> model(text, num_text, inputs, pieces).logits.shape
     torch.Size([2, 9, 2, 11])
     >>> cache = model.start(text, num_text, max_steps=9)
-    >>> model.step(cache, inputs[:, 0]).logits.shape
+    >>> model.step(cache, inputs[:, 0], pieces[:, 0]).logits.shape
     torch.Size([2, 2, 11])
     """
 
@@ -137,7 +154,6 @@ class TokenTransformer(nn.Module):
         num_decoder_layers,
         d_ffn,
         dropout,
-        steps_per_piece,
         max_steps,
     ):
         super().__init__()
@@ -149,7 +165,6 @@ class TokenTransformer(nn.Module):
         self.num_streams = num_streams
         self.num_classes = num_classes
         self.nhead = nhead
-        self.steps_per_piece = steps_per_piece
         self.max_steps = max_steps
         sizes = {"nhead": nhead, "d_ffn": d_ffn, "d_model": d_model}
         options = {
@@ -163,9 +178,11 @@ class TokenTransformer(nn.Module):
         self.token_embedding = nn.Embedding(num_streams * num_classes, d_model)
         # The sum of the streams shall be as large as a piece of text.
         nn.init.normal_(self.token_embedding.weight, std=num_streams**-0.5)
+        self.elapsed_embedding = nn.Embedding(MAX_ELAPSED, d_model)
         self.hidden_step = nn.Parameter(torch.randn(d_model))
         self.decoder = TransformerDecoder(num_decoder_layers, **options)
         self.heads = nn.Linear(d_model, num_streams * num_classes)
+        self.advance = nn.Linear(d_model, 1)
         self.dropout = nn.Dropout(dropout)
         self.register_buffer(
             "positions",
@@ -178,7 +195,7 @@ class TokenTransformer(nn.Module):
             persistent=False,
         )
 
-    def forward(self, text, num_text, inputs, where=None, hidden=None):
+    def forward(self, text, num_text, inputs, pieces, where=None, hidden=None):
         """Predict all steps at once from the true ones before.
 
         Arguments
@@ -190,6 +207,8 @@ class TokenTransformer(nn.Module):
         inputs : torch.Tensor
             int64 [batch, steps, streams], for each step the tokens of the
             step before it.
+        pieces : torch.Tensor
+            int64 [batch, steps], the piece of text that each step says.
         where : torch.Tensor, optional
             bool [batch, steps], the steps that are wanted; default: all.
         hidden : torch.Tensor, optional
@@ -205,6 +224,7 @@ class TokenTransformer(nn.Module):
         x = self._embed(inputs)
         if hidden is not None:
             x = torch.where(hidden[..., None], self.hidden_step.to(x), x)
+        x = x + self._place(memory, pieces, count_elapsed(pieces))
         x = self.dropout(x + self.positions[: x.shape[1]])
         attention = []
         for layer in self.decoder.layers:
@@ -220,9 +240,12 @@ class TokenTransformer(nn.Module):
             )
             attention.append(weights)
         x = self.decoder.norm(x)
+        advance = self.advance(x)[..., 0]
         if where is not None:
             x = x[where]
-        return Prediction(self._predict(x), torch.stack(attention, dim=1))
+        return Prediction(
+            self._predict(x), advance, torch.stack(attention, dim=1)
+        )
 
     def encode(self, text, num_text):
         """Read the text.
@@ -245,9 +268,7 @@ class TokenTransformer(nn.Module):
         padding = pieces >= num_text[:, None]
         x = self.text_embedding(text) + self.positions[: text.shape[1]]
         memory, _ = self.encoder(self.dropout(x), src_key_padding_mask=padding)
-        places = (pieces * self.steps_per_piece).round().long()
-        places = places.clamp(max=self.max_steps - 1)
-        return memory + self.positions[places], padding
+        return memory, padding
 
     def start(self, text, num_text, max_steps):
         """Read the text once, for steps to come.
@@ -272,14 +293,17 @@ class TokenTransformer(nn.Module):
         batch, heads, _, width = projected[0][0].shape
         shape = (batch, heads, max_steps, width)
         return DecodingCache(
+            memory=memory,
             text_keys=[keys for keys, _ in projected],
             text_values=[values for _, values in projected],
             padding=padding,
             keys=[memory.new_empty(shape) for _ in projected],
             values=[memory.new_empty(shape) for _ in projected],
+            pieces=torch.full_like(num_text, -1),
+            begun=torch.zeros_like(num_text),
         )
 
-    def step(self, cache, inputs):
+    def step(self, cache, inputs, pieces):
         """Predict one step more.
 
         Arguments
@@ -288,6 +312,8 @@ class TokenTransformer(nn.Module):
             From ``start``; it is updated.
         inputs : torch.Tensor
             int64 [batch, streams], the tokens of the step before.
+        pieces : torch.Tensor
+            int64 [batch], the piece of text that the step says.
 
         Returns
         -------
@@ -295,7 +321,12 @@ class TokenTransformer(nn.Module):
             Its logits are [batch, streams, classes].
         """
         now = cache.step
-        x = self._embed(inputs[:, None]) + self.positions[now]
+        cache.begun = torch.where(pieces == cache.pieces, cache.begun, now)
+        cache.pieces = pieces
+        place = self._place(
+            cache.memory, pieces[:, None], (now - cache.begun)[:, None]
+        )
+        x = self._embed(inputs[:, None]) + place + self.positions[now]
         attention = []
         for n, layer in enumerate(self.decoder.layers):
             queries, keys, values = self._project(
@@ -318,12 +349,22 @@ class TokenTransformer(nn.Module):
             )
             attention.append(weights)
         cache.step += 1
-        logits = self._predict(self.decoder.norm(x))[:, 0]
-        return Prediction(logits, torch.stack(attention, dim=1))
+        x = self.decoder.norm(x)
+        return Prediction(
+            self._predict(x)[:, 0],
+            self.advance(x)[..., 0],
+            torch.stack(attention, dim=1),
+        )
 
     def _embed(self, inputs):
         """Sum the embeddings of the streams; float [batch, steps, width]."""
         return self.token_embedding(inputs + self.offsets).sum(dim=2)
+
+    def _place(self, memory, pieces, elapsed):
+        """Say where in the text steps are; float [batch, steps, width]."""
+        index = pieces[..., None].expand(-1, -1, memory.shape[2])
+        elapsed = elapsed.clamp(max=MAX_ELAPSED - 1)
+        return memory.gather(1, index) + self.elapsed_embedding(elapsed)
 
     def _predict(self, x):
         return self.heads(x).unflatten(-1, (self.num_streams, -1))
@@ -372,3 +413,27 @@ class TokenTransformer(nn.Module):
         x = x + layer.dropout2(self._merge(layer.multihead_attn, context))
         x = x + layer.dropout3(layer.pos_ffn(layer.norm3(x)))
         return x, weights.mean(dim=1)
+
+
+def count_elapsed(pieces):
+    """Count the steps since a piece of text began.
+
+    Arguments
+    ---------
+    pieces : torch.Tensor
+        int64 [batch, steps], the piece of each step.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [batch, steps]
+
+    Example
+    -------
+    >>> count_elapsed(torch.tensor([[0, 0, 1, 2, 2, 2]])).tolist()
+    [[0, 1, 0, 0, 1, 2]]
+    """
+    steps = torch.arange(pieces.shape[1], device=pieces.device)
+    same = F.pad(pieces[:, 1:] == pieces[:, :-1], (1, 0))
+    begun = torch.where(same, 0, steps).cummax(dim=1).values
+    return steps - begun

@@ -12,14 +12,40 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from dataclasses import dataclass
+
 import speechbrain as sb
 import torch
 from speechbrain.utils.distributed import if_main_process
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.token_aligner import (
+    best_path,
+    forward_sum_loss,
+)
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
 from speechbrain_apcodec.training.recorded_brain import RecordedBrain
+from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.figures import save_attention
+
+
+@dataclass
+class Alignment:
+    """Which piece of text each step says.
+
+    Arguments
+    ---------
+    scores : torch.Tensor
+        float [batch, groups, pieces], from the aligner.
+    num_groups : torch.Tensor
+        int64 [batch], groups of frames that an item has.
+    pieces : torch.Tensor
+        int64 [batch, steps]; after the last group, the last piece.
+    """
+
+    scores: torch.Tensor
+    num_groups: torch.Tensor
+    pieces: torch.Tensor
 
 
 def draw_hidden(shape, share, span, device=None):
@@ -57,10 +83,10 @@ def draw_hidden(shape, share, span, device=None):
 class TokenBrain(RecordedBrain):
     """Trains a model of text and tokens.
 
-    Modules: ``model``, a ``lobes.token_transformer.TokenTransformer``.
+    Modules: ``model``, a ``lobes.token_transformer.TokenTransformer``, and
+    ``aligner``, a ``lobes.token_aligner.TokenAligner``.
 
     Hyper-parameters: ``pattern`` (``tokens.patterns.DelayPattern``),
-    ``guided_attention`` (SpeechBrain's loss), ``guided_attention_weight``,
     ``history_hidden_share``, ``history_hidden_span``, ``lr_scheduler``
     (called with the optimiser before each step), ``ema_decay``, ``seed``,
     ``make_codec`` and ``generate`` (for the samples), ``sample_every``
@@ -126,16 +152,25 @@ class TokenBrain(RecordedBrain):
 
         Returns
         -------
-        speechbrain_apcodec.lobes.token_transformer.Prediction
+        prediction : speechbrain_apcodec.lobes.token_transformer.Prediction
             With the logits of those steps that an item has.
+        alignment : Alignment
+            What it was told of the text.
+
+        Raises
+        ------
+        ConfigurationError
+            If a sentence has more pieces than its speech has steps.
         """
         text, num_text = self._padded(batch.text_ids)
         sequence, num_steps = self._sequence(batch)
+        alignment = self._align(batch, sequence.shape[1])
         inputs = self.pattern.special.prepend_bos(sequence)[:, :-1]
         steps = torch.arange(sequence.shape[1], device=self.device)
         where = steps < num_steps[:, None]
+        given = (text, num_text, inputs, alignment.pieces, where)
         if stage != sb.Stage.TRAIN:
-            return self.ema.module(text, num_text, inputs, where)
+            return self.ema.module(*given), alignment
         hidden = None
         if self.hparams.history_hidden_share:
             hidden = draw_hidden(
@@ -144,14 +179,14 @@ class TokenBrain(RecordedBrain):
                 self.hparams.history_hidden_span,
                 self.device,
             )
-        return self.modules.model(text, num_text, inputs, where, hidden)
+        return self.modules.model(*given, hidden), alignment
 
     def compute_objectives(self, predictions, batch, stage):
-        """Sum the losses of tokens and attention.
+        """Sum the losses of tokens, reading and alignment.
 
         Arguments
         ---------
-        predictions : speechbrain_apcodec.lobes.token_transformer.Prediction
+        predictions : tuple
             From ``compute_forward``.
         batch : speechbrain.dataio.batch.PaddedBatch
             The same batch.
@@ -163,24 +198,31 @@ class TokenBrain(RecordedBrain):
         torch.Tensor
             Scalar.
         """
+        prediction, alignment = predictions
         _, num_text = self._padded(batch.text_ids)
         sequence, num_steps = self._sequence(batch)
         steps = torch.arange(sequence.shape[1], device=self.device)
         targets = sequence[steps < num_steps[:, None]]
-        logits = predictions.logits.float()
+        logits = prediction.logits.float()
         pad = self.pattern.special.pad
         token_loss = F.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=pad
         )
-        attention_loss = self.hparams.guided_attention(
-            predictions.attention.mean(dim=1).float(), num_text, num_steps
+        # After the last group there is nothing to go on to.
+        followed = steps[1:] < alignment.num_groups[:, None]
+        advances = alignment.pieces.diff(dim=1)[followed].float()
+        advance_loss = F.binary_cross_entropy_with_logits(
+            prediction.advance.float()[:, :-1][followed], advances
         )
-        weight = self.hparams.guided_attention_weight
-        loss = token_loss + weight * attention_loss
+        alignment_loss = forward_sum_loss(
+            alignment.scores, num_text, alignment.num_groups
+        )
+        loss = token_loss + advance_loss + alignment_loss
         terms = {
             "loss": loss,
             "token_loss": token_loss,
-            "attention_loss": attention_loss,
+            "advance_loss": advance_loss,
+            "alignment_loss": alignment_loss,
         }
         terms |= self._accuracies(logits.detach(), targets)
         self.window.add(terms)
@@ -199,8 +241,8 @@ class TokenBrain(RecordedBrain):
         ---------
         batch : speechbrain.dataio.batch.PaddedBatch
             The batch.
-        outputs : speechbrain_apcodec.lobes.token_transformer.Prediction
-            What was predicted.
+        outputs : tuple
+            From ``compute_forward``.
         loss : torch.Tensor
             Scalar.
         should_step : bool
@@ -223,6 +265,31 @@ class TokenBrain(RecordedBrain):
         tokens, num_frames = self._padded(batch.tokens)
         ended = self.pattern.special.append_eos(tokens, num_frames)
         return self.pattern.build(ended, num_frames + 1)
+
+    def _align(self, batch, steps):
+        """Find the piece of text that each step says."""
+        text, num_text = self._padded(batch.text_ids)
+        tokens, num_frames = self._padded(batch.tokens)
+        group = self.pattern.frames_per_step
+        frames = torch.arange(tokens.shape[1], device=self.device)
+        beyond = frames[:, None] >= num_frames[:, None, None]
+        pad = self.pattern.special.pad
+        tokens = tokens.masked_fill(beyond, pad)
+        missing = -tokens.shape[1] % group
+        tokens = F.pad(tokens, (0, 0, 0, missing), value=pad)
+        tokens = tokens.unflatten(1, (-1, group)).flatten(2)
+        num_groups = (num_frames + group - 1) // group
+        if (num_text > num_groups).any():
+            worst = int((num_text - num_groups).argmax())
+            raise ConfigurationError(
+                f"the sentence {batch.id[worst]} has {num_text[worst]} pieces "
+                f"of text, but only {num_groups[worst]} steps of speech: leave "
+                "it out, or set frames_per_step to 1 or another text_type"
+            )
+        scores = self.modules.aligner(text, num_text, tokens, num_groups)
+        path = best_path(scores.detach(), num_text, num_groups)
+        last = (num_text - 1)[:, None].expand(-1, steps - path.shape[1])
+        return Alignment(scores, num_groups, torch.cat([path, last], dim=1))
 
     def _accuracies(self, logits, targets):
         """Count the right tokens of each codebook."""
@@ -260,6 +327,7 @@ class TokenBrain(RecordedBrain):
         save_attention(
             self.history.folder / "attention.png",
             spoken.attention[0],
+            spoken.pieces[0],
             title=f"Attention after {self.optimizer_step} steps",
         )
         self.last_pair = tuple(

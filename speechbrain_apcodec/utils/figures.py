@@ -300,7 +300,7 @@ def save_loss_curves(path, history, title=None):
     _save(path, loss_curves_figure(history, title))
 
 
-def save_attention(path, attention, title=None):
+def save_attention(path, attention, pieces, title=None):
     """Save a picture of where a model looked in the text.
 
     Arguments
@@ -309,6 +309,8 @@ def save_attention(path, attention, title=None):
         Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
     attention : torch.Tensor
         float ``[steps, pieces]``, each row with the sum 1.
+    pieces : torch.Tensor
+        int64 ``[steps]``, the piece that each step said: a line.
     title : str, optional
         Printed above.
     """
@@ -323,6 +325,7 @@ def save_attention(path, attention, title=None):
         interpolation="nearest",
         cmap="magma",
     )
+    axes.plot(pieces.cpu().numpy(), color="white", linewidth=0.8)
     axes.set_xlabel("step")
     axes.set_ylabel("piece of text")
     figure.colorbar(image, ax=axes, label="attention", pad=0.01)

@@ -25,29 +25,37 @@ def make_model(frames_per_step, seed=0):
         num_decoder_layers=2,
         d_ffn=16,
         dropout=0.0,
-        steps_per_piece=2.0,
         max_steps=200,
     ).eval()
 
 
 class Script:
-    """A model that says what it is told, and checks what it is fed."""
+    """A model that says what it is told, and keeps what it is fed.
+
+    It goes on to the next piece with the probability that it is told.
+    """
 
     max_steps = 200
 
-    def __init__(self, sequence, classes):
+    def __init__(self, sequence, classes, advance=1.0):
         self.sequence, self.classes = sequence, classes
-        self.fed = []
+        self.advance = torch.tensor(advance, dtype=torch.float64).logit()
+        self.fed, self.read = [], []
 
     def start(self, text, num_text, max_steps):
         return {"step": 0}
 
-    def step(self, cache, inputs):
+    def step(self, cache, inputs, pieces):
         self.fed.append(inputs.clone())
+        self.read.append(pieces.clone())
         now = self.sequence[:, min(cache["step"], self.sequence.shape[1] - 1)]
         cache["step"] += 1
         logits = torch.nn.functional.one_hot(now, self.classes).double()
-        return Prediction(logits, torch.ones(len(now), 1, 1, 3) / 3)
+        return Prediction(
+            logits,
+            self.advance.expand(len(now), 1),
+            torch.ones(len(now), 1, 1, 3) / 3,
+        )
 
 
 def speak(model, pattern, text=None, num_text=None, **options):
@@ -68,7 +76,9 @@ def test_what_training_teaches_is_said_and_fed_back(frames_per_step):
         special.append_eos(tokens, num_frames), num_frames + 1
     )
     script = Script(sequence, special.vocabulary_size)
-    said = speak(script, pattern, temperature=0)
+    text, num_text = torch.ones(2, 2, dtype=torch.int64), torch.tensor([2, 1])
+    options = {"temperature": 0, "frames_per_piece": 10}
+    said = speak(script, pattern, text, num_text, **options)
     assert said.num_frames.tolist() == [9, 4]
     assert said.ended.all()
     for item, frames in enumerate((9, 4)):
@@ -92,7 +102,9 @@ def test_greedy_tokens_are_what_the_whole_forward_finds(frames_per_step):
         special.append_eos(said.tokens, said.num_frames), said.num_frames + 1
     )
     inputs = special.prepend_bos(sequence)[:, :-1]
-    logits = model(text, num_text, inputs).logits[..., :CODEWORDS]
+    inputs = inputs[:, : said.pieces.shape[1]]
+    logits = model(text, num_text, inputs, said.pieces).logits
+    logits = logits[..., :CODEWORDS]
     found, _ = pattern.revert(logits.argmax(dim=-1))
     for item, frames in enumerate(said.num_frames):
         assert torch.equal(found[item, :frames], said.tokens[item, :frames])
@@ -135,4 +147,57 @@ def test_top_k_of_one_is_greedy():
     pattern = DelayPattern(2, CODEWORDS)
     model = make_model(1)
     greedy = speak(model, pattern, temperature=0).tokens
-    assert torch.equal(speak(model, pattern, top_k=1).tokens, greedy)
+    # What is read is left to chance as well, but for a low temperature.
+    drawn = speak(model, pattern, top_k=1, temperature=1e-6).tokens
+    assert torch.equal(drawn, greedy)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.7, 1.0, 3.0])
+def test_text_is_read_piece_by_piece_to_its_end(temperature):
+    pattern = DelayPattern(2, CODEWORDS)
+    for seed in range(5):
+        # EOS is all that it would say.
+        script = Script(
+            torch.full((2, 1, 2), pattern.special.eos),
+            pattern.special.vocabulary_size,
+            advance=0.3,
+        )
+        options = {"frames_per_piece": 50, "top_k": 11, "seed": seed}
+        said = speak(script, pattern, temperature=temperature, **options)
+        assert torch.equal(said.pieces, torch.stack(script.read, dim=1))
+        for pieces, frames, last in zip(
+            said.pieces, said.num_frames, (5, 2), strict=True
+        ):
+            assert pieces[0] == 0 and set(pieces.diff().tolist()) <= {0, 1}
+            assert pieces.max() == last and pieces[frames] == last
+        assert said.ended.all()
+
+
+def test_piece_lasts_as_the_model_says():
+    pattern = DelayPattern(2, CODEWORDS)
+    text, num_text = torch.ones(1, 300, dtype=torch.int64), torch.tensor([300])
+
+    def durations(temperature):
+        script = Script(
+            torch.zeros(1, 1, 2, dtype=torch.int64),
+            pattern.special.vocabulary_size,
+            advance=0.2,
+        )
+        script.max_steps = 2000
+        said = speak(
+            script,
+            pattern,
+            text,
+            num_text,
+            temperature=temperature,
+            frames_per_piece=6,
+        )
+        counts = torch.bincount(said.pieces[0])[:-1].double()
+        return counts[:250]
+
+    # 0.8 to the power of 4 is the first less than a half.
+    assert (durations(0) == 4).all()
+    drawn = durations(1.0)
+    # A geometric distribution: mean 5, standard deviation 4.5.
+    assert abs(drawn.mean() - 5) < 4 * 4.5 / 250**0.5
+    assert abs((drawn == 1).double().mean() - 0.2) < 0.1

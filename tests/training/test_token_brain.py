@@ -9,6 +9,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain_apcodec.corpus.sentences import prepare_sentences
 from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.training.token_brain import draw_hidden
+from speechbrain_apcodec.utils.errors import ConfigurationError
 from tests.training.tiny_run import checkpoints, history, run_process
 from tests.training.tiny_sentences import RECIPE, arguments, write_sentences
 
@@ -27,7 +28,7 @@ def test_killed_run_equals_uninterrupted_run(data, tmp_path):
     train = [line for line in history(whole) if line["stage"] == "train"]
     steps = len(train) // 3  # of an epoch
     assert steps >= 4
-    assert {"token_loss", "attention_loss", "accuracy_2"} <= set(train[0])
+    assert {"advance_loss", "alignment_loss", "accuracy_2"} <= set(train[0])
 
     # In an epoch, after a step that no checkpoint holds.
     for step in (3, steps + 3):
@@ -40,7 +41,7 @@ def test_killed_run_equals_uninterrupted_run(data, tmp_path):
     done = run_process(arguments(data, killed, *options), **where)
     assert done.returncode == 0, done.stderr
     assert history(killed) == history(whole)
-    for name in ("model", "ema", "optimizer", "lr_scheduler"):
+    for name in ("model", "aligner", "ema", "optimizer", "lr_scheduler"):
         ours, theirs = (
             torch.load(checkpoints(folder)[-1] / f"{name}.ckpt")
             for folder in (killed, whole)
@@ -81,6 +82,13 @@ def test_sentences_are_learnt_by_heart(data, tmp_path, frames_per_step):
         )
         assert said.ended.all()
         assert torch.equal(said.tokens[0], item["tokens"])
+
+
+def test_more_text_than_speech_is_refused(data, tmp_path):
+    with pytest.raises(ConfigurationError, match="pieces of text, but only"):
+        run_recipe(
+            prepare_sentences, arguments(data, tmp_path, frames_per_step=12)
+        )
 
 
 @pytest.mark.parametrize(("share", "span"), [(0.0, 4), (0.3, 1), (0.5, 6)])

@@ -20,11 +20,11 @@ WORDS = ["a", "bee", "can", "dig", "each", "fog", "get", "his", "ink", "jam"]
 # An epoch of 12 sentences has some 5 steps, each of a few milliseconds.
 TINY = {
     "number_of_epochs": 3,
-    "frames_per_batch": 80,
+    "frames_per_batch": 160,
     "num_buckets": 2,
     "warmup_steps": 10,
     "num_pieces": 24,
-    "frames_per_piece": 2,
+    "frames_per_piece": 4,
     "frames_per_step": 2,
     "d_model": 16,
     "nhead": 2,
@@ -32,6 +32,7 @@ TINY = {
     "num_decoder_layers": 2,
     "d_ffn": 32,
     "max_steps": 100,
+    "aligner_channels": 16,
     "num_codebooks": 2,
     "codebook_size": 32,
     "log_every": 1,
@@ -40,8 +41,8 @@ TINY = {
 
 
 def speech_of(text):
-    """Make tokens from which the text can be told: two frames a letter."""
-    letters = numpy.repeat([ord(c) % 32 for c in text], 2)
+    """Make tokens from which the text can be told, silence around them."""
+    letters = numpy.repeat([0, *(ord(c) % 32 for c in text), 0], 4)
     frames = numpy.arange(len(letters))
     return numpy.stack([letters, (letters * 7 + frames) % 32], axis=1).astype(
         numpy.int16

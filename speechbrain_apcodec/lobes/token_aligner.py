@@ -1,0 +1,197 @@
+"""Finds which piece of its text each frame of speech says, without labels.
+
+SpeechBrain's alignment network gives each frame a probability of each piece.
+It learns by the sum over all ways through the text that leave no piece out
+and never go back; the best of them is found by dynamic programming.
+
+Paper: https://arxiv.org/abs/2108.10447 (One TTS Alignment To Rule Them All)
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import torch
+from speechbrain.lobes.models.FastSpeech2 import (
+    AlignmentNetwork,
+    maximum_path_numpy,
+)
+from torch import nn
+from torch.nn import functional as F
+
+#: What a squared distance counts. That of the paper, a fortieth of it, learns
+#: much slower with an hour of speech.
+TEMPERATURE = 0.02
+
+#: Log-probability of what cannot be: -inf would make NaN of gradients.
+NEVER = -1e4
+
+
+class TokenAligner(nn.Module):
+    """Aligns the tokens of speech and the pieces of text.
+
+    Arguments
+    ---------
+    num_pieces : int
+        Ids of the text.
+    num_streams : int
+        Tokens of a frame, or of a group of frames.
+    num_classes : int
+        Ids of a token, the special ones included.
+    channels : int
+        Width.
+
+    Example
+    -------
+    >>> aligner = TokenAligner(30, 2, 11, 16)
+    >>> text, num_text = torch.randint(30, (2, 6)), torch.tensor([6, 4])
+    >>> tokens, num_frames = torch.randint(11, (2, 9, 2)), torch.tensor([9, 7])
+    >>> scores = aligner(text, num_text, tokens, num_frames)
+    >>> scores.shape
+    torch.Size([2, 9, 6])
+    >>> best_path(scores, num_text, num_frames)[0, [0, -1]].tolist()
+    [0, 5]
+    """
+
+    def __init__(self, num_pieces, num_streams, num_classes, channels):
+        super().__init__()
+        self.text_embedding = nn.Embedding(num_pieces, channels)
+        self.token_embedding = nn.Embedding(num_streams * num_classes, channels)
+        self.network = AlignmentNetwork(
+            channels, channels, channels, TEMPERATURE
+        )
+        self.register_buffer(
+            "offsets",
+            num_classes * torch.arange(num_streams),
+            persistent=False,
+        )
+
+    def forward(self, text, num_text, tokens, num_frames):
+        """Score each piece for each frame.
+
+        Arguments
+        ---------
+        text : torch.Tensor
+            int64 [batch, pieces].
+        num_text : torch.Tensor
+            int64 [batch], pieces of each item.
+        tokens : torch.Tensor
+            int64 [batch, frames, streams].
+        num_frames : torch.Tensor
+            int64 [batch], frames of each item, no fewer than its pieces.
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, frames, pieces], the logarithm of how likely a frame
+            says a piece, before the normalisation.
+        """
+        # Differences of large numbers: not with the eight bits of bfloat16.
+        with torch.autocast(tokens.device.type, enabled=False):
+            queries = self.token_embedding(tokens + self.offsets).sum(dim=2)
+            _, scores = self.network(
+                queries.transpose(1, 2),
+                self.text_embedding(text).transpose(1, 2),
+                None,
+                diagonal_prior(num_text, num_frames, tokens.shape[1]),
+            )
+        pieces = torch.arange(text.shape[1], device=text.device)
+        outside = pieces >= num_text[:, None, None]
+        return scores[:, 0].masked_fill(outside, NEVER)
+
+
+def diagonal_prior(num_text, num_frames, frames):
+    """Make the beta-binomial prior of the diagonal.
+
+    Arguments
+    ---------
+    num_text : torch.Tensor
+        int64 [batch].
+    num_frames : torch.Tensor
+        int64 [batch].
+    frames : int
+        Frames of the batch.
+
+    Returns
+    -------
+    torch.Tensor
+        float [batch, frames, pieces]; 0 outside of an item.
+    """
+    pieces = torch.arange(int(num_text.max()), device=num_text.device)
+    frame = torch.arange(1, frames + 1, device=num_text.device)[:, None]
+    most = num_text[:, None, None] - 1.0  # of the piece's number
+    inside = pieces <= most
+    piece = torch.minimum(pieces, most)
+    alpha, beta = frame, (num_frames[:, None, None] - frame + 1.0).clamp(min=1)
+    inside = inside & (frame <= num_frames[:, None, None])
+    logarithm = (
+        (most + 1).lgamma()
+        - (piece + 1).lgamma()
+        - (most - piece + 1).lgamma()
+        + (piece + alpha).lgamma()
+        + (most - piece + beta).lgamma()
+        - (most + alpha + beta).lgamma()
+        + (alpha + beta).lgamma()
+        - (alpha * 1.0).lgamma()
+        - beta.lgamma()
+    )
+    return logarithm.exp() * inside
+
+
+def forward_sum_loss(scores, num_text, num_frames):
+    """Sum over all alignments, as the CTC loss does.
+
+    SpeechBrain's loss of this name takes an item at a time.
+
+    Arguments
+    ---------
+    scores : torch.Tensor
+        float [batch, frames, pieces], from ``TokenAligner``.
+    num_text : torch.Tensor
+        int64 [batch].
+    num_frames : torch.Tensor
+        int64 [batch].
+
+    Returns
+    -------
+    torch.Tensor
+        Scalar, a piece's share of the negative log-likelihood.
+    """
+    # A blank of this probability, once and for all, as in the paper's code.
+    logarithms = F.pad(scores, (1, 0), value=-1.0).log_softmax(dim=-1)
+    targets = torch.arange(1, scores.shape[2] + 1, device=scores.device)
+    return F.ctc_loss(
+        logarithms.transpose(0, 1),
+        targets.expand(len(scores), -1),
+        num_frames,
+        num_text,
+        zero_infinity=True,
+    )
+
+
+def best_path(scores, num_text, num_frames):
+    """Find the best alignment that leaves no piece out.
+
+    Arguments
+    ---------
+    scores : torch.Tensor
+        float [batch, frames, pieces], from ``TokenAligner``.
+    num_text : torch.Tensor
+        int64 [batch].
+    num_frames : torch.Tensor
+        int64 [batch], no fewer than pieces.
+
+    Returns
+    -------
+    torch.Tensor
+        int64 [batch, frames], the piece of each frame; beyond an item's
+        frames it is its last one.
+    """
+    pieces = torch.arange(scores.shape[2], device=scores.device)
+    frames = torch.arange(scores.shape[1], device=scores.device)
+    inside = (pieces[:, None] < num_text[:, None, None]) & (
+        frames < num_frames[:, None, None]
+    )
+    scores = scores.log_softmax(dim=-1).transpose(1, 2)
+    path = maximum_path_numpy(scores, inside.to(scores))
+    beyond = frames >= num_frames[:, None]
+    return torch.where(beyond, num_text[:, None] - 1, path.argmax(dim=1))
