@@ -50,6 +50,7 @@ EVALUATE = [
 ]
 BENCHMARK = ["transformers>=4.56"]
 ONNX = ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.7"]
+PHONEMES = ["espeakng-loader>=0.2.4", "phonemizer-fork>=3.3"]
 TEST = [
     "hypothesis>=6.100",
     "pytest>=8",
@@ -112,7 +113,8 @@ setup(
         "eval": EVALUATE,
         "bench": BENCHMARK,
         "onnx": ONNX,
-        "test": TEST + TRAIN + EVALUATE + ONNX,
+        "phonemes": PHONEMES,
+        "test": TEST + TRAIN + EVALUATE + ONNX + PHONEMES,
     },
     entry_points={
         "console_scripts": ["apcodec = speechbrain_apcodec.cli.main:main"]

@@ -180,7 +180,7 @@ def export_tts(
             find_hparams(checkpoint).read_text(encoding="utf-8"),
             ["model"],
             loadables=["tokenizer"],
-            others=["generate"],
+            others=["generate", "phonemes"],
         )
         (folder / HPARAMS_FILE).write_text(
             f"# {name}, written by speechbrain_apcodec\n{text}",

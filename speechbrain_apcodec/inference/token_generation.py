@@ -10,6 +10,9 @@ The reading goes on to the next piece of the text when it has become less
 probable than a random threshold that it stays: that draws the piece's steps
 from what the network predicts. Without chance they are the median.
 
+With guidance the model runs twice, with the text and without, and what the
+text adds to the logits is amplified (https://arxiv.org/abs/2209.15352).
+
 Each item has noise of its own, so that a sentence sounds the same alone and
 in a batch.
 
@@ -57,6 +60,7 @@ def generate_tokens(
     frames_per_piece,
     temperature,
     top_k,
+    guidance=1.0,
     seed=0,
 ):
     """Let a model read text and predict the tokens of its speech.
@@ -78,6 +82,9 @@ def generate_tokens(
         How much is left to chance: 0 takes the most probable token.
     top_k : int
         Number of the most probable tokens from which is drawn.
+    guidance : float
+        How often what the text adds to the logits is counted; 1 is what the
+        model says.
     seed : int
         The same seed gives the same speech.
 
@@ -90,7 +97,12 @@ def generate_tokens(
     # An EOS frame follows the last one.
     most_steps = int(pattern.num_steps(most_frames.max() + 1))
     most_steps = min(most_steps, model.max_steps)
-    cache = model.start(text, num_text, most_steps)
+    # Guided, each item stands there twice, the second time without its text.
+    twice = 1 if guidance == 1 else 2
+    textless = torch.arange(twice * len(text), device=device) >= len(text)
+    cache = model.start(
+        text.repeat(twice, 1), num_text.repeat(twice), most_steps, textless
+    )
     generators = [torch.Generator().manual_seed(seed) for _ in text]
     end = torch.full_like(num_text, torch.iinfo(torch.int64).max)
     tokens = text.new_full((len(text), pattern.num_streams), special.bos)
@@ -98,10 +110,15 @@ def generate_tokens(
     reader = _Reader(num_text, temperature, generators)
     for step in range(most_steps):
         read.append(reader.pieces)
-        prediction = model.step(cache, tokens, reader.pieces)
-        attention.append(prediction.attention.mean(dim=1)[:, 0])
+        prediction = model.step(
+            cache, tokens.repeat(twice, 1), reader.pieces.repeat(twice)
+        )
+        attention.append(prediction.attention[: len(text)].mean(dim=1)[:, 0])
         frame, codebook = (x.to(device) for x in pattern.places(step))
-        logits = prediction.logits.float()
+        logits = prediction.logits[: len(text)].float()
+        if twice == 2:
+            without = prediction.logits[len(text) :].float()
+            logits = without + guidance * (logits - without)
         logits[..., special.codebook_size : special.eos] = -torch.inf
         may_end = (codebook == 0) & (frame > 0) & reader.is_last[:, None]
         logits[..., special.eos].masked_fill_(~may_end, -torch.inf)
@@ -114,7 +131,7 @@ def generate_tokens(
         tokens[frame == end[:, None]] = special.eos
         tokens[(frame < 0) | (frame > end[:, None])] = special.pad
         sequence.append(tokens)
-        reader.go_on(prediction.advance[:, 0])
+        reader.go_on(prediction.advance[: len(text), 0])
         if (frame[-1] >= end).all():
             break
     sequence = torch.stack(sequence, dim=1)

@@ -42,7 +42,8 @@ class TokenTTS(Pretrained):
     modules : dict
         ``model``: a ``lobes.token_transformer.TokenTransformer``.
     hparams : dict
-        ``tokenizer`` (``sentencepiece.SentencePieceProcessor``) and
+        ``tokenizer`` (``sentencepiece.SentencePieceProcessor``),
+        ``phonemes`` (the language in whose phonemes it reads, or null) and
         ``generate`` (``inference.token_generation.generate_tokens`` with
         the model's pattern and ways to draw).
     run_opts : dict or speechbrain.utils.run_opts.RunOptions, optional
@@ -61,7 +62,7 @@ class TokenTTS(Pretrained):
     """
 
     MODULES_NEEDED = ["model"]
-    HPARAMS_NEEDED = ["tokenizer", "generate"]
+    HPARAMS_NEEDED = ["tokenizer", "generate", "phonemes"]
 
     def __init__(
         self,
@@ -177,8 +178,9 @@ class TokenTTS(Pretrained):
         seed : int
             The same seed gives the same speech.
         **options : dict
-            ``temperature`` and ``top_k``, where they shall differ from the
-            model's own; temperature 0 takes the most probable tokens.
+            ``temperature``, ``top_k`` and ``guidance``, where they shall
+            differ from the model's own; temperature 0 takes the most probable
+            tokens.
 
         Returns
         -------
@@ -267,7 +269,9 @@ class TokenTTS(Pretrained):
         return len(wav) / self.sample_rate
 
     def _encode(self, text):
-        encoded = encode_text(self.hparams.tokenizer, text)
+        encoded = encode_text(
+            self.hparams.tokenizer, text, self.hparams.phonemes
+        )
         # The marks of beginning and end alone are no sentence.
         if len(encoded) <= 2:
             raise APCodecError("the text is empty: give a sentence to say")

@@ -29,6 +29,8 @@ class CodecOutput:
 
     Arguments
     ---------
+    wavs : torch.Tensor
+        The input, float [batch, samples].
     decoded : torch.Tensor
         float [batch, samples], as long as the input.
     natural : Spectrum
@@ -44,6 +46,7 @@ class CodecOutput:
         None while the quantiser is left out.
     """
 
+    wavs: torch.Tensor
     decoded: torch.Tensor
     natural: Spectrum
     predicted: Spectrum
@@ -384,6 +387,7 @@ class Codec(StreamingCodec, nn.Module):
         # at other lengths the last frames have no counterpart.
         frames = min(real.shape[-1], predicted.real.shape[-1])
         return CodecOutput(
+            wavs=wavs,
             decoded=decoded,
             natural=natural.narrow(frames),
             predicted=predicted.narrow(frames),

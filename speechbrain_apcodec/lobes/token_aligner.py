@@ -27,45 +27,37 @@ NEVER = -1e4
 
 
 class TokenAligner(nn.Module):
-    """Aligns the tokens of speech and the pieces of text.
+    """Aligns speech, as a codec's latents, and the pieces of its text.
 
     Arguments
     ---------
     num_pieces : int
         Ids of the text.
-    num_streams : int
-        Tokens of a frame, or of a group of frames.
-    num_classes : int
-        Ids of a token, the special ones included.
+    latent_dim : int
+        Channels of a frame, or of a group of frames.
     channels : int
         Width.
 
     Example
     -------
-    >>> aligner = TokenAligner(30, 2, 11, 16)
+    >>> aligner = TokenAligner(30, 5, 16)
     >>> text, num_text = torch.randint(30, (2, 6)), torch.tensor([6, 4])
-    >>> tokens, num_frames = torch.randint(11, (2, 9, 2)), torch.tensor([9, 7])
-    >>> scores = aligner(text, num_text, tokens, num_frames)
+    >>> latents, num_frames = torch.randn(2, 9, 5), torch.tensor([9, 7])
+    >>> scores = aligner(text, num_text, latents, num_frames)
     >>> scores.shape
     torch.Size([2, 9, 6])
     >>> best_path(scores, num_text, num_frames)[0, [0, -1]].tolist()
     [0, 5]
     """
 
-    def __init__(self, num_pieces, num_streams, num_classes, channels):
+    def __init__(self, num_pieces, latent_dim, channels):
         super().__init__()
         self.text_embedding = nn.Embedding(num_pieces, channels)
-        self.token_embedding = nn.Embedding(num_streams * num_classes, channels)
         self.network = AlignmentNetwork(
-            channels, channels, channels, TEMPERATURE
-        )
-        self.register_buffer(
-            "offsets",
-            num_classes * torch.arange(num_streams),
-            persistent=False,
+            latent_dim, channels, channels, TEMPERATURE
         )
 
-    def forward(self, text, num_text, tokens, num_frames):
+    def forward(self, text, num_text, latents, num_frames):
         """Score each piece for each frame.
 
         Arguments
@@ -74,8 +66,8 @@ class TokenAligner(nn.Module):
             int64 [batch, pieces].
         num_text : torch.Tensor
             int64 [batch], pieces of each item.
-        tokens : torch.Tensor
-            int64 [batch, frames, streams].
+        latents : torch.Tensor
+            float [batch, frames, latent_dim]; zeros beyond an item's frames.
         num_frames : torch.Tensor
             int64 [batch], frames of each item, no fewer than its pieces.
 
@@ -86,13 +78,12 @@ class TokenAligner(nn.Module):
             says a piece, before the normalisation.
         """
         # Differences of large numbers: not with the eight bits of bfloat16.
-        with torch.autocast(tokens.device.type, enabled=False):
-            queries = self.token_embedding(tokens + self.offsets).sum(dim=2)
+        with torch.autocast(latents.device.type, enabled=False):
             _, scores = self.network(
-                queries.transpose(1, 2),
+                latents.transpose(1, 2),
                 self.text_embedding(text).transpose(1, 2),
                 None,
-                diagonal_prior(num_text, num_frames, tokens.shape[1]),
+                diagonal_prior(num_text, num_frames, latents.shape[1]),
             )
         pieces = torch.arange(text.shape[1], device=text.device)
         outside = pieces >= num_text[:, None, None]

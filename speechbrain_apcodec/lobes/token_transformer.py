@@ -12,8 +12,10 @@ belongs to the caller. Both ways give the same.
 An hour of speech is not enough for the attention to find out by itself which
 piece of the text comes next. So each step is told the piece that it says, and
 predicts whether the next step goes on to the next piece: reading cannot skip
-nor repeat (https://arxiv.org/abs/2406.07855). And steps of the history can be
-hidden in training: the model cannot just copy the past then.
+nor repeat (https://arxiv.org/abs/2406.07855). Tokens are known by their
+codewords. And steps of the history can be hidden in training, so that the
+model cannot just copy the past; or the text, so that its part in a prediction
+is known and can be amplified (https://arxiv.org/abs/2209.15352).
 
 Papers: https://arxiv.org/abs/1809.08895, https://arxiv.org/abs/2306.05284
 
@@ -32,6 +34,7 @@ from speechbrain.lobes.models.transformer.Transformer import (
 from torch import nn
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.codeword_table import CodewordTable
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -62,8 +65,14 @@ class DecodingCache:
 
     Arguments
     ---------
+    embeddings : torch.Tensor
+        float [streams * classes, width], of the tokens.
+    heads : torch.Tensor
+        float [streams * classes, width], which predict them.
     memory : torch.Tensor
         float [batch, pieces, width], the text.
+    textless : torch.Tensor
+        bool [batch], the items that do not see it.
     text_keys : list of torch.Tensor
         float [batch, heads, pieces, width].
     text_values : list of torch.Tensor
@@ -82,7 +91,10 @@ class DecodingCache:
         Steps done.
     """
 
+    embeddings: torch.Tensor
+    heads: torch.Tensor
     memory: torch.Tensor
+    textless: torch.Tensor
     text_keys: list
     text_values: list
     padding: torch.Tensor
@@ -106,8 +118,12 @@ class TokenTransformer(nn.Module):
         Ids of the text.
     num_streams : int
         Tokens of a step.
-    num_classes : int
-        Ids of a token, the special ones included.
+    codebook_size : int
+        Codewords of a stream.
+    num_special : int
+        Ids of a token after those of the codewords.
+    codeword_dim : int
+        Channels of a codeword.
     d_model : int
         Width.
     nhead : int
@@ -132,7 +148,8 @@ class TokenTransformer(nn.Module):
 
     Example
     -------
-    >>> model = TokenTransformer(30, 2, 11, 16, 2, 1, 1, 32, 0.0, 50)
+    >>> model = TokenTransformer(30, 2, 8, 3, 5, 16, 2, 1, 1, 32, 0.0, 50)
+    >>> model.know_codewords(torch.randn(2, 8, 5))
     >>> text, num_text = torch.randint(30, (2, 6)), torch.tensor([6, 4])
     >>> inputs = torch.randint(11, (2, 9, 2))
     >>> pieces = torch.tensor([[0, 0, 1, 2, 2, 3, 4, 5, 5]] * 2).clamp(max=3)
@@ -147,7 +164,9 @@ class TokenTransformer(nn.Module):
         self,
         num_pieces,
         num_streams,
-        num_classes,
+        codebook_size,
+        num_special,
+        codeword_dim,
         d_model,
         nhead,
         num_encoder_layers,
@@ -163,7 +182,6 @@ class TokenTransformer(nn.Module):
             )
         self.num_pieces = num_pieces
         self.num_streams = num_streams
-        self.num_classes = num_classes
         self.nhead = nhead
         self.max_steps = max_steps
         sizes = {"nhead": nhead, "d_ffn": d_ffn, "d_model": d_model}
@@ -175,13 +193,17 @@ class TokenTransformer(nn.Module):
         }
         self.text_embedding = nn.Embedding(num_pieces, d_model)
         self.encoder = TransformerEncoder(num_encoder_layers, **options)
-        self.token_embedding = nn.Embedding(num_streams * num_classes, d_model)
+        self.no_text = nn.Parameter(torch.randn(d_model))
+        table = (num_streams, num_special, codeword_dim, d_model)
         # The sum of the streams shall be as large as a piece of text.
-        nn.init.normal_(self.token_embedding.weight, std=num_streams**-0.5)
+        self.embeddings = CodewordTable(*table, std=num_streams**-0.5)
+        self.heads = CodewordTable(*table, std=0.02)
+        self.heads_bias = nn.Parameter(
+            torch.zeros(num_streams, codebook_size + num_special)
+        )
         self.elapsed_embedding = nn.Embedding(MAX_ELAPSED, d_model)
         self.hidden_step = nn.Parameter(torch.randn(d_model))
         self.decoder = TransformerDecoder(num_decoder_layers, **options)
-        self.heads = nn.Linear(d_model, num_streams * num_classes)
         self.advance = nn.Linear(d_model, 1)
         self.dropout = nn.Dropout(dropout)
         self.register_buffer(
@@ -191,11 +213,48 @@ class TokenTransformer(nn.Module):
         )
         self.register_buffer(
             "offsets",
-            num_classes * torch.arange(num_streams),
+            (codebook_size + num_special) * torch.arange(num_streams),
             persistent=False,
         )
+        self.register_buffer(
+            "codewords", torch.zeros(num_streams, codebook_size, codeword_dim)
+        )
 
-    def forward(self, text, num_text, inputs, pieces, where=None, hidden=None):
+    @torch.no_grad()
+    def know_codewords(self, codewords):
+        """Keep the codewords; they belong to the weights from now on.
+
+        Arguments
+        ---------
+        codewords : torch.Tensor
+            float [streams, codewords, codeword_dim], of any one scale.
+
+        Raises
+        ------
+        ConfigurationError
+            If these are not the sizes of the model.
+        """
+        if codewords.shape != self.codewords.shape:
+            raise ConfigurationError(
+                "the codewords of the streams are "
+                f"{list(codewords.shape)}, but the model was made for "
+                f"{list(self.codewords.shape)}: set num_codebooks, "
+                "codebook_size and codeword_dim to those of the codec"
+            )
+        # The streams of the first codebook say most.
+        scale = codewords[0].square().mean().sqrt()
+        self.codewords.copy_(codewords / scale)
+
+    def forward(
+        self,
+        text,
+        num_text,
+        inputs,
+        pieces,
+        where=None,
+        hidden=None,
+        textless=None,
+    ):
         """Predict all steps at once from the true ones before.
 
         Arguments
@@ -213,6 +272,8 @@ class TokenTransformer(nn.Module):
             bool [batch, steps], the steps that are wanted; default: all.
         hidden : torch.Tensor, optional
             bool [batch, steps], the steps whose input is hidden.
+        textless : torch.Tensor, optional
+            bool [batch], the items whose text is hidden.
 
         Returns
         -------
@@ -221,10 +282,13 @@ class TokenTransformer(nn.Module):
             that are wanted, [wanted steps, streams, classes].
         """
         memory, padding = self.encode(text, num_text)
-        x = self._embed(inputs)
+        elapsed = count_elapsed(pieces)
+        if textless is not None:
+            memory, elapsed = self._hide_text(memory, elapsed, textless)
+        x = self._embed(self.embeddings(self.codewords).flatten(0, 1), inputs)
         if hidden is not None:
             x = torch.where(hidden[..., None], self.hidden_step.to(x), x)
-        x = x + self._place(memory, pieces, count_elapsed(pieces))
+        x = x + self._place(memory, pieces, elapsed)
         x = self.dropout(x + self.positions[: x.shape[1]])
         attention = []
         for layer in self.decoder.layers:
@@ -243,8 +307,9 @@ class TokenTransformer(nn.Module):
         advance = self.advance(x)[..., 0]
         if where is not None:
             x = x[where]
+        heads = self.heads(self.codewords).flatten(0, 1)
         return Prediction(
-            self._predict(x), advance, torch.stack(attention, dim=1)
+            self._predict(heads, x), advance, torch.stack(attention, dim=1)
         )
 
     def encode(self, text, num_text):
@@ -270,7 +335,7 @@ class TokenTransformer(nn.Module):
         memory, _ = self.encoder(self.dropout(x), src_key_padding_mask=padding)
         return memory, padding
 
-    def start(self, text, num_text, max_steps):
+    def start(self, text, num_text, max_steps, textless=None):
         """Read the text once, for steps to come.
 
         Arguments
@@ -281,19 +346,27 @@ class TokenTransformer(nn.Module):
             int64 [batch].
         max_steps : int
             Most steps that will follow.
+        textless : torch.Tensor, optional
+            bool [batch], the items that shall not see it.
 
         Returns
         -------
         DecodingCache
         """
         memory, padding = self.encode(text, num_text)
+        if textless is None:
+            textless = torch.zeros_like(num_text, dtype=torch.bool)
+        memory, _ = self._hide_text(memory, num_text[:, None], textless)
         projected = [
             self._project_text(layer, memory) for layer in self.decoder.layers
         ]
         batch, heads, _, width = projected[0][0].shape
         shape = (batch, heads, max_steps, width)
         return DecodingCache(
+            embeddings=self.embeddings(self.codewords).flatten(0, 1),
+            heads=self.heads(self.codewords).flatten(0, 1),
             memory=memory,
+            textless=textless,
             text_keys=[keys for keys, _ in projected],
             text_values=[values for _, values in projected],
             padding=padding,
@@ -323,10 +396,10 @@ class TokenTransformer(nn.Module):
         now = cache.step
         cache.begun = torch.where(pieces == cache.pieces, cache.begun, now)
         cache.pieces = pieces
-        place = self._place(
-            cache.memory, pieces[:, None], (now - cache.begun)[:, None]
-        )
-        x = self._embed(inputs[:, None]) + place + self.positions[now]
+        elapsed = (now - cache.begun).masked_fill(cache.textless, 0)
+        place = self._place(cache.memory, pieces[:, None], elapsed[:, None])
+        x = self._embed(cache.embeddings, inputs[:, None])
+        x = x + place + self.positions[now]
         attention = []
         for n, layer in enumerate(self.decoder.layers):
             queries, keys, values = self._project(
@@ -351,14 +424,23 @@ class TokenTransformer(nn.Module):
         cache.step += 1
         x = self.decoder.norm(x)
         return Prediction(
-            self._predict(x)[:, 0],
+            self._predict(cache.heads, x)[:, 0],
             self.advance(x)[..., 0],
             torch.stack(attention, dim=1),
         )
 
-    def _embed(self, inputs):
+    def _embed(self, embeddings, inputs):
         """Sum the embeddings of the streams; float [batch, steps, width]."""
-        return self.token_embedding(inputs + self.offsets).sum(dim=2)
+        return F.embedding(inputs + self.offsets, embeddings).sum(dim=2)
+
+    def _hide_text(self, memory, elapsed, textless):
+        """Put one and the same in the place of the text of some items."""
+        return (
+            torch.where(
+                textless[:, None, None], self.no_text.to(memory), memory
+            ),
+            elapsed.masked_fill(textless[:, None], 0),
+        )
 
     def _place(self, memory, pieces, elapsed):
         """Say where in the text steps are; float [batch, steps, width]."""
@@ -366,8 +448,9 @@ class TokenTransformer(nn.Module):
         elapsed = elapsed.clamp(max=MAX_ELAPSED - 1)
         return memory.gather(1, index) + self.elapsed_embedding(elapsed)
 
-    def _predict(self, x):
-        return self.heads(x).unflatten(-1, (self.num_streams, -1))
+    def _predict(self, heads, x):
+        logits = F.linear(x, heads, self.heads_bias.flatten())
+        return logits.unflatten(-1, (self.num_streams, -1))
 
     def _split(self, x):
         """From [batch, steps, d_model] to [batch, heads, steps, width]."""

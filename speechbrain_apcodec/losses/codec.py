@@ -13,6 +13,7 @@ from speechbrain_apcodec.losses.adversarial import (
     DiscriminatorLoss,
     GeneratorAdversarialLoss,
 )
+from speechbrain_apcodec.losses.intelligibility import IntelligibilityLoss
 from speechbrain_apcodec.losses.spectral import (
     AmplitudeLoss,
     ComplexLoss,
@@ -29,6 +30,7 @@ TERMS = {
     "instantaneous_angular_frequency",
     "weighted_amplitude",
     "weighted_phase",
+    "intelligibility",
     "consistency",
     "real",
     "imaginary",
@@ -90,6 +92,7 @@ class CodecLoss(nn.Module):
             len(mel.bin_weights), mel.sample_rate
         )
         self.weighted_phase = WeightedPhaseLoss()
+        self.intelligibility = IntelligibilityLoss(mel.sample_rate)
         self.complex = ComplexLoss()
         self.mel = mel
         self.adversarial = GeneratorAdversarialLoss()
@@ -134,6 +137,8 @@ class CodecLoss(nn.Module):
                     output.predicted.phase,
                     output.natural.log_amplitude,
                 )
+            if "intelligibility" in self.weights:
+                terms |= self.intelligibility(output.wavs, output.decoded)
         if output.quantized is not None:
             terms["codebook"] = output.quantized.codebook_loss
             terms["commitment"] = output.quantized.commitment_loss

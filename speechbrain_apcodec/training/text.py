@@ -36,7 +36,7 @@ from speechbrain_apcodec.utils.text import (
 )
 
 
-def train_tokenizer(sentences, path, num_pieces, model_type):
+def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
     """Learn the pieces of text with SpeechBrain's SentencePiece.
 
     The first ids are those of unknown characters, of the beginning and of
@@ -52,6 +52,8 @@ def train_tokenizer(sentences, path, num_pieces, model_type):
         Most pieces, of which ``char`` takes as many as there are characters.
     model_type : str
         ``char``, ``unigram`` or ``bpe``.
+    phonemes : str, optional
+        See ``utils.text.normalize_text``.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def train_tokenizer(sentences, path, num_pieces, model_type):
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "sentences.txt"
         lines.write_text(
-            "".join(f"{normalize_text(line)}\n" for line in sentences),
+            "".join(f"{normalize_text(line, phonemes)}\n" for line in sentences),
             encoding="utf-8",
         )
         try:
@@ -91,7 +93,7 @@ def train_tokenizer(sentences, path, num_pieces, model_type):
         temporary.write_bytes(model)
 
 
-def make_text_dataset(tokenizer, make_tokens):
+def make_text_dataset(tokenizer, make_tokens, phonemes=None):
     """Make a data set of sentences and tokens.
 
     Arguments
@@ -101,6 +103,8 @@ def make_text_dataset(tokenizer, make_tokens):
     make_tokens : callable
         Makes a DynamicItemDataset with ``tokens``, ``text`` and
         ``num_frames``, such as ``corpus.dataset.token_dataset``.
+    phonemes : str, optional
+        See ``utils.text.normalize_text``.
 
     Returns
     -------
@@ -111,7 +115,7 @@ def make_text_dataset(tokenizer, make_tokens):
     dataset = make_tokens()
     # A partial can be sent to loader processes that are not forked.
     dataset.add_dynamic_item(
-        functools.partial(encode_text, tokenizer),
+        functools.partial(encode_text, tokenizer, phonemes=phonemes),
         takes="text",
         provides="text_ids",
     )

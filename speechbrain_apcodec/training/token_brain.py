@@ -1,9 +1,9 @@
 """The Brain that teaches a Transformer to speak in the tokens of a codec.
 
 Teacher forcing: all steps of a sentence are predicted at once from the true
-ones before. At 150 frames a second the step before tells nearly everything,
-and a model would copy it and never read. So parts of the history are hidden,
-and the attention is guided along the diagonal (https://arxiv.org/abs/1710.08969).
+ones before. At 75 frames a second the step before tells nearly everything,
+and a model would copy it and never read. So parts of the history are hidden;
+and of some sentences the text, which lets generation amplify what it adds.
 
 What chance decides in a step follows from seed, epoch and step, so that a
 resumed run is the run that was never interrupted.
@@ -87,7 +87,8 @@ class TokenBrain(RecordedBrain):
     ``aligner``, a ``lobes.token_aligner.TokenAligner``.
 
     Hyper-parameters: ``pattern`` (``tokens.patterns.DelayPattern``),
-    ``history_hidden_share``, ``history_hidden_span``, ``lr_scheduler``
+    ``history_hidden_share``, ``history_hidden_span``, ``text_hidden_share``,
+    ``lr_scheduler``
     (called with the optimiser before each step), ``ema_decay``, ``seed``,
     ``make_codec`` and ``generate`` (for the samples), ``sample_every``
     (epochs), ``log_every`` (steps) and those of `RecordedBrain`.
@@ -110,13 +111,19 @@ class TokenBrain(RecordedBrain):
         super().__init__(modules, opt_class, hparams, **kwargs)
         self.pattern = self.hparams.pattern
         self.model = self.modules.model
+        self.codec = self.hparams.make_codec(
+            run_opts={"device": str(self.device)}
+        )
+        codewords = self.codec.vocabulary[: self.pattern.num_codebooks]
+        self.model.know_codewords(
+            codewords.repeat_interleave(self.pattern.frames_per_step, dim=0)
+        )
         self.ema = ExponentialMovingAverage(self.model, self.hparams.ema_decay)
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("ema", self.ema.module)
             self.checkpointer.add_recoverable(
                 "lr_scheduler", self.hparams.lr_scheduler
             )
-        self.codec = None
         self.first_sentence = None
 
     # One batch ------------------------------------------------------------
@@ -179,7 +186,11 @@ class TokenBrain(RecordedBrain):
                 self.hparams.history_hidden_span,
                 self.device,
             )
-        return self.modules.model(*given, hidden), alignment
+        textless = None
+        if self.hparams.text_hidden_share:
+            drawn = torch.rand(len(text)) < self.hparams.text_hidden_share
+            textless = drawn.to(self.device)
+        return self.modules.model(*given, hidden, textless), alignment
 
     def compute_objectives(self, predictions, batch, stage):
         """Sum the losses of tokens, reading and alignment.
@@ -271,13 +282,15 @@ class TokenBrain(RecordedBrain):
         text, num_text = self._padded(batch.text_ids)
         tokens, num_frames = self._padded(batch.tokens)
         group = self.pattern.frames_per_step
+        # float [batch, frames, codeword_dim], up to a factor the latents
+        codewords = self.model.codewords[::group]
+        codebooks = torch.arange(len(codewords), device=self.device)
+        latents = codewords[codebooks, tokens].sum(dim=2)
         frames = torch.arange(tokens.shape[1], device=self.device)
-        beyond = frames[:, None] >= num_frames[:, None, None]
-        pad = self.pattern.special.pad
-        tokens = tokens.masked_fill(beyond, pad)
-        missing = -tokens.shape[1] % group
-        tokens = F.pad(tokens, (0, 0, 0, missing), value=pad)
-        tokens = tokens.unflatten(1, (-1, group)).flatten(2)
+        beyond = frames >= num_frames[:, None]
+        latents = latents.masked_fill(beyond[..., None], 0.0)
+        latents = F.pad(latents, (0, 0, 0, -tokens.shape[1] % group))
+        latents = latents.unflatten(1, (-1, group)).flatten(2)
         num_groups = (num_frames + group - 1) // group
         if (num_text > num_groups).any():
             worst = int((num_text - num_groups).argmax())
@@ -286,7 +299,7 @@ class TokenBrain(RecordedBrain):
                 f"of text, but only {num_groups[worst]} steps of speech: leave "
                 "it out, or set frames_per_step to 1 or another text_type"
             )
-        scores = self.modules.aligner(text, num_text, tokens, num_groups)
+        scores = self.modules.aligner(text, num_text, latents, num_groups)
         path = best_path(scores.detach(), num_text, num_groups)
         last = (num_text - 1)[:, None].expand(-1, steps - path.shape[1])
         return Alignment(scores, num_groups, torch.cat([path, last], dim=1))
@@ -315,10 +328,6 @@ class TokenBrain(RecordedBrain):
 
     def _speak(self):
         """Say the first sentence of the validation; save what is heard."""
-        if self.codec is None:
-            self.codec = self.hparams.make_codec(
-                run_opts={"device": str(self.device)}
-            )
         text, tokens = self.first_sentence
         num_text = torch.tensor([len(text)], device=self.device)
         spoken = self.hparams.generate(

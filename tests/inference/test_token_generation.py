@@ -15,10 +15,12 @@ CODEWORDS = 8
 
 def make_model(frames_per_step, seed=0):
     torch.manual_seed(seed)
-    return TokenTransformer(
+    model = TokenTransformer(
         num_pieces=20,
         num_streams=2 * frames_per_step,
-        num_classes=CODEWORDS + 3,
+        codebook_size=CODEWORDS,
+        num_special=3,
+        codeword_dim=4,
         d_model=16,
         nhead=2,
         num_encoder_layers=1,
@@ -26,7 +28,9 @@ def make_model(frames_per_step, seed=0):
         d_ffn=16,
         dropout=0.0,
         max_steps=200,
-    ).eval()
+    )
+    model.know_codewords(torch.randn(2 * frames_per_step, CODEWORDS, 4))
+    return model.eval()
 
 
 class Script:
@@ -42,13 +46,14 @@ class Script:
         self.advance = torch.tensor(advance, dtype=torch.float64).logit()
         self.fed, self.read = [], []
 
-    def start(self, text, num_text, max_steps):
+    def start(self, text, num_text, max_steps, textless):
         return {"step": 0}
 
     def step(self, cache, inputs, pieces):
         self.fed.append(inputs.clone())
         self.read.append(pieces.clone())
         now = self.sequence[:, min(cache["step"], self.sequence.shape[1] - 1)]
+        now = now[: len(inputs)]
         cache["step"] += 1
         logits = torch.nn.functional.one_hot(now, self.classes).double()
         return Prediction(
@@ -150,6 +155,46 @@ def test_top_k_of_one_is_greedy():
     # What is read is left to chance as well, but for a low temperature.
     drawn = speak(model, pattern, top_k=1, temperature=1e-6).tokens
     assert torch.equal(drawn, greedy)
+
+
+class Reading(Script):
+    """A model that says one thing of the text, and another without it."""
+
+    def start(self, text, num_text, max_steps, textless):
+        self.textless = textless
+        return super().start(text, num_text, max_steps, textless)
+
+    def step(self, cache, inputs, pieces):
+        prediction = super().step(cache, inputs, pieces)
+        scores = torch.tensor([[0.0, 3.0, 2.0], [4.0, 0.0, 0.0]])
+        prediction.logits = torch.zeros_like(prediction.logits)
+        prediction.logits[..., :3] = scores.double()[
+            self.textless.long(), None
+        ]
+        return prediction
+
+
+@pytest.mark.parametrize(
+    ("guidance", "token"), [(0.0, 0), (0.3, 0), (0.8, 1), (1, 1), (3.0, 1)]
+)
+def test_guidance_counts_what_the_text_adds(guidance, token):
+    pattern = DelayPattern(2, CODEWORDS)
+    script = Reading(
+        torch.zeros(4, 1, 2, dtype=torch.int64),
+        pattern.special.vocabulary_size,
+    )
+    said = speak(script, pattern, temperature=0, guidance=guidance)
+    assert (said.tokens[0] == token).all()
+    assert len(said.tokens) == len(said.attention) == len(said.pieces) == 2
+
+
+def test_guidance_of_one_is_what_the_model_says():
+    pattern = DelayPattern(2, CODEWORDS)
+    model = make_model(1).double()
+    plain = speak(model, pattern)
+    nearly = speak(model, pattern, guidance=1 + 1e-9)
+    assert torch.equal(plain.tokens, nearly.tokens)
+    assert not torch.equal(plain.tokens, speak(model, pattern, guidance=9).tokens)
 
 
 @pytest.mark.parametrize("temperature", [0, 0.7, 1.0, 3.0])

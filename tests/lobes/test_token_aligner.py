@@ -77,19 +77,21 @@ def test_prior_is_the_beta_binomial_distribution():
 
 def test_an_item_is_scored_alone_as_in_a_batch():
     torch.manual_seed(0)
-    aligner = TokenAligner(9, 2, 11, 8).eval()
-    text, tokens = torch.randint(9, (2, 5)), torch.randint(11, (2, 12, 2))
+    aligner = TokenAligner(9, 6, 8).eval()
+    text, latents = torch.randint(9, (2, 5)), torch.randn(2, 12, 6)
     num_text, num_frames = torch.tensor([5, 3]), torch.tensor([12, 6])
-    both = aligner(text, num_text, tokens, num_frames)
-    alone = aligner(text[:1], num_text[:1], tokens[:1], num_frames[:1])
+    latents[1, 6:] = 0
+    both = aligner(text, num_text, latents, num_frames)
+    alone = aligner(text[:1], num_text[:1], latents[:1], num_frames[:1])
     torch.testing.assert_close(both[:1], alone)
 
 
 def test_alignment_is_found_without_labels():
-    """Tokens that tell their letter, each letter of a length of its own."""
+    """Latents that tell their letter, each letter of a length of its own."""
     torch.manual_seed(0)
     letters, kinds = 8, 3  # tokens of a letter
-    aligner = TokenAligner(letters, 1, letters * kinds, 16)
+    aligner = TokenAligner(letters, 12, 16)
+    codewords = torch.randn(letters * kinds, 12)
     optimizer = torch.optim.Adam(aligner.parameters(), 0.02)
     for step in range(151):
         text = torch.stack([torch.randperm(letters) for _ in range(16)])
@@ -103,9 +105,9 @@ def test_alignment_is_found_without_labels():
             truth, batch_first=True, padding_value=letters - 1
         )
         kind = torch.randint(kinds, truth.shape)
-        tokens = (text.gather(1, truth) * kinds + kind)[..., None]
+        latents = codewords[text.gather(1, truth) * kinds + kind]
         num_text = torch.full((16,), letters)
-        scores = aligner(text, num_text, tokens, num_frames)
+        scores = aligner(text, num_text, latents, num_frames)
         if step < 150:
             optimizer.zero_grad()
             forward_sum_loss(scores, num_text, num_frames).backward()

@@ -9,7 +9,9 @@ from speechbrain_apcodec.utils.errors import ConfigurationError
 SIZES = {
     "num_pieces": 20,
     "num_streams": 3,
-    "num_classes": 11,
+    "codebook_size": 8,
+    "num_special": 3,
+    "codeword_dim": 5,
     "d_model": 16,
     "nhead": 4,
     "num_encoder_layers": 2,
@@ -23,7 +25,9 @@ SIZES = {
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return TokenTransformer(**SIZES).double().eval()
+    model = TokenTransformer(**SIZES).double().eval()
+    model.know_codewords(torch.randn(3, 8, 5))
+    return model
 
 
 def draw(batch=3, pieces=9, steps=14, seed=1):
@@ -40,7 +44,9 @@ def test_layers_do_what_speechbrains_decoder_does(model):
     text, num_text, inputs, pieces = draw()
     memory, padding = model.encode(text, num_text)
     steps = inputs.shape[1]
-    x = model._embed(inputs) + model.positions[:steps]
+    embeddings = model.embeddings(model.codewords)
+    x = sum(embeddings[s][inputs[:, :, s]] for s in range(3))
+    x = x + model.positions[:steps]
     for item in range(len(text)):
         for step in range(steps):
             piece = pieces[item, step]
@@ -52,9 +58,11 @@ def test_layers_do_what_speechbrains_decoder_does(model):
         x, memory, tgt_mask=future, memory_key_padding_mask=padding
     )
     prediction = model(text, num_text, inputs, pieces)
-    torch.testing.assert_close(
-        prediction.logits.flatten(2), model.heads(wanted)
-    )
+    heads = model.heads(model.codewords)
+    for s in range(3):
+        torch.testing.assert_close(
+            prediction.logits[:, :, s], wanted @ heads[s].T
+        )
     torch.testing.assert_close(
         prediction.advance[..., None], model.advance(wanted)
     )
@@ -141,11 +149,54 @@ def test_hidden_input_has_no_influence(model):
     assert not torch.allclose(one, seen)
 
 
+def test_hidden_text_has_no_influence(model):
+    text, num_text, inputs, pieces = draw()
+    textless = torch.tensor([True, False, True])
+    other = draw(seed=2)
+    one = model(text, num_text, inputs, pieces, textless=textless).logits
+    two = model(
+        other[0], num_text, inputs, other[3], textless=textless
+    ).logits
+    torch.testing.assert_close(one[textless], two[textless])
+    seen = model(text, num_text, inputs, pieces).logits
+    torch.testing.assert_close(one[~textless], seen[~textless])
+    assert not torch.allclose(one[textless], seen[textless])
+
+    cache = model.start(text, num_text, 20, textless)
+    for step in range(inputs.shape[1]):
+        got = model.step(cache, inputs[:, step], pieces[:, step]).logits
+        torch.testing.assert_close(got, one[:, step])
+
+
+def test_codewords_belong_to_the_weights(model):
+    text, num_text, inputs, pieces = draw()
+    other = TokenTransformer(**SIZES).double().eval()
+    other.load_state_dict(model.state_dict())
+    torch.testing.assert_close(
+        other(text, num_text, inputs, pieces).logits,
+        model(text, num_text, inputs, pieces).logits,
+    )
+
+
+def test_scale_of_the_codewords_does_not_count(model):
+    before = model.codewords.clone()
+    model.know_codewords(100 * before)
+    torch.testing.assert_close(model.codewords, before)
+
+
+def test_codewords_of_another_codec_are_refused(model):
+    with pytest.raises(ConfigurationError, match=r"\[3, 9, 5\].*codebook_size"):
+        model.know_codewords(torch.randn(3, 9, 5))
+
+
 def test_every_parameter_learns(model):
     text, num_text, inputs, pieces = draw()
     hidden = torch.zeros(inputs.shape[:2], dtype=torch.bool)
     hidden[:, 3] = True
-    said = model(text, num_text, inputs, pieces, hidden=hidden)
+    textless = torch.tensor([False, True, False])
+    said = model(
+        text, num_text, inputs, pieces, hidden=hidden, textless=textless
+    )
     (said.logits.square().sum() + said.advance.square().sum()).backward()
     assert all(p.grad.abs().sum() > 0 for p in model.parameters())
 

@@ -31,6 +31,7 @@ def make_output(wavs, decoded, quantized=None):
     analysis = STFTAnalysis(256, 40, 160)
     predicted = analysis(decoded)
     return CodecOutput(
+        wavs=wavs,
         decoded=decoded,
         natural=analysis(wavs),
         predicted=predicted,

@@ -65,6 +65,8 @@ def test_sentences_are_learnt_by_heart(data, tmp_path, frames_per_step):
             d_model=32,
             dropout=0.0,
             history_hidden_share=0.0,
+            text_hidden_share=0.0,
+            guidance=1.0,
             ema_decay=0.9,
             log_every=1000,
         ),

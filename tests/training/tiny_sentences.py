@@ -35,6 +35,7 @@ TINY = {
     "aligner_channels": 16,
     "num_codebooks": 2,
     "codebook_size": 32,
+    "codeword_dim": 8,
     "log_every": 1,
     "sample_every": 100,
 }

@@ -37,6 +37,8 @@ FLAGS = {
     "warmup_steps": 50,
     "dropout": 0.0,
     "history_hidden_share": 0.0,
+    "text_hidden_share": 0.0,
+    "guidance": 1.0,
     "ema_decay": 0.9,
     "sample_every": 1000,
 }
