@@ -11,6 +11,7 @@ from speechbrain_apcodec.inference.export_tts import export_tts, is_tts_run
 from speechbrain_apcodec.utils.audio import read_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 from tests.tiny_model import write_tiny_model
+from tests.training.tiny_sentences import write_tiny_voice
 
 CPU = {"device": "cpu"}
 TEXT = "A bee can dig."
@@ -77,6 +78,19 @@ def test_file(tiny_voice, tmp_path):
     assert wav.shape[1] == round(seconds * rate)
     wanted = tiny_voice.synthesize(TEXT, seed=1).clamp(-1, 1)
     torch.testing.assert_close(wav[0], wanted, rtol=0, atol=1e-4)
+
+
+def test_voice_reads_what_the_text_sounds_like(tmp_path):
+    voice = TokenTTS.from_hparams(
+        write_tiny_voice(tmp_path, phonemes="en-us", num_pieces=40),
+        run_opts=CPU,
+    )
+    once, again, other = (
+        voice.synthesize(text, temperature=0)
+        for text in ("A new sun.", "a knew SON.", "A new moon.")
+    )
+    assert torch.equal(once, again)
+    assert once.shape != other.shape or not torch.equal(once, other)
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])

@@ -49,6 +49,15 @@ def test_case_and_spaces_do_not_matter(tmp_path):
     assert torch.equal(one, other)
 
 
+def test_pieces_of_phonemes(tmp_path):
+    path = tmp_path / "tokenizer.model"
+    train_tokenizer(SENTENCES, path, 40, "char", phonemes="en-us")
+    tokenizer = SentencePieceProcessor()
+    tokenizer.load(str(path))
+    ids = encode_text(tokenizer, "Eye see you, Tom.", phonemes="en-us")
+    assert tokenizer.decode(ids[1:-1].tolist()) == "aɪ si ju, tɑm."
+
+
 def test_new_text_makes_new_pieces_in_the_same_place(tmp_path):
     path = tmp_path / "tokenizer.model"
     assert "z" not in trained(SENTENCES, path).decode(list(range(20)))
