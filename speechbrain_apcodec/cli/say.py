@@ -32,8 +32,8 @@ def add_voice_arguments(parser):
     Arguments
     ---------
     parser : argparse.ArgumentParser
-        Gets ``--model``, ``--seed``, ``--temperature``, ``--top-k`` and
-        ``--device``.
+        Gets ``--model``, ``--seed``, ``--temperature``, ``--top-k``,
+        ``--guidance`` and ``--device``.
     """
     parser.add_argument(
         "--model",
@@ -46,7 +46,7 @@ def add_voice_arguments(parser):
     )
     parser.add_argument(
         "--temperature",
-        type=_temperature,
+        type=_number,
         metavar="T",
         help="how much is left to chance, 0 for nothing (default: the "
         "model's own)",
@@ -56,6 +56,13 @@ def add_voice_arguments(parser):
         type=positive,
         metavar="K",
         help="draw from the K most probable tokens (default: the model's own)",
+    )
+    parser.add_argument(
+        "--guidance",
+        type=_number,
+        metavar="G",
+        help="how often what the text adds is counted, 1 for once (default: "
+        "the model's own)",
     )
     add_device_argument(parser)
 
@@ -83,7 +90,8 @@ def drawing(arguments):
     Arguments
     ---------
     arguments : argparse.Namespace
-        With ``temperature`` and ``top_k``, None where the model's own hold.
+        With ``temperature``, ``top_k`` and ``guidance``, None where the
+        model's own hold.
 
     Returns
     -------
@@ -91,17 +99,18 @@ def drawing(arguments):
 
     Example
     -------
-    >>> drawing(argparse.Namespace(temperature=0.5, top_k=None))
+    >>> given = {"temperature": 0.5, "top_k": None, "guidance": None}
+    >>> drawing(argparse.Namespace(**given))
     {'temperature': 0.5}
     """
     return {
         name: value
-        for name in ("temperature", "top_k")
+        for name in ("temperature", "top_k", "guidance")
         if (value := getattr(arguments, name)) is not None
     }
 
 
-def _temperature(text):
+def _number(text):
     """Parse a number from 0."""
     try:
         value = float(text)

@@ -97,7 +97,8 @@ def evaluate_voice(
     batch_size : int
         Sentences that are said at the same time.
     **options : dict
-        ``temperature`` and ``top_k``, see ``TokenTTS.generate``.
+        ``temperature``, ``top_k`` and ``guidance``, see
+        ``TokenTTS.generate``.
 
     Returns
     -------
