@@ -65,7 +65,9 @@ def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "sentences.txt"
         lines.write_text(
-            "".join(f"{normalize_text(line, phonemes)}\n" for line in sentences),
+            "".join(
+                f"{normalize_text(line, phonemes)}\n" for line in sentences
+            ),
             encoding="utf-8",
         )
         try:

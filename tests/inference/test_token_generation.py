@@ -168,9 +168,7 @@ class Reading(Script):
         prediction = super().step(cache, inputs, pieces)
         scores = torch.tensor([[0.0, 3.0, 2.0], [4.0, 0.0, 0.0]])
         prediction.logits = torch.zeros_like(prediction.logits)
-        prediction.logits[..., :3] = scores.double()[
-            self.textless.long(), None
-        ]
+        prediction.logits[..., :3] = scores.double()[self.textless.long(), None]
         return prediction
 
 
@@ -194,7 +192,9 @@ def test_guidance_of_one_is_what_the_model_says():
     plain = speak(model, pattern)
     nearly = speak(model, pattern, guidance=1 + 1e-9)
     assert torch.equal(plain.tokens, nearly.tokens)
-    assert not torch.equal(plain.tokens, speak(model, pattern, guidance=9).tokens)
+    assert not torch.equal(
+        plain.tokens, speak(model, pattern, guidance=9).tokens
+    )
 
 
 @pytest.mark.parametrize("temperature", [0, 0.7, 1.0, 3.0])

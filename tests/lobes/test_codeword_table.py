@@ -18,7 +18,9 @@ def test_like_codewords_have_like_rows():
     far = (rows[:, 3] - rows[:, 0]).norm(dim=-1)
     assert (near < 0.05 * far).all()
     # Streams mean different things by the same codeword.
-    assert not torch.allclose(table(codewords[:1].expand(2, -1, -1))[0], rows[1])
+    assert not torch.allclose(
+        table(codewords[:1].expand(2, -1, -1))[0], rows[1]
+    )
 
 
 @pytest.mark.parametrize("std", [0.02, 0.5])

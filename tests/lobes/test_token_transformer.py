@@ -154,9 +154,7 @@ def test_hidden_text_has_no_influence(model):
     textless = torch.tensor([True, False, True])
     other = draw(seed=2)
     one = model(text, num_text, inputs, pieces, textless=textless).logits
-    two = model(
-        other[0], num_text, inputs, other[3], textless=textless
-    ).logits
+    two = model(other[0], num_text, inputs, other[3], textless=textless).logits
     torch.testing.assert_close(one[textless], two[textless])
     seen = model(text, num_text, inputs, pieces).logits
     torch.testing.assert_close(one[~textless], seen[~textless])

@@ -32,7 +32,14 @@ def test_what_sounds_different_is_written_differently():
 
 def test_punctuation_stays_and_marks_do_not():
     said = to_phonemes("A photograph, photography; please!", "en-us")
-    assert [c for c in said if not c.isalpha()] == [" ", ",", " ", ";", " ", "!"]
+    assert [c for c in said if not c.isalpha()] == [
+        " ",
+        ",",
+        " ",
+        ";",
+        " ",
+        "!",
+    ]
     assert not set(said) & set("ˈˌː")
 
 
