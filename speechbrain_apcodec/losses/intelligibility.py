@@ -4,7 +4,8 @@ The spectral terms compare logarithms bin by bin. What listeners understand
 hangs on how the bands rise and fall over a third of a second, which STOI
 measures as a correlation. Here it is computed for a whole batch, with
 gradients; SpeechBrain's loss of that name loops over frames, and cuts
-silent ones out, after which a short segment may have none left. Not in the paper.
+silent ones out, after which a short segment may have none left. Not in the
+paper.
 
 Paper: https://doi.org/10.1109/TASL.2011.2114881
 
