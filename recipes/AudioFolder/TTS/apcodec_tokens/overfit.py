@@ -30,7 +30,7 @@ from speechbrain_apcodec.utils.atomic import write_json
 NUM_SENTENCES = 8
 REPEATS = 20  # of each sentence in an epoch, which ends with a checkpoint
 FLAGS = {
-    "number_of_epochs": 30,
+    "number_of_epochs": 40,
     "frames_per_batch": 4000,
     "num_buckets": 1,
     "learning_rate": 0.001,
