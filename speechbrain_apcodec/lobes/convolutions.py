@@ -21,6 +21,7 @@ from speechbrain_apcodec.lobes.temporal import (
     TemporalLayer,
     apply_mask,
     convolved,
+    mapped,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -45,30 +46,19 @@ class _Conv1d(TemporalLayer, nn.Conv1d):
         torch.Tensor
             float [batch, frames, out_channels].
         """
-        depthwise, padding = self.groups == self.out_channels > 1, 0
+        padding = 0
         if stream is not None:
             x = stream.extend(self, x)
-        elif self.left == self.right and not depthwise:
+        elif self.left == self.right:
             x, padding = apply_mask(x, mask), self.left  # without a copy
         else:
             x = F.pad(apply_mask(x, mask), (0, 0, self.left, self.right))
-        if depthwise:
-            return self._depthwise(x)
-        return convolved(
-            x, self.weight, self.bias, padding=padding, groups=self.groups
-        )
-
-    def _depthwise(self, x):
-        """Add up shifted frames: no kernel of PyTorch is faster on a CPU.
-
-        It stays in float32 under autocast, where that is faster, too.
-        """
-        taps = self.weight[:, 0].t().contiguous()
-        frames = x.shape[1] - len(taps) + 1
-        y = torch.addcmul(self.bias, x[:, :frames], taps[0])
-        for k in range(1, len(taps)):
-            y.addcmul_(x[:, k : k + frames], taps[k])
-        return y
+        # Depth-wise, in float32 under autocast, where that is faster, too.
+        half = self.groups == 1 and torch.is_autocast_enabled(x.device.type)
+        with torch.autocast(x.device.type, enabled=half):
+            return convolved(
+                x, self.weight, self.bias, padding=padding, groups=self.groups
+            )
 
 
 def begin_with_own_frame(convolution):
@@ -221,4 +211,4 @@ class FeedForward(_Conv1d):
         torch.Tensor
             float [batch, frames, out_channels].
         """
-        return F.linear(x, self.weight.squeeze(-1), self.bias)
+        return mapped(x, self.weight.squeeze(-1), self.bias)

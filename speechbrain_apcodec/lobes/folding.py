@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.layers import fold_weight_norm
 from speechbrain_apcodec.lobes.rate_changes import seen_latents, spread_table
-from speechbrain_apcodec.lobes.temporal import TemporalLayer
+from speechbrain_apcodec.lobes.temporal import TemporalLayer, mapped
 
 
 @torch.no_grad()
@@ -149,7 +149,7 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         table = spread_table(
             _chained(kernel, convolution), ratio, self.lookahead
         )
-        self.table = nn.Parameter(table.contiguous(), False)
+        self.table = nn.Parameter(table.T.contiguous(), False)
         frames = torch.arange(reach, device=kernel.device)
         self.seen_before = slice(None, convolution.left)
         self.seen_after = slice(ratio - convolution.right, None)
@@ -159,7 +159,8 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         self.after = self._surplus(
             kernel, frames >= end, convolution, self.seen_after
         )
-        self.bias = nn.Parameter(convolution.bias.detach(), False)
+        # Of all frames of a latent, as the rows of the table are.
+        self.bias = nn.Parameter(convolution.bias.detach().repeat(ratio), False)
 
     def _surplus(self, kernel, beyond, convolution, seen):
         """Find what own frames see of those beyond, as a matrix."""
@@ -206,7 +207,7 @@ class SpreadConvolution(TemporalLayer, nn.Module):
             float [batch, latents * ratio, out_channels].
         """
         x = seen_latents(self, F.pad(x, (0, 1), value=1.0), mask, stream)
-        y = x.flatten(2) @ self.table
+        y = mapped(x.flatten(2), self.table, self.bias)
         y = y.unflatten(-1, (self.ratio, -1))
         own = x[..., self.left]
         for table, neighbour, frames in (
@@ -217,7 +218,7 @@ class SpreadConvolution(TemporalLayer, nn.Module):
                 last = own * (1 - x[:, :, -1:, neighbour])
                 surplus = (last @ table).unflatten(-1, (-1, y.shape[-1]))
                 y[:, :, frames] -= surplus
-        return y.flatten(1, 2) + self.bias
+        return y.flatten(1, 2)
 
 
 def _chained(kernel, convolution):

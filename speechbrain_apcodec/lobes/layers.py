@@ -19,7 +19,11 @@ from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     begin_with_own_frame,
 )
-from speechbrain_apcodec.lobes.temporal import TemporalLayer, apply_mask
+from speechbrain_apcodec.lobes.temporal import (
+    TemporalLayer,
+    apply_mask,
+    mapped,
+)
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -93,6 +97,38 @@ def response_of(energy):
         Same shape.
     """
     return energy.clamp(min=torch.finfo(torch.float32).tiny).sqrt()
+
+
+class Linear(nn.Linear):
+    """Linear layer, computed by the fastest kernel; see ``mapped``.
+
+    Arguments
+    ---------
+    in_features : int
+        Number of input channels.
+    out_features : int
+        Number of output channels.
+
+    Example
+    -------
+    >>> Linear(4, 6)(torch.randn(2, 10, 4)).shape
+    torch.Size([2, 10, 6])
+    """
+
+    def forward(self, x):
+        """Map every frame.
+
+        Arguments
+        ---------
+        x : torch.Tensor
+            float [batch, frames, in_features].
+
+        Returns
+        -------
+        torch.Tensor
+            float [batch, frames, out_features].
+        """
+        return mapped(x, self.weight, self.bias)
 
 
 class GlobalResponseNorm(TemporalLayer, nn.Module):
@@ -206,9 +242,9 @@ class ConvNeXtBlock(nn.Module):
                 channels, channels, kernel_size, groups=channels
             )
         self.norm = nn.LayerNorm(channels, eps=1e-6)
-        self.expand = nn.Linear(channels, hidden_channels)
+        self.expand = Linear(channels, hidden_channels)
         self.grn = GlobalResponseNorm(hidden_channels, grn_statistic)
-        self.project = nn.Linear(hidden_channels, channels)
+        self.project = Linear(hidden_channels, channels)
 
     def place(self, path, rate, delay):
         """Take a place in a network; see ``TemporalLayer.place``.
@@ -313,7 +349,7 @@ class Backbone(nn.Module):
             for _ in range(num_blocks)
         )
         self.output_norm = nn.LayerNorm(channels, eps=1e-6)
-        self.output_linear = nn.Linear(channels, channels)
+        self.output_linear = Linear(channels, channels)
         for layer in self.modules():
             # As ConvNeXt initialises: small weights let the blocks begin
             # near the identity.
