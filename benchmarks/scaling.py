@@ -51,7 +51,7 @@ def run_one(against, value, direction, device, threads):
     samples = round(seconds * model.sample_rate)
     model.encode(0.1 * torch.randn(batch, 4800))
     if direction == "encode":
-        waiting = 0.1 * torch.randn(batch, samples)
+        waiting = torch.empty(batch, samples).normal_(std=0.1)
     else:
         frames = samples // model.hop_length
         waiting = torch.randint(model.codebook_size, (batch, frames, 4))

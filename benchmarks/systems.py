@@ -29,7 +29,6 @@ class Ours:
     """A codec of this package, folded."""
 
     sample_rate = 48000
-    seconds = 5.0
 
     def __init__(self, device, yaml=FULL, dtype=None, compiled=False):
         codec = build(yaml)
@@ -134,7 +133,6 @@ class ONNX(Ours):
 class Peer:
     """A codec of transformers."""
 
-    seconds = 5.0
     gmac = None
     dtype = torch.float32
 
@@ -191,10 +189,9 @@ class EnCodec(Peer):
 
 
 class DAC(Peer):
-    """DAC at 44.1 kHz; by far the slowest, it gets less audio."""
+    """DAC at 44.1 kHz."""
 
     sample_rate = 44100
-    seconds = 1.0
 
     def make(self):
         """Build the model of descript/dac_44khz."""

@@ -9,6 +9,7 @@ Authors
 
 import torch
 
+from speechbrain_apcodec.utils.audio import all_finite
 from speechbrain_apcodec.utils.errors import APCodecError
 
 
@@ -43,7 +44,7 @@ tensor [batch, samples], not float32 [100]
             "wavs must be a float tensor [batch, samples], not "
             f"{_describe(wavs)}"
         )
-    if not torch.isfinite(wavs).all():
+    if not all_finite(wavs):
         raise APCodecError("wavs holds NaN or infinite samples")
 
 

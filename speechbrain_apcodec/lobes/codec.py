@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import Spectrum
@@ -259,8 +258,7 @@ class Codec(StreamingCodec, nn.Module):
             tokens = self.encode_in_chunks(
                 wavs, lengths, num_codebooks, chunk_frames
             )
-            missing = self.num_frames(samples) - tokens.shape[1]
-            return F.pad(tokens, (0, 0, 0, missing)), num_frames
+            return tokens, num_frames
         latent = self.latents(wavs, num_samples)
         tokens = self.quantizer.encode(latent, num_codebooks)
         if num_samples is not None:
@@ -307,7 +305,7 @@ class Codec(StreamingCodec, nn.Module):
             if num_frames is not None:
                 lengths = num_frames.cpu()
             wavs = self.decode_in_chunks(tokens, lengths, chunk_frames)
-            return F.pad(wavs, (0, num_samples - wavs.shape[1]))
+            return wavs[:, :num_samples]
         latent = self.quantizer.decode(tokens)
         real, imaginary = self.decode_latents(latent, num_frames)
         stft_frames = None

@@ -283,20 +283,22 @@ class STFTAnalysis(_STFT):
         with torch.autocast(wavs.device.type, enabled=False):
             frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
             blocks = frames.split(FRAMES_PER_BLOCK, dim=1)
-            parts = torch.cat([self._transformed(b) for b in blocks], dim=1)
-            real, imaginary = parts.transpose(1, 2).unbind(dim=-1)
-            bins = self.complex_bins.to(wavs.dtype)[:, None]
-            return real, imaginary * bins + 0.0
+            parts = zip(*map(self._transformed, blocks), strict=True)
+            real, imaginary = (torch.cat(part, dim=1) for part in parts)
+            return real.transpose(1, 2), imaginary.transpose(1, 2)
 
     def _transformed(self, frames):
-        """Transform frames [batch, frames, window], to [..., bins, 2]."""
+        """Transform frames [batch, frames, window], to twice [..., bins]."""
         exact = frames.double() if self.double_precision else frames
         exact = exact * self.window.to(exact.dtype)
         spectrum = torch.fft.rfft(F.pad(exact, (self.margin, self.margin)))
         parts = torch.view_as_real(spectrum)
         if self.double_precision:
             parts = without_rounding_errors(parts).to(frames.dtype)
-        return parts
+        real, imaginary = parts.unbind(dim=-1)
+        # Added to zero, -0 becomes +0.
+        zero = imaginary.new_zeros(())
+        return real, zero.addcmul(imaginary, self.complex_bins.to(zero))
 
     def _padded(self, wavs, num_samples):
         half = self.window_length // 2

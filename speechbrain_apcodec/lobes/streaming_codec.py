@@ -134,7 +134,10 @@ class StreamingCodec:
         energies = self._energies(self.encoder, len(wavs), "encoding", run)
         context = self._make_context(len(wavs))
         context.encoding.network.energies = energies
-        return joined(_items(list(run(context))), wavs.new_zeros(0).long())[0]
+        frames = self.num_frames(wavs.shape[1])
+        shape = (len(wavs), frames, num_codebooks or self.num_codebooks)
+        tokens = torch.zeros(shape, dtype=torch.int64, device=wavs.device)
+        return _collected(run(context), tokens)
 
     def decode_in_chunks(self, tokens, num_frames, chunk_frames=3000):
         """Decode whole waveforms piece by piece, in limited memory.
@@ -166,7 +169,9 @@ class StreamingCodec:
         energies = self._energies(self.decoder, len(tokens), "decoding", run)
         context = self._make_context(len(tokens))
         context.decoding.network.energies = energies
-        return joined(_items(list(run(context))), context.decoding.tail)[0]
+        length = tokens.shape[1] * self.hop_length
+        wavs = context.decoding.tail.new_zeros(len(tokens), length)
+        return _collected(run(context), wavs)
 
     def _energies(self, network, batch_size, side, run):
         """Gather the statistics of the norms over the utterance, if any.
@@ -547,12 +552,14 @@ def _chunks(batch, lengths, size):
         yield piece, (lengths - start).clamp(0, piece.shape[1])
 
 
-def _items(pieces):
-    """Join what a batch of streams put out, one tensor a stream."""
-    return [
-        torch.cat([piece[item, : counts[item]] for piece, counts in pieces])
-        for item in range(len(pieces[0][0]))
-    ]
+def _collected(pieces, whole):
+    """Put what a batch of streams puts out behind each other."""
+    ends = [0] * len(whole)
+    for piece, counts in pieces:
+        for item, count in enumerate(counts.tolist()):
+            whole[item, ends[item] :][:count] = piece[item, :count]
+            ends[item] += count
+    return whole
 
 
 def _counts(state, batch, lengths):
