@@ -20,7 +20,7 @@ from pathlib import Path
 import matplotlib as mpl
 import torch
 
-from benchmarks.measure import Table, heading, paired, product
+from benchmarks.measure import Table, heading, paired, products
 from benchmarks.systems import SYSTEMS
 from speechbrain_apcodec.utils.atomic import atomic_path
 
@@ -39,11 +39,9 @@ def measure_offline(table, arguments, threads, batch):
     """Let all systems encode and decode in turn."""
     if arguments.device == "cpu":
         torch.set_num_threads(threads)
-    functions, facts = {}, {}
-    for dtype in (torch.float32, torch.bfloat16):
-        function, gmac = product(dtype, arguments.device)
-        functions["product", dtype] = function
-        facts["product", dtype] = gmac
+    facts = {}
+    functions, product_gmac = products(arguments.device)
+    functions = {("product", kind): f for kind, f in functions.items()}
     for name in arguments.systems:
         system = SYSTEMS[name](arguments.device)
         # A batch gets less of each item: the whole costs a few times more.
@@ -57,11 +55,9 @@ def measure_offline(table, arguments, threads, batch):
     medians = paired(functions, arguments.rounds)
     for (name, direction), seconds in medians.items():
         if name == "product":
-            rate = facts[name, direction] / seconds
-            kind = str(direction).removeprefix("torch.")
             table.add(
-                threads, batch, f"matrix product, {kind}", "", "",
-                seconds, "", "", rate, "", "",
+                threads, batch, f"matrix product, {direction}", "", "",
+                seconds, "", "", product_gmac / seconds, "", "",
             )  # fmt: skip
             continue
         system, audio = facts[name, direction]
@@ -69,8 +65,8 @@ def measure_offline(table, arguments, threads, batch):
         if system.gmac:
             gmac = system.gmac[direction.startswith("decode")]
             achieved = gmac * audio / seconds
-            key = ("product", system.dtype)
-            share = achieved * medians[key] / facts[key]
+            key = ("product", str(system.dtype).removeprefix("torch."))
+            share = achieved * medians[key] / product_gmac
         against = ""
         if ("literal", direction) in medians and system.gmac:
             against = medians["literal", direction] / seconds

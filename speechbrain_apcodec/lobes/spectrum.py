@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from speechbrain_apcodec.lobes.temporal import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
-# Transformed at once; more would not stay in the cache.
+# Of all items, transformed at once; more would not stay in the cache.
 FRAMES_PER_BLOCK = 512
 
 
@@ -282,7 +282,8 @@ class STFTAnalysis(_STFT):
         """
         with torch.autocast(wavs.device.type, enabled=False):
             frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
-            blocks = frames.split(FRAMES_PER_BLOCK, dim=1)
+            length = max(1, FRAMES_PER_BLOCK // len(frames))
+            blocks = frames.split(length, dim=1)
             parts = zip(*map(self._transformed, blocks), strict=True)
             real, imaginary = (torch.cat(part, dim=1) for part in parts)
             return real.transpose(1, 2), imaginary.transpose(1, 2)

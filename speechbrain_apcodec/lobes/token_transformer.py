@@ -7,7 +7,8 @@ streams summed, and predicts those of its own, a softmax for each stream.
 SpeechBrain's decoder computes every step anew for each that follows. Here
 the same layers also run one step at a time: the keys and values of the text
 are computed once, and those of the steps grow in a `DecodingCache`, which
-belongs to the caller. Both ways give the same.
+belongs to the caller. Both ways give the same; what they share of a layer is
+in `lobes.token_attention`.
 
 An hour of speech is not enough for the attention to find out by itself which
 piece of the text comes next. So each step is told the piece that it says, and
@@ -23,8 +24,6 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from dataclasses import dataclass
-
 import torch
 from speechbrain.lobes.models.transformer.Transformer import (
     PositionalEncoding,
@@ -35,75 +34,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.codeword_table import CodewordTable
+from speechbrain_apcodec.lobes.token_attention import (
+    merge_heads,
+    project_steps,
+    project_text,
+    read_text,
+)
+from speechbrain_apcodec.lobes.token_steps import (
+    DecodingCache,
+    Prediction,
+    count_elapsed,
+)
 from speechbrain_apcodec.utils.errors import ConfigurationError
-
-
-@dataclass
-class Prediction:
-    """What the decoder says of steps.
-
-    Arguments
-    ---------
-    logits : torch.Tensor
-        float [..., streams, classes].
-    advance : torch.Tensor
-        float [batch, steps], the log-odds that the next step says the next
-        piece of the text.
-    attention : torch.Tensor
-        float [batch, layers, steps, pieces]: where each layer looks in the
-        text, the mean of its heads.
-    """
-
-    logits: torch.Tensor
-    advance: torch.Tensor
-    attention: torch.Tensor
-
-
-@dataclass
-class DecodingCache:
-    """What decoding one step at a time keeps; one entry a layer.
-
-    Arguments
-    ---------
-    embeddings : torch.Tensor
-        float [streams * classes, width], of the tokens.
-    heads : torch.Tensor
-        float [streams * classes, width], which predict them.
-    memory : torch.Tensor
-        float [batch, pieces, width], the text.
-    textless : torch.Tensor
-        bool [batch], the items that do not see it.
-    text_keys : list of torch.Tensor
-        float [batch, heads, pieces, width].
-    text_values : list of torch.Tensor
-        float [batch, heads, pieces, width].
-    padding : torch.Tensor
-        bool [batch, pieces], where there is no text.
-    keys : list of torch.Tensor
-        float [batch, heads, most steps, width], of which ``step`` are there.
-    values : list of torch.Tensor
-        float [batch, heads, most steps, width].
-    pieces : torch.Tensor
-        int64 [batch], the piece of the last step.
-    begun : torch.Tensor
-        int64 [batch], the step that was the first to say it.
-    step : int
-        Steps done.
-    """
-
-    embeddings: torch.Tensor
-    heads: torch.Tensor
-    memory: torch.Tensor
-    textless: torch.Tensor
-    text_keys: list
-    text_values: list
-    padding: torch.Tensor
-    keys: list
-    values: list
-    pieces: torch.Tensor
-    begun: torch.Tensor
-    step: int = 0
-
 
 #: Steps of a piece that are told from each other.
 MAX_ELAPSED = 64
@@ -182,7 +124,6 @@ class TokenTransformer(nn.Module):
             )
         self.num_pieces = num_pieces
         self.num_streams = num_streams
-        self.nhead = nhead
         self.max_steps = max_steps
         sizes = {"nhead": nhead, "d_ffn": d_ffn, "d_model": d_model}
         options = {
@@ -292,15 +233,13 @@ class TokenTransformer(nn.Module):
         x = self.dropout(x + self.positions[: x.shape[1]])
         attention = []
         for layer in self.decoder.layers:
-            queries, keys, values = self._project(
-                layer.self_attn, layer.norm1(x)
-            )
+            queries, keys, values = project_steps(layer, x)
             context = F.scaled_dot_product_attention(
                 queries, keys, values, is_causal=True
             )
-            x = x + layer.dropout1(self._merge(layer.self_attn, context))
-            x, weights = self._read_text(
-                layer, x, *self._project_text(layer, memory), padding
+            x = x + layer.dropout1(merge_heads(layer.self_attn, context))
+            x, weights = read_text(
+                layer, x, *project_text(layer, memory), padding
             )
             attention.append(weights)
         x = self.decoder.norm(x)
@@ -358,7 +297,7 @@ class TokenTransformer(nn.Module):
             textless = torch.zeros_like(num_text, dtype=torch.bool)
         memory, _ = self._hide_text(memory, num_text[:, None], textless)
         projected = [
-            self._project_text(layer, memory) for layer in self.decoder.layers
+            project_text(layer, memory) for layer in self.decoder.layers
         ]
         batch, heads, _, width = projected[0][0].shape
         shape = (batch, heads, max_steps, width)
@@ -402,9 +341,7 @@ class TokenTransformer(nn.Module):
         x = x + place + self.positions[now]
         attention = []
         for n, layer in enumerate(self.decoder.layers):
-            queries, keys, values = self._project(
-                layer.self_attn, layer.norm1(x)
-            )
+            queries, keys, values = project_steps(layer, x)
             cache.keys[n][:, :, now : now + 1] = keys
             cache.values[n][:, :, now : now + 1] = values
             context = F.scaled_dot_product_attention(
@@ -412,8 +349,8 @@ class TokenTransformer(nn.Module):
                 cache.keys[n][:, :, : now + 1],
                 cache.values[n][:, :, : now + 1],
             )
-            x = x + self._merge(layer.self_attn, context)
-            x, weights = self._read_text(
+            x = x + merge_heads(layer.self_attn, context)
+            x, weights = read_text(
                 layer,
                 x,
                 cache.text_keys[n],
@@ -451,72 +388,3 @@ class TokenTransformer(nn.Module):
     def _predict(self, heads, x):
         logits = F.linear(x, heads, self.heads_bias.flatten())
         return logits.unflatten(-1, (self.num_streams, -1))
-
-    def _split(self, x):
-        """From [batch, steps, d_model] to [batch, heads, steps, width]."""
-        return x.unflatten(-1, (self.nhead, -1)).transpose(1, 2)
-
-    def _project(self, attention, x):
-        """Make queries, keys and values of the steps themselves."""
-        attention = attention.att
-        projected = F.linear(
-            x, attention.in_proj_weight, attention.in_proj_bias
-        )
-        return [self._split(part) for part in projected.chunk(3, dim=-1)]
-
-    def _project_text(self, layer, memory):
-        """Make keys and values of the text."""
-        attention = layer.multihead_attn.att
-        width = attention.embed_dim
-        projected = F.linear(
-            memory,
-            attention.in_proj_weight[width:],
-            attention.in_proj_bias[width:],
-        )
-        return [self._split(part) for part in projected.chunk(2, dim=-1)]
-
-    def _merge(self, attention, context):
-        return attention.att.out_proj(context.transpose(1, 2).flatten(2))
-
-    def _read_text(self, layer, x, keys, values, padding):
-        """Do what follows the self attention in a layer of the decoder."""
-        attention = layer.multihead_attn.att
-        width = attention.embed_dim
-        queries = self._split(
-            F.linear(
-                layer.norm2(x),
-                attention.in_proj_weight[:width],
-                attention.in_proj_bias[:width],
-            )
-        )
-        scores = queries @ keys.transpose(2, 3) * queries.shape[-1] ** -0.5
-        scores = scores.masked_fill(padding[:, None, None], -torch.inf)
-        weights = scores.softmax(dim=-1)
-        context = weights.to(values) @ values
-        x = x + layer.dropout2(self._merge(layer.multihead_attn, context))
-        x = x + layer.dropout3(layer.pos_ffn(layer.norm3(x)))
-        return x, weights.mean(dim=1)
-
-
-def count_elapsed(pieces):
-    """Count the steps since a piece of text began.
-
-    Arguments
-    ---------
-    pieces : torch.Tensor
-        int64 [batch, steps], the piece of each step.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [batch, steps]
-
-    Example
-    -------
-    >>> count_elapsed(torch.tensor([[0, 0, 1, 2, 2, 2]])).tolist()
-    [[0, 1, 0, 0, 1, 2]]
-    """
-    steps = torch.arange(pieces.shape[1], device=pieces.device)
-    same = F.pad(pieces[:, 1:] == pieces[:, :-1], (1, 0))
-    begun = torch.where(same, 0, steps).cummax(dim=1).values
-    return steps - begun

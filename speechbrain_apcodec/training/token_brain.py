@@ -103,12 +103,26 @@ class TokenBrain(RecordedBrain):
         See above.
     **kwargs : dict
         See ``speechbrain.Brain``.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``guidance`` asks for a model that text was hidden from, but
+        ``text_hidden_share`` is 0.
     """
 
     BEST_TERM = "token_loss"
 
     def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
         super().__init__(modules, opt_class, hparams, **kwargs)
+        guided = getattr(self.hparams, "guidance", 1.0) != 1.0
+        if guided and not self.hparams.text_hidden_share:
+            raise ConfigurationError(
+                f"guidance {self.hparams.guidance} compares with the model "
+                "that does not see the text, which no training without "
+                "text_hidden_share gives: set that to 0.1, say, or guidance "
+                "to 1"
+            )
         self.pattern = self.hparams.pattern
         self.model = self.modules.model
         self.codec = self.hparams.make_codec(
@@ -159,7 +173,7 @@ class TokenBrain(RecordedBrain):
 
         Returns
         -------
-        prediction : speechbrain_apcodec.lobes.token_transformer.Prediction
+        prediction : speechbrain_apcodec.lobes.token_steps.Prediction
             With the logits of those steps that an item has.
         alignment : Alignment
             What it was told of the text.

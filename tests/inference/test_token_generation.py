@@ -4,10 +4,8 @@ import pytest
 import torch
 
 from speechbrain_apcodec.inference.token_generation import generate_tokens
-from speechbrain_apcodec.lobes.token_transformer import (
-    Prediction,
-    TokenTransformer,
-)
+from speechbrain_apcodec.lobes.token_steps import Prediction
+from speechbrain_apcodec.lobes.token_transformer import TokenTransformer
 from speechbrain_apcodec.tokens.patterns import DelayPattern
 
 CODEWORDS = 8

@@ -93,6 +93,14 @@ def test_more_text_than_speech_is_refused(data, tmp_path):
         )
 
 
+def test_guidance_needs_hidden_text(data, tmp_path):
+    with pytest.raises(ConfigurationError, match="text_hidden_share"):
+        run_recipe(
+            prepare_sentences,
+            arguments(data, tmp_path, text_hidden_share=0.0),
+        )
+
+
 @pytest.mark.parametrize(("share", "span"), [(0.0, 4), (0.3, 1), (0.5, 6)])
 def test_share_and_spans_of_hidden_steps(share, span):
     torch.manual_seed(0)
