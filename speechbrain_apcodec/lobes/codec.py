@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from speechbrain_apcodec.lobes.chunked_codec import ChunkedCodec
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import Spectrum
-from speechbrain_apcodec.lobes.streaming_codec import StreamingCodec
 from speechbrain_apcodec.lobes.temporal import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -54,7 +54,7 @@ class CodecOutput:
     quantized: Quantized | None
 
 
-class Codec(StreamingCodec, nn.Module):
+class Codec(ChunkedCodec, nn.Module):
     """APCodec: amplitude and phase spectra, coded in parallel.
 
     Arguments

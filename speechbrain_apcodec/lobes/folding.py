@@ -19,10 +19,41 @@ Authors
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
-from speechbrain_apcodec.lobes.layers import fold_weight_norm
 from speechbrain_apcodec.lobes.rate_changes import seen_latents, spread_table
 from speechbrain_apcodec.lobes.temporal import TemporalLayer, mapped
+
+
+def fold_weight_norm(module):
+    """Compute all normalised weights once and for all.
+
+    Training needs the norm and the direction of each weight; inference
+    would compute the same product of both in every call.
+
+    Arguments
+    ---------
+    module : torch.nn.Module
+        It is changed; its ``state_dict`` then has other keys.
+
+    Example
+    -------
+    >>> from torch.nn.utils.parametrizations import weight_norm
+    >>> layer = weight_norm(nn.Linear(2, 3))
+    >>> x = torch.randn(1, 2)
+    >>> before = layer(x)
+    >>> fold_weight_norm(layer)
+    >>> torch.equal(layer(x), before), sorted(layer.state_dict())
+    (True, ['bias', 'weight'])
+    """
+    for layer in module.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            parametrize.remove_parametrizations(layer, "weight")
+            weight = layer.weight.detach()
+            # Of a frozen layer PyTorch leaves a tensor that is no parameter
+            # and would not move with its module.
+            del layer.weight
+            layer.weight = nn.Parameter(weight, layer.bias.requires_grad)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.layers import fold_weight_norm
+from speechbrain_apcodec.lobes.folding import fold_weight_norm
 from speechbrain_apcodec.losses.codec import DISTILLATION
 from speechbrain_apcodec.utils.errors import ConfigurationError
 

@@ -11,11 +11,11 @@ from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     Upsample,
 )
+from speechbrain_apcodec.lobes.folding import fold_weight_norm
 from speechbrain_apcodec.lobes.layers import (
     Backbone,
     ConvNeXtBlock,
     GlobalResponseNorm,
-    fold_weight_norm,
 )
 from speechbrain_apcodec.lobes.temporal import apply_mask, length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
