@@ -282,7 +282,9 @@ class STFTAnalysis(_STFT):
         """
         with torch.autocast(wavs.device.type, enabled=False):
             frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
-            length = max(1, FRAMES_PER_BLOCK // len(frames))
+            length = FRAMES_PER_BLOCK
+            if wavs.device.type == "cpu":
+                length = max(1, length // max(1, len(frames)))
             blocks = frames.split(length, dim=1)
             parts = zip(*map(self._transformed, blocks), strict=True)
             real, imaginary = (torch.cat(part, dim=1) for part in parts)
@@ -299,6 +301,8 @@ class STFTAnalysis(_STFT):
         real, imaginary = parts.unbind(dim=-1)
         # Added to zero, -0 becomes +0.
         zero = imaginary.new_zeros(())
+        # A view would keep both parts alive.
+        real = real.contiguous()
         return real, zero.addcmul(imaginary, self.complex_bins.to(zero))
 
     def _padded(self, wavs, num_samples):

@@ -110,6 +110,30 @@ def convolved(x, weight, bias, stride=1, padding=0, groups=1):
     return y.squeeze(2).transpose(1, 2)
 
 
+def takes_onednn(x, weight):
+    """Tell whether PyTorch has a fast kernel for a convolution.
+
+    On a CPU that is oneDNN, which not every build of PyTorch has, and which
+    computes no float64.
+
+    Arguments
+    ---------
+    x : torch.Tensor
+        The input.
+    weight : torch.Tensor
+        The weight.
+
+    Returns
+    -------
+    bool
+    """
+    if x.device.type != "cpu":
+        return True
+    return (
+        weight.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    )
+
+
 def mapped(x, weight, bias=None):
     """Map every frame by the same matrix.
 
@@ -137,12 +161,13 @@ def mapped(x, weight, bias=None):
     >>> torch.allclose(mapped(x, weight), x @ weight.T, atol=1e-4)
     True
     """
-    single = x.dtype == weight.dtype == torch.float32
     if (
         x.device.type != "cpu"
-        or not single
+        or not takes_onednn(x, weight)
         or torch.is_autocast_enabled("cpu")
         or torch.compiler.is_compiling()
+        or x.dim() != 3
+        or x.shape[1] == 0
     ):
         return F.linear(x, weight, bias)
     # Of a picture one row high every second row is all of it; with one

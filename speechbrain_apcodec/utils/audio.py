@@ -327,8 +327,8 @@ def write_audio(path, wav, sample_rate, subtype="PCM_16"):
     tensor([[ 1.0000, -1.0000]])
     """
     path = Path(path)
-    samples = torch.atleast_2d(wav.detach().cpu().float()).numpy()
-    if not numpy.isfinite(samples).all():
+    samples = torch.atleast_2d(wav.detach().cpu().float())
+    if not all_finite(samples):
         raise AudioFileError(
             f"the samples for {path} hold NaN or infinite values: "
             "nothing was written, check the model that made them"
@@ -347,7 +347,7 @@ def write_audio(path, wav, sample_rate, subtype="PCM_16"):
                 format=container,
             ) as file:
                 for start in range(0, samples.shape[1], BLOCK_SAMPLES):
-                    block = samples[:, start : start + BLOCK_SAMPLES].T
+                    block = samples[:, start : start + BLOCK_SAMPLES].T.numpy()
                     file.write(_encode_block(block, subtype))
         except soundfile.SoundFileError as error:
             raise AudioFileError(
