@@ -70,7 +70,6 @@ def measure_offline(table, arguments, threads, batch):
         against = ""
         if ("literal", direction) in medians and system.gmac:
             against = medians["literal", direction] / seconds
-            against *= audio / facts["literal", direction][1]
         table.add(
             threads, batch, name, direction, audio, seconds,
             audio / seconds, gmac, achieved, share, against,

@@ -21,8 +21,8 @@ from speechbrain_apcodec.lobes.temporal import (
     TemporalLayer,
     apply_mask,
     convolved,
+    has_fast_convolution,
     mapped,
-    takes_onednn,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -47,7 +47,7 @@ class _Conv1d(TemporalLayer, nn.Conv1d):
         torch.Tensor
             float [batch, frames, out_channels].
         """
-        shifted = self.groups > 1 and not takes_onednn(x, self.weight)
+        shifted = self.groups > 1 and not has_fast_convolution(x, self.weight)
         padding = 0
         if stream is not None:
             x = stream.extend(self, x)
@@ -67,12 +67,12 @@ class _Conv1d(TemporalLayer, nn.Conv1d):
             )
 
     def _shifted(self, x):
-        """Add up shifted frames: without oneDNN several times faster."""
+        """Add up shifted frames: faster than a convolution group by group."""
         taps = self.weight[:, 0].t().contiguous()
         frames = x.shape[1] - len(taps) + 1
         y = torch.addcmul(self.bias, x[:, :frames], taps[0])
         for k in range(1, len(taps)):
-            y = y.addcmul(x[:, k : k + frames], taps[k])
+            y.addcmul_(x[:, k : k + frames], taps[k])
         return y
 
 

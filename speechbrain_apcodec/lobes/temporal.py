@@ -110,11 +110,11 @@ def convolved(x, weight, bias, stride=1, padding=0, groups=1):
     return y.squeeze(2).transpose(1, 2)
 
 
-def takes_onednn(x, weight):
-    """Tell whether PyTorch has a fast kernel for a convolution.
+def has_fast_convolution(x, weight):
+    """Tell whether PyTorch convolves with kernels that know groups.
 
-    On a CPU that is oneDNN, which not every build of PyTorch has, and which
-    computes no float64.
+    A GPU has them. On a CPU they are those of oneDNN, which not every build
+    of PyTorch has, and which computes no float64.
 
     Arguments
     ---------
@@ -163,7 +163,7 @@ def mapped(x, weight, bias=None):
     """
     if (
         x.device.type != "cpu"
-        or not takes_onednn(x, weight)
+        or not has_fast_convolution(x, weight)
         or torch.is_autocast_enabled("cpu")
         or torch.compiler.is_compiling()
         or x.dim() != 3

@@ -137,3 +137,20 @@ def test_a_block_of_single_frames_has_no_depthwise_layer():
 def test_configuration_errors(make, message):
     with pytest.raises(ConfigurationError, match=message):
         make()
+
+
+@pytest.mark.parametrize("layer", [NonCausalConv1d, CausalConv1d])
+def test_depthwise_kernels_agree(layer, monkeypatch):
+    torch.manual_seed(0)
+    convolution = layer(12, 12, 7, groups=12)
+    x = torch.randn(2, 50, 12, requires_grad=True)
+    results = []
+    # Not every build of PyTorch has oneDNN.
+    for available in (True, False):
+        monkeypatch.setattr(
+            torch.backends.mkldnn, "is_available", lambda a=available: a
+        )
+        y = convolution(x)
+        (gradient,) = torch.autograd.grad(y.square().sum(), x)
+        results.append((y, gradient))
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
