@@ -38,6 +38,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     Upsample,
 )
+from speechbrain_apcodec.lobes.mel_prior import MelPrior
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
@@ -52,6 +53,7 @@ PARTS = _by_name(
     Codec,
     Decoder,
     Encoder,
+    MelPrior,
     ResidualVectorQuantizer,
     STFTAnalysis,
     STFTSynthesis,

@@ -322,6 +322,9 @@ class SubDecoder(nn.Module):
     dense_kernel_size : int
         Frames that the input convolution and the heads see; default:
         ``kernel_size``.
+    prior : speechbrain_apcodec.lobes.mel_prior.MelPrior, optional
+        Of the log-amplitude: one more head predicts its mel values, and what
+        they expand to is added to the first head's output.
 
     Example
     -------
@@ -344,10 +347,16 @@ class SubDecoder(nn.Module):
         convolution=NonCausalConv1d,
         upsample=Upsample,
         dense_kernel_size=None,
+        prior=None,
     ):
         super().__init__()
         self.bins = bins
         self.ratio = ratio
+        self.num_heads = num_heads
+        self.prior = prior
+        self.head_sizes = [bins] * num_heads
+        if prior is not None:
+            self.head_sizes.append(prior.num_mels)
         self.upsample = weight_norm(
             upsample(channels, channels, ratio, upsample_kernel_size)
         )
@@ -365,11 +374,11 @@ class SubDecoder(nn.Module):
             weight_norm(
                 begin_with_own_frame(
                     convolution(
-                        channels, bins, dense_kernel_size or kernel_size
+                        channels, size, dense_kernel_size or kernel_size
                     )
                 )
             )
-            for _ in range(num_heads)
+            for size in self.head_sizes
         )
 
     def place(self, path, delay):
@@ -418,7 +427,12 @@ class SubDecoder(nn.Module):
         x = self.backbone(x, mask, stream)
         outputs = [head(x, mask, stream) for head in self.heads]
         # Folded, the heads are one.
-        return [part for y in outputs for part in y.split(self.bins, dim=-1)]
+        if len(outputs) < len(self.head_sizes):
+            outputs = outputs[0].split(self.head_sizes, dim=-1)
+        if self.prior is None:
+            return list(outputs)
+        residual, *others, log_mels = outputs
+        return [residual + self.prior(log_mels), *others]
 
 
 class Decoder(nn.Module):
@@ -475,10 +489,10 @@ class Decoder(nn.Module):
                 "the sub-decoders of amplitude and phase must have the same "
                 "number of bins and channels and the same ratio"
             )
-        if len(amplitude.heads) != 1 or len(phase.heads) != 2:
+        if amplitude.num_heads != 1 or phase.num_heads != 2:
             raise ConfigurationError(
-                f"the sub-decoders have {len(amplitude.heads)} and "
-                f"{len(phase.heads)} heads, but amplitude needs 1 and phase 2"
+                f"the sub-decoders have {amplitude.num_heads} and "
+                f"{phase.num_heads} heads, but amplitude needs 1 and phase 2"
             )
         self.ratio = amplitude.ratio
         self.bins = amplitude.bins
@@ -492,7 +506,12 @@ class Decoder(nn.Module):
         # Speech lies far below amplitude 1, where a bias of zero begins: on
         # the way down every layer would move at once, overshoot, and leave
         # the latent without information.
-        nn.init.constant_(amplitude.heads[0].bias, INITIAL_LOG_AMPLITUDE)
+        nn.init.constant_(amplitude.heads[-1].bias, INITIAL_LOG_AMPLITUDE)
+        if amplitude.prior is not None:
+            # What is added to the prior begins at zero.
+            residual = amplitude.heads[0]
+            nn.init.zeros_(residual.parametrizations.weight.original0)
+            nn.init.zeros_(residual.bias)
 
     def place(self):
         """Give every layer its place in a stream; anew after folding."""

@@ -14,6 +14,7 @@ from speechbrain_apcodec.losses.adversarial import (
     GeneratorAdversarialLoss,
 )
 from speechbrain_apcodec.losses.intelligibility import IntelligibilityLoss
+from speechbrain_apcodec.losses.multi_resolution import MultiResolutionLoss
 from speechbrain_apcodec.losses.spectral import (
     AmplitudeLoss,
     ComplexLoss,
@@ -31,6 +32,7 @@ TERMS = {
     "weighted_amplitude",
     "weighted_phase",
     "intelligibility",
+    "multi_resolution",
     "consistency",
     "real",
     "imaginary",
@@ -93,6 +95,7 @@ class CodecLoss(nn.Module):
         )
         self.weighted_phase = WeightedPhaseLoss()
         self.intelligibility = IntelligibilityLoss(mel.sample_rate)
+        self.multi_resolution = MultiResolutionLoss(mel.sample_rate)
         self.complex = ComplexLoss()
         self.mel = mel
         self.adversarial = GeneratorAdversarialLoss()
@@ -139,6 +142,8 @@ class CodecLoss(nn.Module):
                 )
             if "intelligibility" in self.weights:
                 terms |= self.intelligibility(output.wavs, output.decoded)
+            if "multi_resolution" in self.weights:
+                terms |= self.multi_resolution(output.wavs, output.decoded)
         if output.quantized is not None:
             terms["codebook"] = output.quantized.codebook_loss
             terms["commitment"] = output.quantized.commitment_loss

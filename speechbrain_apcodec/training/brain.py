@@ -356,7 +356,7 @@ class CodecBrain(RecordedBrain):
         self.scaler.unscale_(optimizer)
         limit = self.max_grad_norm if self.max_grad_norm > 0 else math.inf
         norm = torch.nn.utils.clip_grad_norm_(
-            optimizer.param_groups[0]["params"], limit
+            [p for g in optimizer.param_groups for p in g["params"]], limit
         )
         if torch.isfinite(norm):
             self._accumulate({f"{self.player}_gradient_norm": norm})
