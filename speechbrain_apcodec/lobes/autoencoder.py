@@ -508,10 +508,11 @@ class Decoder(nn.Module):
         # the latent without information.
         nn.init.constant_(amplitude.heads[-1].bias, INITIAL_LOG_AMPLITUDE)
         if amplitude.prior is not None:
-            # What is added to the prior begins at zero.
-            residual = amplitude.heads[0]
-            nn.init.zeros_(residual.parametrizations.weight.original0)
-            nn.init.zeros_(residual.bias)
+            # Begin with a flat spectrum, and with nothing added to it:
+            # random mel values would expand to bursts.
+            for head in amplitude.heads:
+                nn.init.zeros_(head.parametrizations.weight.original0)
+            nn.init.zeros_(amplitude.heads[0].bias)
 
     def place(self):
         """Give every layer its place in a stream; anew after folding."""

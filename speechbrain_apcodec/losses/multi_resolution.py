@@ -16,8 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
-# An item of silence has no spectrum to converge to.
-SMALLEST_NORM = 1e-3
+# An item of less than -50 dBFS counts as one of -50: a pause has hardly a
+# spectrum to converge to, and to divide by its norm would drown the others.
+QUIETEST = 10 ** (-50 / 20)
 
 
 class MultiResolutionLoss(nn.Module):
@@ -103,5 +104,6 @@ class MultiResolutionLoss(nn.Module):
         natural, predicted = (magnitude @ bank).clamp(min=1e-5).log().chunk(2)
         log_mel = F.l1_loss(predicted, natural)
         natural, predicted = magnitude.flatten(1).chunk(2)
-        norm = natural.norm(dim=1).clamp(min=SMALLEST_NORM)
+        energy = natural.shape[1] * window.square().sum()
+        norm = natural.norm(dim=1).clamp(min=QUIETEST * energy.sqrt())
         return log_mel + ((predicted - natural).norm(dim=1) / norm).mean()

@@ -11,12 +11,14 @@ Authors
 
 import functools
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import soundfile
 import torch
 
+from speechbrain_apcodec.training.top_band import replicate_top_band
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
 from speechbrain_apcodec.utils.resampling import resample
 
@@ -80,11 +82,14 @@ class Clip:
         Its length.
     peak : float
         Its largest absolute sample.
+    band_hz : float
+        Where its band ends.
     """
 
     path: str
     num_samples: int
     peak: float
+    band_hz: float = math.inf
 
 
 class Clips:
@@ -94,6 +99,8 @@ class Clips:
     ---------
     manifest : dict
         As `prepare_manifests` writes it.
+    crops : dict, optional
+        From the id of each further crop of a recording to the recording's.
 
     Example
     -------
@@ -105,9 +112,15 @@ class Clips:
     ['b']
     """
 
-    def __init__(self, manifest):
+    def __init__(self, manifest, crops=None):
+        self._crops = crops or {}
         self._clips = {
-            item_id: Clip(item["wav"], item["num_samples"], item["peak"])
+            item_id: Clip(
+                item["wav"],
+                item["num_samples"],
+                item["peak"],
+                item.get("band_hz", math.inf),
+            )
             for item_id, item in manifest.items()
         }
         self._speakers = {
@@ -121,7 +134,7 @@ class Clips:
             )
 
     def __getitem__(self, item_id):
-        return self._clips[item_id]
+        return self._clips[self._crops.get(item_id, item_id)]
 
     def others_of_speaker(self, item_id):
         """Name the other recordings of an item's speaker.
@@ -136,6 +149,7 @@ class Clips:
         list of str
             Sorted ids; empty where the speaker is not known.
         """
+        item_id = self._crops.get(item_id, item_id)
         speaker = self._speakers[item_id]
         if not speaker:
             return []
@@ -258,14 +272,17 @@ class RandomCrop(CentreCrop):
         at a level drawn evenly between them. None leaves levels alone.
     speeds_percent : tuple of int
         Speeds of which one is drawn, in percent: 110 plays a tenth faster and
-        higher, as another voice, and keeps a full band full. Below 100 the
-        band would no longer be.
+        higher, as another voice, and keeps a full band full. Below 100 it
+        would no longer be, unless the top band is replicated.
+    replicate_top_band : bool
+        Whether recordings that end below the codec's band get a top band,
+        see ``training.top_band``.
 
     Raises
     ------
     ConfigurationError
         If the segment is no whole number of latents, a level is above 0 dBFS
-        or a speed below 100 %.
+        or a speed below 100 % without a top band replicated.
 
     Example
     -------
@@ -288,6 +305,7 @@ class RandomCrop(CentreCrop):
         epoch_counter,
         level_range_db=None,
         speeds_percent=(100,),
+        replicate_top_band=False,
     ):
         super().__init__(
             segment_length, sample_rate, hop_length, stft_hop_length
@@ -302,11 +320,12 @@ class RandomCrop(CentreCrop):
         self.seed = seed
         self.epoch_counter = epoch_counter
         self.level_range_db = level_range_db
-        if min(speeds_percent, default=0) < 100:
+        self.replicate_top_band = replicate_top_band
+        if min(speeds_percent, default=0) < (1 if replicate_top_band else 100):
             raise ConfigurationError(
                 f"speeds_percent {list(speeds_percent)} must be one or more "
                 "numbers of at least 100: slower, a recording that fills the "
-                "band would no longer do so"
+                "band would no longer do so, unless replicate_top_band: True"
             )
         self.speeds_percent = list(speeds_percent)
 
@@ -366,7 +385,12 @@ class RandomCrop(CentreCrop):
             random.permutation,
             gain,
         )
-        return resample(segment, speed, 100, self.segment_length)
+        segment = resample(segment, speed, 100, self.segment_length)
+        if not self.replicate_top_band:
+            return segment
+        # Of a speaker's recordings the first says what the others are like.
+        band_hz = clips[item_id].band_hz * speed / 100
+        return replicate_top_band(segment, band_hz, self.sample_rate, random)
 
 
 def read_samples(path, start, length, sample_rate):

@@ -51,7 +51,7 @@ from speechbrain_apcodec.utils.errors import ConfigurationError
 logger = get_logger(__name__)
 
 
-def make_dataset(manifest, crop):
+def make_dataset(manifest, crop, seconds_per_crop=None):
     """Make the dataset of a manifest.
 
     Arguments
@@ -60,6 +60,9 @@ def make_dataset(manifest, crop):
         JSON file that `prepare_manifests` wrote.
     crop : RandomCrop or CentreCrop
         Makes the segment of an item.
+    seconds_per_crop : float, optional
+        A recording that is longer gives one crop an epoch for each such part
+        of it. Default: every recording gives one.
 
     Returns
     -------
@@ -88,10 +91,17 @@ def make_dataset(manifest, crop):
                 f"{path}: item {item_id!r} lacks {', '.join(sorted(absent))};"
                 " prepare the data first"
             )
-    dataset = DynamicItemDataset(content, output_keys=["id", "sig"])
+    further = {}
+    if seconds_per_crop is not None:
+        for item_id, item in content.items():
+            seconds = item["num_samples"] / crop.sample_rate
+            for number in range(1, int(seconds / seconds_per_crop)):
+                further[f"{item_id}~{number}"] = item_id
+    items = content | {new: content[old] for new, old in further.items()}
+    dataset = DynamicItemDataset(items, output_keys=["id", "sig"])
     # A partial can be sent to loader processes that are not forked.
     dataset.add_dynamic_item(
-        functools.partial(crop, clips=Clips(content)),
+        functools.partial(crop, clips=Clips(content, further)),
         takes="id",
         provides="sig",
     )
@@ -223,3 +233,98 @@ def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
         )
         return shuffled
     return FullBandSampler(full_band, fraction, seed, epoch_counter)
+
+
+class SourceSampler(Sampler):
+    """Items of several sources, each with its share of every epoch.
+
+    Arguments
+    ---------
+    weights : numpy.ndarray
+        float [items], not negative.
+    num_items : int
+        Items of an epoch, at most as many as have a weight. None is drawn
+        twice.
+    seed : int
+        The run's seed.
+    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
+        Read whenever an epoch begins.
+
+    Example
+    -------
+    >>> from speechbrain.utils.epoch_loop import EpochCounter
+    >>> sampler = SourceSampler(np.array([0, 1, 3]), 2, 0, EpochCounter(9))
+    >>> sorted(sampler)
+    [1, 2]
+    """
+
+    def __init__(self, weights, num_items, seed, epoch_counter):
+        self.shares = np.asarray(weights) / np.sum(weights)
+        self.num_items = num_items
+        self.seed = seed
+        self.epoch_counter = epoch_counter
+
+    def __len__(self):
+        return self.num_items
+
+    def __iter__(self):
+        random = np.random.default_rng([self.seed, self.epoch_counter.current])
+        yield from random.choice(
+            len(self.shares), self.num_items, replace=False, p=self.shares
+        ).tolist()
+
+
+def source_sampler(dataset, source_weights, items_per_epoch, seed, epoch_counter):
+    """Make a sampler that gives every source its share.
+
+    Arguments
+    ---------
+    dataset : DynamicItemDataset
+        Made by `make_dataset`.
+    source_weights : dict
+        From a folder's name, any of those in a recording's path, to its
+        share; within a source all items count the same.
+    items_per_epoch : int
+        Items drawn in an epoch.
+    seed : int
+        The run's seed.
+    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
+        The run's epoch counter.
+
+    Returns
+    -------
+    torch.utils.data.Sampler
+        To be given to the train loader.
+
+    Raises
+    ------
+    ConfigurationError
+        If a source has no recordings, a recording has no source or there are
+        too few items.
+    """
+    names = list(source_weights)
+    members = np.zeros((len(names), len(dataset)))
+    for number, item_id in enumerate(dataset.data_ids):
+        folders = set(Path(dataset.data[item_id]["source"]).parts[:-1])
+        found = [name for name in names if name in folders]
+        if len(found) != 1:
+            raise ConfigurationError(
+                f"source_weights: {dataset.data[item_id]['source']} lies in "
+                f"{' and '.join(found) or 'none'} of its folders; give every "
+                "recording's folder one weight, 0 to leave it out"
+            )
+        members[names.index(found[0]), number] = 1
+    for name, count in zip(names, members.sum(1), strict=True):
+        if count == 0:
+            raise ConfigurationError(
+                f"source_weights names {name}, but no recording to train on "
+                "lies in a folder of this name"
+            )
+    shares = np.array([source_weights[name] for name in names], dtype=float)
+    weights = (shares / members.sum(1)) @ members
+    if items_per_epoch > (weights > 0).sum():
+        raise ConfigurationError(
+            f"items_per_epoch is {items_per_epoch}, but only "
+            f"{(weights > 0).sum()} items have a weight"
+        )
+    return SourceSampler(weights, items_per_epoch, seed, epoch_counter)

@@ -1,0 +1,75 @@
+"""A top band for recordings that end below the codec's.
+
+Most free recordings are empty above 16 to 20 kHz. A codec that is trained on
+them learns to be silent there. What stands below the end of the band is
+copied above it, weaker and tilted at random, as in spectral band replication
+(https://arxiv.org/abs/1909.04822 has a survey): not the true sound, but one
+that hisses where speech does.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import numpy as np
+import torch
+
+# Filters of recorders and codecs begin to fall this far below their edge.
+EDGE_HZ = 400
+WEAKER_DB = (1.0, 10.0)
+TILT_DB = (0.0, 8.0)
+
+
+def replicate_top_band(
+    segment: torch.Tensor,
+    band_hz: float,
+    sample_rate: int,
+    random: np.random.Generator,
+) -> torch.Tensor:
+    """Fill the spectrum above a band with a copy of what lies below its end.
+
+    The whole segment is transformed at once, so that the copy keeps the
+    envelope over time.
+
+    Arguments
+    ---------
+    segment : torch.Tensor
+        float [samples].
+    band_hz : float
+        Where its band ends.
+    sample_rate : int
+        Hz.
+    random : numpy.random.Generator
+        Draws how much weaker the copy is, and how it falls towards half the
+        sampling rate.
+
+    Returns
+    -------
+    torch.Tensor
+        float [samples]; the segment itself if its band ends below a quarter
+        of the sampling rate, which leaves too little to copy, or reaches 98 %
+        of half of it.
+
+    Example
+    -------
+    >>> random = np.random.default_rng(0)
+    >>> t = torch.arange(4800) / 48000
+    >>> tone = torch.sin(2 * torch.pi * 14000 * t)
+    >>> filled = replicate_top_band(tone, 16000, 48000, random)
+    >>> spectrum = torch.fft.rfft(filled).abs()
+    >>> [10 * int(k) for k in spectrum.topk(2).indices]
+    [14000, 22400]
+    """
+    weaker = random.uniform(*WEAKER_DB)
+    tilt = random.uniform(*TILT_DB)
+    half = sample_rate / 2
+    if not half / 2 < band_hz < 0.98 * half:
+        return segment
+    spectrum = torch.fft.rfft(segment)
+    first = int((band_hz - EDGE_HZ) / half * (len(spectrum) - 1))
+    missing = len(spectrum) - first
+    if missing > first:
+        return segment
+    gain_db = -(weaker + torch.linspace(0, tilt, missing))
+    copy = spectrum[first - missing : first] * 10 ** (gain_db / 20)
+    filled = torch.cat([spectrum[:first], copy])
+    return torch.fft.irfft(filled, n=len(segment))
