@@ -1,11 +1,13 @@
 """A smooth log-amplitude from few mel values, to which a network adds detail.
 
-The mel values are expanded by the pseudo-inverse of the mel matrix, so that a
-network that knows the envelope does not have to learn how it looks in every
-bin: it converges in a fraction of the steps.
+A network that knows the envelope does not have to learn how it looks in every
+bin: it converges in fewer steps.
 
-Source: FreeV (https://arxiv.org/abs/2406.08196, section 2.2), where the mel
-values are a vocoder's input; here the decoder predicts them.
+Source: FreeV (https://arxiv.org/abs/2406.08196, section 2.2). There the mel
+values are a vocoder's input, and the pseudo-inverse of the mel matrix expands
+them. Here the decoder predicts them, and each bin takes the mean of the mel
+bands around it: the pseudo-inverse has no answer for bins that are wider than
+the bands, as those of a short STFT are.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -22,9 +24,8 @@ FLOOR = 1e-5
 class MelPrior(nn.Module):
     """Expand log-mel values to the log-amplitudes of all bins.
 
-    The values are relative to those of a flat spectrum of amplitude 1: zeros
-    expand to zeros. A head of zeros thus changes nothing, and the prior can
-    be added to a trained decoder.
+    Zeros expand to zeros. A head of zeros thus changes nothing, and the prior
+    can be added to a trained decoder.
 
     Arguments
     ---------
@@ -51,14 +52,12 @@ class MelPrior(nn.Module):
             f_max=sample_rate / 2,
             n_mels=num_mels,
             sample_rate=sample_rate,
-            norm="slaney",
             mel_scale="slaney",
-        ).double()
-        flat = bank.sum(0)
-        expansion = (flat[:, None] * torch.linalg.pinv(bank)).float()
+        )
+        # The triangles begin and end at zero: neighbours speak for the ends.
+        bank[0], bank[-1] = bank[1], bank[-2]
+        expansion = (bank / bank.sum(1, keepdim=True)).t().contiguous()
         self.register_buffer("expansion", expansion, persistent=False)
-        reference = _log(torch.ones(1, num_mels) @ expansion)
-        self.register_buffer("reference", reference, persistent=False)
 
     def forward(self, log_mels: torch.Tensor) -> torch.Tensor:
         """Expand.
@@ -76,9 +75,4 @@ class MelPrior(nn.Module):
         # Half precision would round the exponentials.
         with torch.autocast(log_mels.device.type, enabled=False):
             mels = log_mels.to(self.expansion.dtype).exp()
-            return _log(mels @ self.expansion) - self.reference
-
-
-def _log(amplitude):
-    # The pseudo-inverse has negative entries between steep mel values.
-    return amplitude.abs().clamp(min=FLOOR).log()
+            return (mels @ self.expansion).clamp(min=FLOOR).log()

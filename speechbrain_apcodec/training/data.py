@@ -274,16 +274,18 @@ class SourceSampler(Sampler):
         ).tolist()
 
 
-def source_sampler(dataset, source_weights, items_per_epoch, seed, epoch_counter):
+def source_sampler(
+    dataset, source_weights, items_per_epoch, seed, epoch_counter
+):
     """Make a sampler that gives every source its share.
 
     Arguments
     ---------
     dataset : DynamicItemDataset
         Made by `make_dataset`.
-    source_weights : dict
+    source_weights : dict or None
         From a folder's name, any of those in a recording's path, to its
-        share; within a source all items count the same.
+        share; within a source all items count the same. None: all items do.
     items_per_epoch : int
         Items drawn in an epoch.
     seed : int
@@ -302,6 +304,21 @@ def source_sampler(dataset, source_weights, items_per_epoch, seed, epoch_counter
         If a source has no recordings, a recording has no source or there are
         too few items.
     """
+    if source_weights is None:
+        weights = np.ones(len(dataset))
+    else:
+        weights = _weights_by_source(dataset, source_weights)
+    if items_per_epoch > (weights > 0).sum():
+        raise ConfigurationError(
+            f"items_per_epoch is {items_per_epoch}, but only "
+            f"{(weights > 0).sum()} items have a weight; lower it, or "
+            "seconds_per_crop"
+        )
+    return SourceSampler(weights, items_per_epoch, seed, epoch_counter)
+
+
+def _weights_by_source(dataset, source_weights):
+    """Share the weight of each source evenly among its items."""
     names = list(source_weights)
     members = np.zeros((len(names), len(dataset)))
     for number, item_id in enumerate(dataset.data_ids):
@@ -321,10 +338,4 @@ def source_sampler(dataset, source_weights, items_per_epoch, seed, epoch_counter
                 "lies in a folder of this name"
             )
     shares = np.array([source_weights[name] for name in names], dtype=float)
-    weights = (shares / members.sum(1)) @ members
-    if items_per_epoch > (weights > 0).sum():
-        raise ConfigurationError(
-            f"items_per_epoch is {items_per_epoch}, but only "
-            f"{(weights > 0).sum()} items have a weight"
-        )
-    return SourceSampler(weights, items_per_epoch, seed, epoch_counter)
+    return (shares / members.sum(1)) @ members

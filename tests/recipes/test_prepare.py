@@ -285,6 +285,7 @@ def test_wrong_folders_are_named(tmp_path, dataset, function, expected):
         (
             "AudioFolder",
             {
+                "default",
                 "mini",
                 "mini_decoder_stage",
                 "mini_streaming",

@@ -17,7 +17,11 @@ from speechbrain_apcodec.training.crops import (
     RandomCrop,
     check_segment_length,
 )
-from speechbrain_apcodec.training.data import full_band_sampler, make_dataset
+from speechbrain_apcodec.training.data import (
+    full_band_sampler,
+    make_dataset,
+    source_sampler,
+)
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
 
 RATE = 16000
@@ -401,3 +405,80 @@ def test_without_full_band_audio_the_sampler_warns(mixed, caplog):
     sampler = sampler_of(mixed, 0.5, full_band_hz=9000)
     assert sorted(sampler) == list(range(16))
     assert "No recording reaches 9000 Hz" in caplog.text
+
+
+def dataset_of_sources(tmp_path, seconds_per_crop=None):
+    """Ten short recordings in a folder and two long ones in another."""
+    path = write_manifest(tmp_path, [1600] * 10 + [16000] * 2)
+    content = read(path)
+    for number, item in enumerate(content.values()):
+        folder = "many" if number < 10 else "long"
+        item["source"] = f"/data/{folder}/{number}.wav"
+    path.write_text(json.dumps(content))
+    return make_dataset(path, random_crop(), seconds_per_crop)
+
+
+def test_a_long_recording_gives_several_crops_an_epoch(tmp_path):
+    dataset = dataset_of_sources(tmp_path, seconds_per_crop=0.1)
+    assert len(dataset) == 10 + 2 * 10
+    places = set()
+    for item in dataset:
+        if item["id"].partition("~")[0] == "item10":
+            first = round((item["sig"][0].item() - 10 / 16) * 2**20)
+            expected = ramp(10, 16000)[first : first + SEGMENT]
+            assert item["sig"].numpy() == pytest.approx(expected, abs=1e-7)
+            places.add(first)
+    assert len(places) == 10
+
+
+def test_every_source_has_its_share(tmp_path):
+    dataset = dataset_of_sources(tmp_path, seconds_per_crop=0.1)
+    counter = EpochCounter(1000)
+    sampler = source_sampler(dataset, {"many": 1, "long": 3}, 4, 0, counter)
+    drawn = []
+    for epoch in range(300):
+        counter.current = epoch
+        epochs = list(sampler)
+        assert epochs == list(sampler)  # a resumed run meets it again
+        assert len(set(epochs)) == len(sampler) == 4
+        drawn += [dataset.data_ids[item] for item in epochs]
+    share = np.mean([int(name[4:].partition("~")[0]) > 9 for name in drawn])
+    assert share == pytest.approx(0.75, abs=0.05)
+    assert len(set(drawn)) == 30
+
+
+@pytest.mark.parametrize(
+    "weights, items, message",
+    [
+        ({"many": 1}, 4, "lies in none of its folders"),
+        ({"many": 1, "data": 1, "long": 1}, 4, "give every"),
+        ({"many": 1, "long": 1, "other": 1}, 4, "names other"),
+        ({"many": 1, "long": 0}, 11, "only 10 items have a weight"),
+        (None, 13, "only 12 items"),
+    ],
+)
+def test_wrong_sources_are_named(tmp_path, weights, items, message):
+    dataset = dataset_of_sources(tmp_path)
+    with pytest.raises(ConfigurationError, match=message):
+        source_sampler(dataset, weights, items, 0, EpochCounter(1))
+
+
+def test_a_top_band_is_replicated_where_it_is_missing(tmp_path):
+    random = np.random.default_rng(5)
+    noise = np.fft.rfft(random.standard_normal(5000))
+    noise[int(len(noise) * 0.7) :] = 0
+    wav = 0.05 * np.fft.irfft(noise, 5000)
+    path = write_manifest(
+        tmp_path, [5000] * 2, bands=[5600, 8000], wavs=[wav, wav]
+    )
+
+    def top(**kwargs):
+        dataset = make_dataset(path, random_crop(**kwargs))
+        spectra = [torch.fft.rfft(item["sig"]).abs() for item in dataset]
+        return [float(s[-60:].mean() / s[100:160].mean()) for s in spectra]
+
+    assert max(top()) < 0.08
+    filled, full = top(replicate_top_band=True)
+    assert 0.1 < filled < 1.0
+    assert full < 0.08  # whose manifest says that it is full
+    assert top(replicate_top_band=True)[0] == filled
