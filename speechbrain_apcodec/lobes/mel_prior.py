@@ -46,14 +46,16 @@ class MelPrior(nn.Module):
     def __init__(self, bins: int, sample_rate: int, num_mels: int = 80):
         super().__init__()
         self.num_mels = num_mels
-        bank = melscale_fbanks(
-            bins,
-            f_min=0.0,
-            f_max=sample_rate / 2,
-            n_mels=num_mels,
-            sample_rate=sample_rate,
-            mel_scale="slaney",
-        )
+        # A table, no weight: also where a network is built on no device.
+        with torch.device("cpu"):
+            bank = melscale_fbanks(
+                bins,
+                f_min=0.0,
+                f_max=sample_rate / 2,
+                n_mels=num_mels,
+                sample_rate=sample_rate,
+                mel_scale="slaney",
+            )
         # The triangles begin and end at zero: neighbours speak for the ends.
         bank[0], bank[-1] = bank[1], bank[-2]
         expansion = (bank / bank.sum(1, keepdim=True)).t().contiguous()
