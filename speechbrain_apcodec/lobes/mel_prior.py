@@ -3,7 +3,7 @@
 A network that knows the envelope does not have to learn how it looks in every
 bin: it converges in fewer steps.
 
-Source: FreeV (https://arxiv.org/abs/2406.08196, section 2.2). There the mel
+Source: FreeV (https://arxiv.org/abs/2406.08196). There the mel
 values are a vocoder's input, and the pseudo-inverse of the mel matrix expands
 them. Here the decoder predicts them, and each bin takes the mean of the mel
 bands around it: the pseudo-inverse has no answer for bins that are wider than

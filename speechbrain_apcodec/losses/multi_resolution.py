@@ -3,8 +3,8 @@
 The codec's own STFT looks through a short window, which cannot tell the
 harmonics of a voice from each other.
 
-Source: https://arxiv.org/abs/1910.11480 (section 2.2) for the spectral
-convergence, https://arxiv.org/abs/2306.06546 (section 3.4) for mel spectra
+Source: https://arxiv.org/abs/1910.11480 for the spectral
+convergence, https://arxiv.org/abs/2306.06546 for mel spectra
 of several resolutions.
 
 Authors

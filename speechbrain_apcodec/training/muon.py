@@ -1,7 +1,7 @@
 """Muon: orthogonalised momentum for matrices, AdamW for everything else.
 
 Source: https://kellerjordan.github.io/posts/muon/; the scale of a step is
-that of https://arxiv.org/abs/2502.16982 (section 2.2). PyTorch's own Muon
+that of https://arxiv.org/abs/2502.16982. PyTorch's own Muon
 takes two-dimensional weights only, and a codec is made of convolutions.
 
 Authors

@@ -2,9 +2,8 @@
 
 Most free recordings are empty above 16 to 20 kHz. A codec that is trained on
 them learns to be silent there. What stands below the end of the band is
-copied above it, weaker and tilted at random, as in spectral band replication
-(https://arxiv.org/abs/1909.04822 has a survey): not the true sound, but one
-that hisses where speech does.
+copied above it, weaker and tilted at random, as in spectral band replication:
+not the true sound, but one that hisses where speech does.
 
 Authors
  * speechbrain_apcodec contributors, 2026
