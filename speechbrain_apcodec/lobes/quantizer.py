@@ -47,7 +47,7 @@ class Quantized:
 
 
 class VectorQuantizer(nn.Module):
-    """One stage: project, find the nearest codeword by cosine, project back.
+    """One stage: project, find the nearest codeword, project back.
 
     Arguments
     ---------
@@ -57,6 +57,9 @@ class VectorQuantizer(nn.Module):
         Number of codewords.
     codebook_dim : int
         Dimension of a codeword.
+    cosine : bool
+        The codeword of the nearest direction, as published, or else the
+        nearest codeword, which codes the length of the latent too.
 
     Example
     -------
@@ -66,8 +69,9 @@ class VectorQuantizer(nn.Module):
     torch.Size([2, 8, 5])
     """
 
-    def __init__(self, latent_dim, codebook_size, codebook_dim):
+    def __init__(self, latent_dim, codebook_size, codebook_dim, cosine=True):
         super().__init__()
+        self.cosine = cosine
         self.in_proj = weight_norm(nn.Conv1d(latent_dim, codebook_dim, 1))
         self.out_proj = weight_norm(nn.Conv1d(codebook_dim, latent_dim, 1))
         self.codebook = nn.Embedding(codebook_size, codebook_dim)
@@ -77,23 +81,41 @@ class VectorQuantizer(nn.Module):
     def fold(self):
         """Prepare the tables of inference; the weights must be final.
 
-        The product of a codeword's direction with a projected latent is
-        linear in the latent, and the length of the projection does not
-        change which product is largest.
+        The score of a codeword is linear in the projected latent, which is
+        linear in the latent.
         """
-        directions = F.normalize(self.codebook.weight, dim=1)
+        weight, bias = self._scores()
         projection = self.in_proj.weight[..., 0]
-        every_token = torch.arange(len(directions), device=directions.device)
         self.folded = nn.ParameterDict(
             {
-                "weight": directions @ projection,
-                "bias": directions @ self.in_proj.bias,
-                "vocabulary": self.decode(every_token[None])[0].t(),
+                "weight": weight @ projection,
+                "bias": weight @ self.in_proj.bias + bias,
+                "vocabulary": self.vocabulary,
             }
         ).requires_grad_(False)
 
+    @property
+    def vocabulary(self):
+        """What each codeword adds to the latent, [codewords, latent_dim]."""
+        if self.folded is not None:
+            return self.folded["vocabulary"]
+        weight = self.out_proj.weight[..., 0]
+        return F.linear(self.codebook.weight, weight, self.out_proj.bias)
+
+    def _scores(self):
+        """Weight and bias of a linear layer whose largest output is nearest.
+
+        |p - c|^2 = |p|^2 - 2 (p c - |c|^2 / 2); for the cosine the length of
+        the projection does not matter.
+        """
+        codewords = self.codebook.weight.detach()
+        if not self.cosine:
+            return codewords, -codewords.square().sum(dim=1) / 2
+        directions = F.normalize(codewords, dim=1)
+        return directions, directions.new_zeros(len(directions))
+
     def nearest(self, projected):
-        """Find the nearest codewords by cosine similarity.
+        """Find the nearest codewords.
 
         Arguments
         ---------
@@ -105,9 +127,8 @@ class VectorQuantizer(nn.Module):
         torch.Tensor
             int64 [batch, frames].
         """
-        direction = F.normalize(projected.detach(), dim=1).transpose(1, 2)
-        codewords = F.normalize(self.codebook.weight.detach(), dim=1)
-        return (direction @ codewords.t()).argmax(dim=-1)
+        rows = projected.detach().transpose(1, 2)
+        return F.linear(rows, *self._scores()).argmax(dim=-1)
 
     def encode(self, residual):
         """Choose a codeword for every frame.
@@ -142,16 +163,17 @@ class VectorQuantizer(nn.Module):
         """
         if self.folded is None:
             return self.out_proj(self.codebook(tokens).transpose(1, 2))
-        vocabulary = self.folded["vocabulary"]
-        return F.embedding(tokens, vocabulary).transpose(1, 2)
+        return F.embedding(tokens, self.vocabulary).transpose(1, 2)
 
-    def forward(self, residual):
+    def forward(self, residual, tokens=None):
         """Quantise with a straight-through gradient.
 
         Arguments
         ---------
         residual : torch.Tensor
             float [batch, latent_dim, frames].
+        tokens : torch.Tensor, optional
+            int64 [batch, frames], where they are known already.
 
         Returns
         -------
@@ -165,7 +187,8 @@ class VectorQuantizer(nn.Module):
             float [batch].
         """
         projected = self.in_proj(residual)
-        tokens = self.nearest(projected)
+        if tokens is None:
+            tokens = self.nearest(projected)
         codewords = self.codebook(tokens).transpose(1, 2)
         codebook_loss = (codewords - projected.detach()).square()
         commitment_loss = (projected - codewords.detach()).square()
@@ -191,6 +214,12 @@ class ResidualVectorQuantizer(nn.Module):
         Codewords of each stage.
     codebook_dim : int
         Dimension of a codeword.
+    search_width : int, optional
+        None: each stage takes the codeword of the nearest direction, as
+        published. Else codewords are compared by the error that they leave
+        in the latent, and as many sequences of them are followed from stage
+        to stage: the nearest codeword of one stage need not leave the least
+        to the last.
 
     Raises
     ------
@@ -214,18 +243,26 @@ class ResidualVectorQuantizer(nn.Module):
         num_codebooks=4,
         codebook_size=1024,
         codebook_dim=32,
+        search_width=None,
     ):
         super().__init__()
-        if min(latent_dim, num_codebooks, codebook_size, codebook_dim) < 1:
+        sizes = (latent_dim, num_codebooks, codebook_size, codebook_dim)
+        if min(*sizes, 1 if search_width is None else search_width) < 1:
             raise ConfigurationError(
-                "latent_dim, num_codebooks, codebook_size and codebook_dim "
-                "must all be at least 1"
+                "latent_dim, num_codebooks, codebook_size, codebook_dim and "
+                "search_width must all be at least 1"
             )
+        self.search_width = search_width
         self.latent_dim = latent_dim
         self.num_codebooks = num_codebooks
         self.codebook_size = codebook_size
         self.quantizers = nn.ModuleList(
-            VectorQuantizer(latent_dim, codebook_size, codebook_dim)
+            VectorQuantizer(
+                latent_dim,
+                codebook_size,
+                codebook_dim,
+                cosine=search_width is None,
+            )
             for _ in range(num_codebooks)
         )
 
@@ -255,12 +292,39 @@ class ResidualVectorQuantizer(nn.Module):
             int64 [batch, frames, codebooks].
         """
         residual = _full_precision(latent)
+        stages = self._stages(num_codebooks)
         tokens = []
         with torch.autocast(latent.device.type, enabled=False):
-            for stage in self._stages(num_codebooks):
+            if self.search_width is not None:
+                return self._search(residual, stages)
+            for stage in stages:
                 tokens.append(stage.encode(residual))
                 residual = residual - stage.decode(tokens[-1])
         return torch.stack(tokens, dim=-1)
+
+    @torch.no_grad()
+    def _search(self, latent, stages):
+        """Follow the best sequences of codewords; return the best of all."""
+        # [batch, frames, sequences, latent_dim]; at first there is one.
+        residual = latent.transpose(1, 2).unsqueeze(2)
+        tokens = torch.empty_like(residual[..., :0], dtype=torch.long)
+        for stage in stages:
+            vocabulary = stage.vocabulary
+            half_energy = vocabulary.square().sum(dim=1) / 2
+            # Half the energy that is left.
+            error = F.linear(residual, -vocabulary, half_energy)
+            error = error + residual.square().sum(-1, keepdim=True) / 2
+            error = error.flatten(2)
+            width = min(self.search_width, error.shape[2])
+            best = error.topk(width, largest=False)
+            sequence = (best.indices // self.codebook_size).unsqueeze(-1)
+            token = best.indices % self.codebook_size
+            residual = _taken(residual, sequence)
+            residual = residual - F.embedding(token, vocabulary)
+            tokens = torch.cat(
+                [_taken(tokens, sequence), token.unsqueeze(-1)], dim=-1
+            )
+        return tokens[:, :, 0]
 
     def decode(self, tokens):
         """Sum the projected codewords of all stages given.
@@ -341,8 +405,11 @@ class ResidualVectorQuantizer(nn.Module):
         codebook_loss = commitment_loss = 0.0
         tokens = []
         with torch.autocast(latent.device.type, enabled=False):
+            known = [None] * len(stages)
+            if self.search_width is not None:
+                known = self._search(residual.detach(), stages).unbind(-1)
             for k, stage in enumerate(stages):
-                output, index, codebook, commitment = stage(residual)
+                output, index, codebook, commitment = stage(residual, known[k])
                 if per_item:
                     used = (k < num_codebooks).to(output.dtype)
                     output = output * used[:, None, None]
@@ -359,6 +426,12 @@ class ResidualVectorQuantizer(nn.Module):
             codebook_loss,
             commitment_loss,
         )
+
+
+def _taken(values, sequence):
+    """Take some sequences, [batch, frames, sequences, 1], of values."""
+    index = sequence.expand(-1, -1, -1, values.shape[-1])
+    return values.gather(2, index)
 
 
 def _full_precision(x):

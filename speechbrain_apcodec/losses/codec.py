@@ -24,11 +24,14 @@ from speechbrain_apcodec.losses.spectral import (
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
-TERMS = {
-    "amplitude",
+PHASE_TERMS = (
     "instantaneous_phase",
     "group_delay",
     "instantaneous_angular_frequency",
+)
+TERMS = {
+    "amplitude",
+    *PHASE_TERMS,
     "weighted_amplitude",
     "weighted_phase",
     "intelligibility",
@@ -53,8 +56,8 @@ class CodecLoss(nn.Module):
     mel : speechbrain_apcodec.losses.spectral.MelLoss
         Loss of the decoded waveform.
     weights : dict
-        From the name of a term to its weight. A term of the paper without a
-        weight is computed and logged, but does not train.
+        From the name of a term to its weight. What has no weight, or a
+        weight of zero, is not computed, but for the mel terms.
 
     Raises
     ------
@@ -119,35 +122,42 @@ class CodecLoss(nn.Module):
         predicted = (output.predicted.real, output.predicted.imaginary)
         # Whatever the precision of the network, losses are in float32.
         with torch.autocast(output.decoded.device.type, enabled=False):
-            terms = {
-                **self.amplitude(
+            # Always: it is what validation watches.
+            terms = self.mel(natural, output.consistent)
+            if self._weighs("amplitude"):
+                terms |= self.amplitude(
                     output.natural.log_amplitude,
                     output.predicted.log_amplitude,
-                ),
-                **self.phase(output.natural.phase, output.predicted.phase),
-                **self.complex(natural, predicted, output.consistent),
-                **self.mel(natural, output.consistent),
-            }
-            # Those that are not in the paper.
-            if "weighted_amplitude" in self.weights:
+                )
+            if self._weighs("weighted_amplitude"):
                 terms |= self.weighted_amplitude(
                     output.natural.log_amplitude,
                     output.predicted.log_amplitude,
                 )
-            if "weighted_phase" in self.weights:
+            if self._weighs(*PHASE_TERMS):
+                terms |= self.phase(
+                    output.natural.phase, output.predicted.phase
+                )
+            if self._weighs("weighted_phase"):
                 terms |= self.weighted_phase(
                     output.natural.phase,
                     output.predicted.phase,
                     output.natural.log_amplitude,
                 )
-            if "intelligibility" in self.weights:
+            if self._weighs("real", "imaginary", "consistency"):
+                terms |= self.complex(natural, predicted, output.consistent)
+            if self._weighs("intelligibility"):
                 terms |= self.intelligibility(output.wavs, output.decoded)
-            if "multi_resolution" in self.weights:
+            if self._weighs("multi_resolution"):
                 terms |= self.multi_resolution(output.wavs, output.decoded)
         if output.quantized is not None:
             terms["codebook"] = output.quantized.codebook_loss
             terms["commitment"] = output.quantized.commitment_loss
         return terms
+
+    def _weighs(self, *names):
+        """Tell whether any of these terms trains."""
+        return any(self.weights.get(name) for name in names)
 
     def total(self, terms):
         """Weight and sum the terms that have a weight.

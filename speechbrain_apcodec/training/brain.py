@@ -368,7 +368,8 @@ class CodecBrain(RecordedBrain):
             self.check_loss_isfinite(norm)
             optimizer.zero_grad(set_to_none=True)
             return
-        self.scaler.step(optimizer)
+        with self.training_ctx:  # Muon multiplies matrices
+            self.scaler.step(optimizer)
         self.scaler.update()
         optimizer.zero_grad(set_to_none=True)
 

@@ -17,7 +17,6 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
-from torch.nn import functional as F
 
 from speechbrain_apcodec.utils.codebooks import count_tokens
 from speechbrain_apcodec.utils.errors import ConfigurationError
@@ -48,7 +47,7 @@ class CodebookHealth:
         A code is dead that was chosen fewer times since the last restart
         than this share of what equal use would give.
     cluster_iterations : int
-        Iterations of k-means (cosine assignment) at the initialisation.
+        Iterations of k-means at the initialisation.
     refit_iterations : int
         Iterations of k-means on the live codewords at every restart (online
         clustering as in ERVQ, https://arxiv.org/abs/2410.12359). An
@@ -189,9 +188,8 @@ class CodebookHealth:
             _fit_projections(stage, residual)
             projected = _project(stage, residual)
             chosen = _sample(projected, self.quantizer.codebook_size, generator)
-            stage.codebook.weight.copy_(
-                _cluster(projected, chosen, self.cluster_iterations)
-            )
+            stage.codebook.weight.copy_(chosen)
+            _cluster(stage, projected, self.cluster_iterations)
             residual = residual - _reconstruct(stage, residual)
         self._broadcast()
         self.counts.zero_()
@@ -209,9 +207,7 @@ class CodebookHealth:
             projected = _project(stage, residual)
             codewords = stage.codebook.weight
             codewords[dead] = _sample(projected, int(dead.sum()), generator)
-            codewords.copy_(
-                _cluster(projected, codewords, self.refit_iterations)
-            )
+            _cluster(stage, projected, self.refit_iterations)
             restarted.append(dead)
             residual = residual - _reconstruct(stage, residual)
         self._broadcast()
@@ -336,14 +332,12 @@ def _set_weight(convolution, weight):
         parameter.copy_(value)
 
 
-def _cluster(rows, codewords, iterations):
-    """Move codewords to the mean of the rows that choose them by cosine."""
-    directions = F.normalize(rows, dim=1)
+def _cluster(stage, rows, iterations):
+    """Move a stage's codewords to the mean of the rows that choose them."""
+    codewords = stage.codebook.weight
     for _ in range(iterations):
-        chosen = (directions @ F.normalize(codewords, dim=1).t()).argmax(1)
+        chosen = stage.nearest(rows.t()[None])[0]
         sums = torch.zeros_like(codewords).index_add_(0, chosen, rows)
         counts = torch.bincount(chosen, minlength=len(codewords))[:, None]
-        codewords = torch.where(
-            counts > 0, sums / counts.clamp(min=1), codewords
-        )
-    return codewords
+        used = counts[:, 0] > 0
+        codewords[used] = (sums / counts.clamp(min=1))[used]

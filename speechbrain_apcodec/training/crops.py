@@ -26,6 +26,11 @@ from speechbrain_apcodec.utils.resampling import resample
 # would train on amplified rounding noise.
 SILENCE_PEAK = 1e-4
 
+# A crop whose peak is 34 dB below its recording's is a pause, which teaches
+# little: the place is drawn anew, but not for ever.
+PAUSE_PEAK = 0.02
+DRAWS = 6
+
 
 def check_segment_length(segment_length, hop_length, stft_hop_length):
     """Check that a segment is a whole number of latents.
@@ -164,6 +169,10 @@ def _unchanged(clip):
 
 def _gain(level, clip):
     return level / clip.peak if clip.peak > SILENCE_PEAK else 1
+
+
+def _start(place, spare):
+    return min(spare, int(place * (spare + 1)))
 
 
 class CentreCrop:
@@ -377,14 +386,20 @@ class RandomCrop(CentreCrop):
             lowest, highest = self.level_range_db
             level = 10 ** ((lowest + height * (highest - lowest)) / 20)
             gain = functools.partial(_gain, level)
-        segment = self._read(
-            item_id,
-            clips,
-            -(-self.segment_length * speed // 100),
-            lambda spare: min(spare, int(place * (spare + 1))),
-            random.permutation,
-            gain,
-        )
+        length = -(-self.segment_length * speed // 100)
+        pause = PAUSE_PEAK * gain(clips[item_id]) * clips[item_id].peak
+        for _ in range(DRAWS):
+            segment = self._read(
+                item_id,
+                clips,
+                length,
+                functools.partial(_start, place),
+                random.permutation,
+                gain,
+            )
+            if segment.abs().max() > pause:
+                break
+            place = random.random()
         segment = resample(segment, speed, 100, self.segment_length)
         if not self.replicate_top_band:
             return segment

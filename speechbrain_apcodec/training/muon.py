@@ -56,7 +56,8 @@ class Muon(torch.optim.AdamW):
     """Muon for large matrices; for all other weights it is AdamW.
 
     A weight of several dimensions, such as a convolution's, counts as the
-    matrix of its first dimension and all others.
+    matrix of its first dimension and all others. Under autocast the products
+    have its precision.
 
     Arguments
     ---------
@@ -67,15 +68,16 @@ class Muon(torch.optim.AdamW):
     momentum : float
         Of the matrices (Nesterov's).
     smallest_side : int
-        Matrices with a shorter side than this are left to AdamW.
+        Matrices with a shorter side than this are left to AdamW: codebooks
+        among them, whose rows have nothing to do with each other.
     **kwargs : dict
         Passed on to ``torch.optim.AdamW``.
 
     Example
     -------
-    >>> layer = torch.nn.Conv1d(32, 32, 3)
+    >>> layer = torch.nn.Conv1d(48, 48, 3)
     >>> optimizer = Muon(layer.parameters(), lr=0.01)
-    >>> layer(torch.randn(8, 32, 99)).square().mean().backward()
+    >>> layer(torch.randn(8, 48, 99)).square().mean().backward()
     >>> before = layer.weight.detach().clone()
     >>> optimizer.step()
     >>> step = (layer.weight.detach() - before).square().mean().sqrt()
@@ -88,7 +90,7 @@ class Muon(torch.optim.AdamW):
         params: Iterable[torch.nn.Parameter],
         lr: float = 1e-3,
         momentum: float = 0.95,
-        smallest_side: int = 32,
+        smallest_side: int = 48,
         **kwargs,
     ):
         groups: dict[bool, list] = {True: [], False: []}

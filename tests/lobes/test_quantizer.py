@@ -166,8 +166,84 @@ def test_too_many_tokens(quantizer):
 
 
 @pytest.mark.parametrize(
-    "size", ["latent_dim", "num_codebooks", "codebook_size", "codebook_dim"]
+    "size",
+    [
+        "latent_dim",
+        "num_codebooks",
+        "codebook_size",
+        "codebook_dim",
+        "search_width",
+    ],
 )
 def test_sizes_must_be_positive(size):
     with pytest.raises(ConfigurationError, match=size):
         ResidualVectorQuantizer(**{size: 0})
+
+
+def make_searching(width):
+    torch.manual_seed(0)
+    return ResidualVectorQuantizer(
+        8, num_codebooks=3, codebook_size=6, codebook_dim=8, search_width=width
+    )
+
+
+def error_of(quantizer, latent, tokens):
+    difference = latent - quantizer.decode(tokens)
+    return difference.square().sum(dim=1)
+
+
+@torch.no_grad()
+def test_a_search_wide_enough_finds_the_best_of_all_sequences(latent):
+    quantizer = make_searching(36)
+    grid = torch.cartesian_prod(*[torch.arange(6)] * 3)
+    everything = quantizer.decode(grid[None])[0]
+    errors = (latent[..., None] - everything[:, None]).square().sum(1)
+    found = error_of(quantizer, latent, quantizer.encode(latent))
+    torch.testing.assert_close(found, errors.amin(dim=-1))
+
+
+@torch.no_grad()
+def test_a_search_of_one_takes_what_is_nearest_at_each_stage(latent):
+    quantizer = make_searching(1)
+    residual = latent
+    for k, stage in enumerate(quantizer.quantizers):
+        errors = residual[..., None] - stage.vocabulary.t()[:, None]
+        nearest = errors.square().sum(1).argmin(-1)
+        assert torch.equal(quantizer.encode(latent)[..., k], nearest)
+        residual = residual - stage.decode(nearest)
+
+
+@torch.no_grad()
+def test_a_wider_search_leaves_less(latent):
+    narrow, wide = (
+        error_of(quantizer, latent, quantizer.encode(latent)).mean()
+        for quantizer in (make_searching(1), make_searching(4))
+    )
+    assert wide < 0.99 * narrow
+
+
+def test_training_and_inference_search_alike(latent):
+    quantizer = make_searching(4)
+    output = quantizer(latent)
+    tokens = quantizer.encode(latent)
+    assert torch.equal(output.tokens, tokens)
+    torch.testing.assert_close(output.quantized, quantizer.decode(tokens))
+    for stage in quantizer.quantizers:
+        stage.fold()
+    assert torch.equal(quantizer.encode(latent), tokens)
+
+
+def test_a_frame_is_searched_by_itself(latent):
+    quantizer = make_searching(4)
+    alone = [quantizer.encode(latent[..., t : t + 1]) for t in range(10)]
+    assert torch.equal(torch.cat(alone, dim=1), quantizer.encode(latent))
+
+
+def test_the_nearest_codeword_where_the_length_counts():
+    torch.manual_seed(0)
+    stage = VectorQuantizer(8, 16, 4, cosine=False)
+    rows = torch.randn(2, 4, 5)
+    distances = rows.transpose(1, 2)[:, :, None] - stage.codebook.weight
+    assert torch.equal(
+        stage.nearest(rows), distances.square().sum(-1).argmin(-1)
+    )

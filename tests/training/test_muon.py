@@ -24,16 +24,16 @@ def test_all_directions_are_stepped_alike(shape):
 def make_model():
     torch.manual_seed(1)
     return nn.Sequential(
-        weight_norm(nn.Conv1d(32, 64, 3, padding=1)),
+        weight_norm(nn.Conv1d(48, 64, 3, padding=1)),
         nn.GELU(),
-        nn.Conv1d(64, 32, 1),
+        nn.Conv1d(64, 48, 1),
     )
 
 
 def train(model, optimizer, steps):
     generator = torch.Generator().manual_seed(steps[0])
     for _ in steps:
-        x = torch.randn(4, 32, 20, generator=generator)
+        x = torch.randn(4, 48, 20, generator=generator)
         (model(x) - x.roll(1, 1)).square().mean().backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -45,15 +45,15 @@ def test_only_large_matrices_are_orthogonal():
         group["orthogonal"]: [tuple(p.shape) for p in group["params"]]
         for group in optimizer.param_groups
     }
-    assert shapes[True] == [(64, 32, 3), (32, 64, 1)]
-    assert sorted(shapes[False]) == [(32,), (64,), (64, 1, 1)]
+    assert shapes[True] == [(64, 48, 3), (48, 64, 1)]
+    assert sorted(shapes[False]) == [(48,), (64,), (64, 1, 1)]
 
 
 def test_the_first_step_is_that_of_the_formula():
-    model = nn.Linear(32, 48, bias=False)
+    model = nn.Linear(48, 64, bias=False)
     before = model.weight.detach().clone()
     optimizer = Muon(model.parameters(), lr=0.01, weight_decay=0.1)
-    x = torch.randn(99, 32)
+    x = torch.randn(99, 48)
     model(x).square().mean().backward()
     gradient = model.weight.grad.clone()
     optimizer.step()
@@ -64,7 +64,7 @@ def test_the_first_step_is_that_of_the_formula():
     # Newton and Schulz bring singular values near 1 only.
     cosine = torch.cosine_similarity(step.flatten(), (u @ v).flatten(), dim=0)
     assert cosine > 0.95
-    size = 0.2 * 48**0.5 * 32**0.5
+    size = 0.2 * 64**0.5 * 48**0.5
     assert step.norm().item() == pytest.approx(size, rel=0.2)
 
 
