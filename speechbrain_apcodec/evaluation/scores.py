@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from speechbrain_apcodec.evaluation import (
+    lines,
     metrics,
     perceptual,
     word_errors,
@@ -118,6 +119,9 @@ METRICS = {
         metrics.level_error_by_band,
         digits=1,
         banded=True,
+    ),
+    "lines": Metric(
+        "lines at 150 Hz [dB]", lines.latent_rate_lines, banded=True
     ),
 }
 

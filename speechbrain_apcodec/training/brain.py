@@ -39,6 +39,7 @@ class CodecBrain(RecordedBrain):
     ``discriminator_scheduler`` (callables that take the optimiser),
     ``epoch_counter``, ``seed``, ``ema_decay`` (0: none),
     ``discriminator_start`` (optimiser steps before the GAN begins),
+    ``discriminator_every`` (steps between two in which it takes part),
     ``quantizer_dropout`` (share of items with fewer codebooks),
     ``frozen_parts`` (of the codec, not trained), ``codebook_health``,
     ``log_every`` (steps a log line), ``valid_metrics`` (dict of callables
@@ -185,7 +186,7 @@ class CodecBrain(RecordedBrain):
         step = self.optimizer_step
         self._maintain_codebooks(step)
         wavs = batch.sig.data.to(self.device)
-        gan = self.has_gan and step >= self.hparams.discriminator_start
+        gan = self._plays(step)
         terms = {}
         with self.no_sync(not should_step):
             with self.training_ctx, self._watched() as features:
@@ -296,6 +297,15 @@ class CodecBrain(RecordedBrain):
         self._accumulate(terms | {"generator_total": loss}, tokens)
         self.last_pair = (wavs[0].cpu(), predictions.decoded[0].float().cpu())
         return loss
+
+    def _plays(self, step):
+        """Tell whether the GAN takes part in a step."""
+        since = step - self.hparams.discriminator_start
+        return (
+            self.has_gan
+            and since >= 0
+            and since % self.hparams.discriminator_every == 0
+        )
 
     def _has_quantized(self):
         """Tell whether the last training step used the quantiser."""

@@ -106,6 +106,17 @@ def test_gan_begins_at_its_step(tmp_path):
     assert changed(brain.modules.discriminators, judges)
 
 
+def test_gan_sits_out_steps_in_between(tmp_path):
+    brain = make_brain(tmp_path, checkpointer=False, discriminator_every=2)
+    brain.on_fit_start()
+    moved = []
+    for _ in range(4):
+        judges = copied(brain.modules.discriminators)
+        step(brain, make_items(2))
+        moved.append(bool(changed(brain.modules.discriminators, judges)))
+    assert moved == [True, False, True, False]
+
+
 def test_nan_batch_is_skipped_and_reported(brain, caplog):
     step(brain, make_items(2))
     codec, ema = copied(brain.codec), copied(brain.ema.module)
