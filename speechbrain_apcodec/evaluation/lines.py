@@ -49,7 +49,7 @@ def latent_rate_lines(
     -------
     >>> wav = torch.randn(96000, generator=torch.Generator().manual_seed(0))
     >>> buzz = torch.zeros(96000)
-    >>> buzz[::320] = 1.0
+    >>> buzz[::320] = 9.0
     >>> round(latent_rate_lines(wav, wav, 48000), 1)
     0.0
     >>> latent_rate_lines(wav, wav + buzz, 48000) > 3
