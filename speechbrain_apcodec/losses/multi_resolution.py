@@ -76,8 +76,9 @@ class MultiResolutionLoss(nn.Module):
         -------
         dict
             ``multi_resolution``, a scalar: mean over the windows of the
-            mean absolute difference of log-mel values plus the spectral
-            convergence, norm(difference) / norm(natural) of magnitudes.
+            mean absolute differences of log-mel values and of
+            log-magnitudes, plus the spectral convergence,
+            norm(difference) / norm(natural) of magnitudes.
         """
         both = torch.cat([wavs.to(decoded.dtype), decoded])
         terms = [
@@ -103,7 +104,11 @@ class MultiResolutionLoss(nn.Module):
         magnitude = torch.sqrt(power + 1e-9)
         natural, predicted = (magnitude @ bank).clamp(min=1e-5).log().chunk(2)
         log_mel = F.l1_loss(predicted, natural)
+        # Mel bands are too wide to see lines, and what is missing between.
+        natural, predicted = magnitude.log().chunk(2)
+        log_magnitude = F.l1_loss(predicted, natural)
         natural, predicted = magnitude.flatten(1).chunk(2)
         energy = natural.shape[1] * window.square().sum()
         norm = natural.norm(dim=1).clamp(min=QUIETEST * energy.sqrt())
-        return log_mel + ((predicted - natural).norm(dim=1) / norm).mean()
+        convergence = ((predicted - natural).norm(dim=1) / norm).mean()
+        return log_mel + log_magnitude + convergence
