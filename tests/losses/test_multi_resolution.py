@@ -42,3 +42,14 @@ def test_a_pause_does_not_drown_the_others():
     both = torch.stack([speech, pause])
     together = loss(both, both + noise)["multi_resolution"]
     assert together < alone + 5
+
+
+def test_lines_are_no_noise():
+    torch.manual_seed(0)
+    loss = MultiResolutionLoss(48000)
+    noise, other = 0.1 * torch.randn(2, 1, 19200)
+    lines = torch.zeros(1, 19200)
+    lines[:, ::320] = other.norm() / 60**0.5
+    assert lines.norm() == pytest.approx(other.norm().item())
+    same = loss(noise, other)["multi_resolution"]
+    assert loss(noise, lines)["multi_resolution"] > 1.3 * same
