@@ -10,8 +10,10 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from speechbrain_apcodec.lobes.convolutions import (
@@ -22,7 +24,7 @@ from speechbrain_apcodec.lobes.convolutions import (
 )
 from speechbrain_apcodec.lobes.layers import Backbone
 from speechbrain_apcodec.lobes.spectrum import angle
-from speechbrain_apcodec.lobes.temporal import length_mask
+from speechbrain_apcodec.lobes.temporal import WHOLE, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 # About the mean log-amplitude of speech at full scale.
@@ -40,9 +42,9 @@ def _same(amplitude, phase):
     return amplitude
 
 
-def _callable(branch, stream):
+def _callable(branch: nn.Module, time: Time) -> Callable:
     """Leave a compiled form out in a stream, whose state it cannot know."""
-    return branch if stream is None else branch.forward
+    return branch if time.compiles else branch.forward
 
 
 class SubEncoder(nn.Module):
@@ -140,27 +142,11 @@ class SubEncoder(nn.Module):
         delay = self.downsample.place(f"{path}.downsample", self.ratio, frames)
         return delay, frames + self.downsample.lookahead
 
-    def forward(self, spectrum, mask=None, stream=None):
-        """Encode.
-
-        Arguments
-        ---------
-        spectrum : torch.Tensor
-            float [batch, frames, bins].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the frame is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, ceil(frames / ratio), out_channels].
-        """
+    def forward(self, spectrum: Tensor, time: Time = WHOLE) -> Tensor:
+        """Encode float [batch, frames, bins] to [batch, latents, channels]."""
         if self.unit_circle:
             spectrum = torch.cat([spectrum.cos(), spectrum.sin()], dim=-1)
-        x = self.backbone(spectrum, mask, stream)
-        return self.downsample(x, mask, stream)
+        return self.downsample(self.backbone(spectrum, time), time)
 
 
 class Encoder(nn.Module):
@@ -253,7 +239,9 @@ class Encoder(nn.Module):
         _, frames = _same(*self._places)
         return frames + self.ratio * self.joint_convolution.right
 
-    def forward(self, log_amplitude, phase, num_frames=None, stream=None):
+    def forward(
+        self, log_amplitude: Tensor, phase: Tensor, time: Time = WHOLE
+    ) -> Tensor:
         """Encode.
 
         Arguments
@@ -262,11 +250,9 @@ class Encoder(nn.Module):
             float [batch, bins, frames].
         phase : torch.Tensor
             float [batch, bins, frames].
-        num_frames : torch.Tensor, optional
-            int64 [batch], valid frames of each item; default: all.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames, whole groups of ``ratio``, are the
-            next ones of.
+        time : Time
+            Whole utterances, or the next frames of streams, in whole groups
+            of ``ratio``.
 
         Returns
         -------
@@ -274,10 +260,9 @@ class Encoder(nn.Module):
             float [batch, latent_dim, ceil(frames / ratio)]; in a stream they
             lag behind by ``delay`` latents.
         """
-        mask = length_mask(num_frames, log_amplitude.shape[-1])
         joint = torch.cat(
             [
-                _callable(branch, stream)(x.transpose(1, 2), mask, stream)
+                _callable(branch, time)(x.transpose(1, 2), time)
                 for branch, x in (
                     (self.amplitude, log_amplitude),
                     (self.phase, phase),
@@ -285,10 +270,7 @@ class Encoder(nn.Module):
             ],
             dim=-1,
         )
-        if num_frames is not None:
-            num_latents = -(-num_frames // self.ratio)
-            mask = length_mask(num_latents, joint.shape[1])
-        return self.joint_convolution(joint, mask, stream).transpose(1, 2)
+        return self.joint_convolution(joint, time).transpose(1, 2)
 
 
 class SubDecoder(nn.Module):
@@ -404,28 +386,10 @@ class SubDecoder(nn.Module):
             last = head.place(f"{path}.heads.{number}", self.ratio, end)
         return last, last - delay + self.upsample.lookahead
 
-    def forward(self, x, latent_mask=None, mask=None, stream=None):
-        """Decode.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, latents, channels].
-        latent_mask : torch.Tensor, optional
-            float [batch, latents, 1], 1 where the latent is valid.
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the frame is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
-
-        Returns
-        -------
-        list of torch.Tensor
-            One float [batch, frames, bins] a head.
-        """
-        x = self.upsample(x, latent_mask, stream)
-        x = self.backbone(x, mask, stream)
-        outputs = [head(x, mask, stream) for head in self.heads]
+    def forward(self, x: Tensor, time: Time = WHOLE) -> list[Tensor]:
+        """Decode [batch, latents, ...] to [batch, frames, bins] a head."""
+        x = self.backbone(self.upsample(x, time), time)
+        outputs = [head(x, time) for head in self.heads]
         # Folded, the heads are one.
         if len(outputs) < len(self.head_sizes):
             outputs = outputs[0].split(self.head_sizes, dim=-1)
@@ -533,17 +497,17 @@ class Decoder(nn.Module):
         _, frames = _same(*self._places)
         return frames + self.ratio * self.input_convolution.right
 
-    def forward(self, latent, num_latents=None, stream=None):
+    def forward(
+        self, latent: Tensor, time: Time = WHOLE
+    ) -> tuple[Tensor, Tensor]:
         """Decode.
 
         Arguments
         ---------
         latent : torch.Tensor
             float [batch, latent_dim, latents].
-        num_latents : torch.Tensor, optional
-            int64 [batch], valid latents of each item; default: all.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
+        time : Time
+            Whole utterances, or the next latents of streams.
 
         Returns
         -------
@@ -554,23 +518,21 @@ class Decoder(nn.Module):
             At least float32 [batch, bins, latents * ratio], radians in
             [-pi, pi].
         """
-        log_amplitude, *pseudo = self.parts(latent, num_latents, stream)
+        log_amplitude, *pseudo = self.parts(latent, time)
         # An arc tangent in half precision would ruin the phase.
         with torch.autocast(latent.device.type, enabled=False):
             pseudo_real, pseudo_imaginary = pseudo
             return log_amplitude, angle(pseudo_imaginary, pseudo_real)
 
-    def parts(self, latent, num_latents=None, stream=None):
+    def parts(self, latent: Tensor, time: Time = WHOLE) -> list[Tensor]:
         """Decode, but leave the phase in its two parts.
 
         Arguments
         ---------
         latent : torch.Tensor
             float [batch, latent_dim, latents].
-        num_latents : torch.Tensor, optional
-            int64 [batch], valid latents of each item; default: all.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
+        time : Time
+            Whole utterances, or the next latents of streams.
 
         Returns
         -------
@@ -578,18 +540,11 @@ class Decoder(nn.Module):
             Log-amplitude, pseudo-real and pseudo-imaginary part of the
             phase, at least float32 [batch, bins, latents * ratio] each.
         """
-        latent_mask, mask = None, None
-        if num_latents is not None:
-            latent_mask = length_mask(num_latents, latent.shape[-1])
-            mask = length_mask(
-                num_latents * self.ratio, latent.shape[-1] * self.ratio
-            )
-        x = latent.transpose(1, 2)
-        x = self.input_convolution(x, latent_mask, stream)
+        x = self.input_convolution(latent.transpose(1, 2), time)
         parts = [
             part
             for branch in (self.amplitude, self.phase)
-            for part in _callable(branch, stream)(x, latent_mask, mask, stream)
+            for part in _callable(branch, time)(x, time)
         ]
         dtype = torch.promote_types(parts[0].dtype, torch.float32)
         return [part.to(dtype).transpose(1, 2) for part in parts]

@@ -13,12 +13,17 @@ Authors
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from speechbrain_apcodec.lobes.chunked_codec import ChunkedCodec
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import Spectrum
-from speechbrain_apcodec.lobes.temporal import length_mask
+from speechbrain_apcodec.lobes.temporal import (
+    WHOLE,
+    Padded,
+    Time,
+    length_mask,
+)
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -209,10 +214,11 @@ class Codec(ChunkedCodec, nn.Module):
         spectrum = self.analysis(wavs, num_samples)
         log_amplitude, phase = spectrum.log_amplitude, spectrum.phase
         del spectrum  # of a long recording, each part takes gigabytes
-        stft_frames = None
+        time = WHOLE
         if num_samples is not None:
-            stft_frames = self.analysis.num_frames(num_samples)
-        latent = self.encoder(log_amplitude, phase, stft_frames)
+            num_frames = self.analysis.num_frames(num_samples)
+            time = Padded.of(num_frames, phase.shape[-1], self.encoder.ratio)
+        latent = self.encoder(log_amplitude, phase, time)
         # Whole multiples of hop_length have one STFT frame more than the
         # latents need: it takes part in the network and is then dropped.
         return latent[..., : self.num_frames(wavs.shape[-1])]
@@ -307,14 +313,17 @@ class Codec(ChunkedCodec, nn.Module):
             wavs = self.decode_in_chunks(tokens, lengths, chunk_frames)
             return wavs[:, :num_samples]
         latent = self.quantizer.decode(tokens)
-        real, imaginary = self.decode_latents(latent, num_frames)
-        stft_frames = None
+        time, stft_frames, ratio = WHOLE, None, self.decoder.ratio
         if num_frames is not None:
-            stft_frames = num_frames * self.decoder.ratio
+            stft_frames = num_frames * ratio
+            time = Padded.of(stft_frames, tokens.shape[1] * ratio, ratio)
+        real, imaginary = self.decode_latents(latent, time)
         wavs = self.synthesis(real, imaginary, stft_frames)
         return wavs[:, :num_samples]
 
-    def decode_latents(self, latent, num_frames=None, stream=None):
+    def decode_latents(
+        self, latent: Tensor, time: Time = WHOLE
+    ) -> tuple[Tensor, Tensor]:
         """Decode latents to the complex spectrum.
 
         The angle itself, which the losses compare, is not needed for it.
@@ -323,10 +332,8 @@ class Codec(ChunkedCodec, nn.Module):
         ---------
         latent : torch.Tensor
             float [batch, latent_dim, frames].
-        num_frames : torch.Tensor, optional
-            int64 [batch], valid token frames of each item; default: all.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
+        time : Time
+            Whole utterances, or the next latents of streams.
 
         Returns
         -------
@@ -335,9 +342,7 @@ class Codec(ChunkedCodec, nn.Module):
         imaginary : torch.Tensor
             float [batch, bins, STFT frames].
         """
-        log_amplitude, real, imaginary = self.decoder.parts(
-            latent, num_frames, stream
-        )
+        log_amplitude, real, imaginary = self.decoder.parts(latent, time)
         with torch.autocast(latent.device.type, enabled=False):
             real = real + 1e-18  # where both are zero, so is the phase
             length = torch.addcmul(real.square(), imaginary, imaginary)

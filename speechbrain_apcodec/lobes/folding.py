@@ -17,12 +17,13 @@ Authors
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from speechbrain_apcodec.lobes.kernels import linear
 from speechbrain_apcodec.lobes.rate_changes import seen_latents, spread_table
-from speechbrain_apcodec.lobes.temporal import TemporalLayer, mapped
+from speechbrain_apcodec.lobes.temporal import WHOLE, TemporalLayer, Time
 
 
 def fold_weight_norm(module):
@@ -220,25 +221,10 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         reaches = (up.lookahead, behind, convolution.left, convolution.right)
         return max(reaches) <= up.ratio
 
-    def forward(self, x, mask=None, stream=None):
-        """Compute the frames of latents.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, latents, channels].
-        mask : torch.Tensor, optional
-            float [batch, latents, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latents * ratio, out_channels].
-        """
-        x = seen_latents(self, F.pad(x, (0, 1), value=1.0), mask, stream)
-        y = mapped(x.flatten(2), self.table, self.bias)
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""
+        x = seen_latents(self, F.pad(x, (0, 1), value=1.0), time)
+        y = linear(x.flatten(2), self.table, self.bias)
         y = y.unflatten(-1, (self.ratio, -1))
         own = x[..., self.left]
         for table, neighbour, frames in (
@@ -261,8 +247,7 @@ def _chained(kernel, convolution):
 class _Absorbed(TemporalLayer, nn.Module):
     """A layer that has become part of another one."""
 
-    def forward(self, x, mask=None, stream=None):
-        del mask, stream
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         return x
 
 

@@ -1,9 +1,5 @@
 """The ConvNeXt v2 network of APCodec, from its norm to its backbone.
 
-Every layer takes an optional mask, so that a padded batch gives each item
-what it would get alone: whatever reaches across time sees zeros beyond an
-item's own end, as a convolution's own zero padding would show it.
-
 Paper: https://arxiv.org/abs/2402.10533 (section II, figure 2)
 
 Authors
@@ -11,64 +7,20 @@ Authors
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     begin_with_own_frame,
 )
-from speechbrain_apcodec.lobes.temporal import (
-    TemporalLayer,
-    apply_mask,
-    mapped,
-)
+from speechbrain_apcodec.lobes.kernels import linear
+from speechbrain_apcodec.lobes.temporal import WHOLE, TemporalLayer, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
-def energy_of(x, mask=None):
-    """Sum the squares of each channel over time.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        float [batch, frames, channels].
-    mask : torch.Tensor, optional
-        float [batch, frames, 1], 1 where the input is valid.
-
-    Returns
-    -------
-    torch.Tensor
-        At least float32 [batch, 1, channels].
-    """
-    x = apply_mask(x, mask)
-    if x.dtype == torch.float16:
-        x = x.float()  # its squares may overflow
-    # A matrix product adds up in float32 whatever it multiplies, and is
-    # several times faster than a sum over frames.
-    with torch.autocast(x.device.type, enabled=False):
-        energy = x.new_ones(x.shape[0], 1, x.shape[1]) @ x.square()
-    return energy.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def response_of(energy):
-    """Take the square root, with a finite gradient at zero.
-
-    Arguments
-    ---------
-    energy : torch.Tensor
-        float, any shape.
-
-    Returns
-    -------
-    torch.Tensor
-        Same shape.
-    """
-    return energy.clamp(min=torch.finfo(torch.float32).tiny).sqrt()
-
-
 class Linear(nn.Linear):
-    """Linear layer, computed by the fastest kernel; see ``mapped``.
+    """Linear layer, computed by the fastest kernel.
 
     Arguments
     ---------
@@ -83,20 +35,9 @@ class Linear(nn.Linear):
     torch.Size([2, 10, 6])
     """
 
-    def forward(self, x):
-        """Map every frame.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_features].
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, out_features].
-        """
-        return mapped(x, self.weight, self.bias)
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply every frame [batch, frames, in_features]."""
+        return linear(x, self.weight, self.bias)
 
 
 class GlobalResponseNorm(TemporalLayer, nn.Module):
@@ -139,29 +80,15 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1, 1, channels))
         self.beta = nn.Parameter(torch.zeros(1, 1, channels))
 
-    def forward(self, x, mask=None, stream=None):
-        """Normalise.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Normalise [batch, frames, channels]."""
         if self.statistic == "frame":
             response = x.abs()
-        elif stream is not None:
-            response = stream.response(self, x)
         else:
-            response = response_of(energy_of(x, mask))
+            energy = time.energy(self, x)
+            # The gradient shall be finite at zero, too.
+            tiny = torch.finfo(torch.float32).tiny
+            response = energy.clamp(min=tiny).sqrt()
         relative = response / (response.mean(dim=-1, keepdim=True) + 1e-6)
         gain = 1 + self.gamma * relative
         return torch.addcmul(self.beta.to(x.dtype), x, gain.to(x.dtype))
@@ -235,30 +162,14 @@ class ConvNeXtBlock(nn.Module):
             delay = self.depthwise.place(f"{path}.depthwise", rate, delay)
         return self.grn.place(f"{path}.grn", rate, delay)
 
-    def forward(self, x, mask=None, stream=None):
-        """Transform.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Transform [batch, frames, channels]."""
         y = x
         if self.depthwise is not None:
-            if stream is not None:
-                x = stream.delayed(self.depthwise, x)
-            y = self.depthwise(y, mask, stream)
+            x = time.delayed(self.depthwise, x)
+            y = self.depthwise(y, time)
         y = F.gelu(self.expand(self.norm(y)))
-        return x + self.project(self.grn(y, mask, stream))
+        return x + self.project(self.grn(y, time))
 
 
 class Backbone(nn.Module):
@@ -354,26 +265,11 @@ class Backbone(nn.Module):
             delay = block.place(f"{path}.blocks.{number}", rate, delay)
         return delay
 
-    def forward(self, x, mask=None, stream=None):
-        """Transform.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, channels].
-        """
-        x = self.input_convolution(x, mask, stream)
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Transform [batch, frames, in_channels]."""
+        x = self.input_convolution(x, time)
         # What the blocks add to stays in float32 under autocast.
         x = self.input_norm(x.to(self.input_norm.weight.dtype))
         for block in self.blocks:
-            x = block(x, mask, stream)
+            x = block(x, time)
         return self.output_linear(self.output_norm(x))

@@ -6,14 +6,11 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.temporal import (
-    TemporalLayer,
-    apply_mask,
-    convolved,
-)
+from speechbrain_apcodec.lobes.kernels import conv1d, pad
+from speechbrain_apcodec.lobes.temporal import WHOLE, TemporalLayer, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -90,42 +87,22 @@ class Downsample(TemporalLayer, nn.Conv1d):
         super().place(path, rate, delay)
         late = max(0, delay + self.lookahead + 1 - self.ratio)
         latent_delay = -(-late // self.ratio)
-        # From the first frame of the kernel to the first one that is new;
-        # negative where a kernel shorter than the stride skips frames.
-        self.offset = latent_delay * self.ratio - delay + self.left
+        # Negative where a kernel shorter than the stride skips frames.
+        self._offset = latent_delay * self.ratio - delay + self.left
         return latent_delay
 
     @property
-    def history_length(self):
-        """Frames of the past that a stream must keep."""
-        return max(0, self.offset)
+    def offset(self) -> int:
+        """Frames from the first that a stream's kernel sees to a new one."""
+        return self._offset
 
-    def forward(self, x, mask=None, stream=None):
-        """Convolve with stride ``ratio``.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, ceil(frames / ratio), out_channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Convert [batch, frames, ...] to [batch, latents, ...]."""
         latents = -(-x.shape[1] // self.ratio)
         needed = (latents - 1) * self.ratio + self.kernel_size[0]
-        if stream is not None:
-            x = stream.extend(self, x)[:, max(0, -self.offset) :]
-            x = F.pad(x, (0, 0, 0, needed - x.shape[1]))
-        else:
-            missing = needed - self.left - x.shape[1]
-            x = F.pad(apply_mask(x, mask), (0, 0, self.left, missing))
-        return convolved(x, self.weight, self.bias, self.ratio)
+        x, left, _ = time.around(self, x)
+        x = F.pad(x, (0, 0, left, needed - left - x.shape[1]))
+        return conv1d(x, self.weight, self.bias, self.ratio)
 
 
 class CausalDownsample(Downsample):
@@ -210,74 +187,29 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
             )
         return (kernel_size - ratio) // 2
 
-    def forward(self, x, mask=None, stream=None):
-        """Convolve.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, latents, in_channels].
-        mask : torch.Tensor, optional
-            float [batch, latents, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latents * ratio, out_channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""
         table = spread_table(self.weight, self.ratio, self.lookahead)
-        y = seen_latents(self, x, mask, stream).flatten(2) @ table
+        y = seen_latents(self, x, time).flatten(2) @ table
         return y.unflatten(-1, (self.ratio, -1)).flatten(1, 2) + self.bias
 
 
-def seen_latents(layer, x, mask, stream):
+def seen_latents(layer: TemporalLayer, x: Tensor, time: Time) -> Tensor:
     """List, for each latent, those that reach its frames.
 
-    Arguments
-    ---------
-    layer : TemporalLayer
-        Says how many latents it sees before and after one.
-    x : torch.Tensor
-        float [batch, latents, channels].
-    mask : torch.Tensor, optional
-        float [batch, latents, 1], 1 where the input is valid.
-    stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-        The stream that these latents are the next ones of.
-
-    Returns
-    -------
-    torch.Tensor
-        float [batch, latents, channels, layer.left + 1 + layer.right].
+    Gives [batch, latents, channels, layer.left + 1 + layer.right].
     """
-    if stream is not None:
-        x = stream.extend(layer, x)
-    else:
-        x = F.pad(apply_mask(x, mask), (0, 0, layer.left, layer.right))
-    return x.unfold(1, layer.left + 1 + layer.right, 1)
+    return pad(*time.around(layer, x)).unfold(
+        1, layer.left + 1 + layer.right, 1
+    )
 
 
-def spread_table(weight, ratio, lookahead):
+def spread_table(weight: Tensor, ratio: int, lookahead: int) -> Tensor:
     """Turn a transposed convolution into a matrix product.
 
     Which PyTorch computes several times faster on a CPU: every frame of a
-    latent is a sum over the latents that reach it.
-
-    Arguments
-    ---------
-    weight : torch.Tensor
-        float [in_channels, out_channels, kernel_size].
-    ratio : int
-        Frames per latent.
-    lookahead : int
-        Frames that a latent reaches before its own first one.
-
-    Returns
-    -------
-    torch.Tensor
-        float [in_channels * latents, ratio * out_channels], where latents
-        are those that ``seen_latents`` lists.
+    latent is a sum over the latents that ``seen_latents`` lists, of which the
+    first is reached ``lookahead`` frames before its own first one.
     """
     before = -lookahead % ratio
     after = -(before + weight.shape[-1]) % ratio

@@ -416,7 +416,9 @@ class STFTSynthesis(_STFT):
             float [batch, frames * hop]; zero beyond an item's own end.
         """
         length = real.shape[-1] * self.stft_hop_length
-        mask = length_mask(num_frames, real.shape[-1])
+        mask = None
+        if num_frames is not None:
+            mask = length_mask(num_frames, real.shape[-1])
         sums = self.overlap_add(real, imaginary, mask)
         wavs = self.normalize(sums)[:, self.lookahead :][:, :length]
         if num_frames is not None:

@@ -13,9 +13,13 @@ Authors
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
-from speechbrain_apcodec.lobes.layers import energy_of, response_of
-from speechbrain_apcodec.lobes.temporal import TemporalLayer, apply_mask
+from speechbrain_apcodec.lobes.temporal import (
+    TemporalLayer,
+    apply_mask,
+    energy_of,
+)
 
 #: Frames of a stream whose end is not known yet.
 ENDLESS = 2**62
@@ -144,6 +148,8 @@ class Stream:
         of each stream in this call.
     """
 
+    compiles = False
+
     def __init__(self, state, counts):
         self.state = state
         self.counts = counts.tolist()
@@ -211,28 +217,20 @@ class Stream:
             self.masks[rate, delay] = mask
         return self.masks[rate, delay]
 
-    def extend(self, layer, x):
-        """Put a layer's past before its input, and remember the new past.
+    def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Set what lies before the beginning or after the end to zero."""
+        return apply_mask(x, self.mask(layer.rate, layer.delay, x))
 
-        Arguments
-        ---------
-        layer : speechbrain_apcodec.lobes.convolutions.TemporalLayer
-            The layer.
-        x : torch.Tensor
-            float [batch, frames, channels], its input.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, layer.history_length + frames, channels].
-        """
-        x = apply_mask(x, self.mask(layer.rate, layer.delay, x))
-        if not layer.history_length:
-            return x
-        histories = self.state.histories
-        x = torch.cat([histories[layer.path], x], dim=1)
-        histories[layer.path] = self.last(x, layer.history_length, layer.rate)
-        return x
+    def around(
+        self, layer: TemporalLayer, x: Tensor
+    ) -> tuple[Tensor, int, int]:
+        """Put a layer's past before its input, and remember the new past."""
+        x, length = self.own(layer, x), layer.history_length
+        if length:
+            histories = self.state.histories
+            x = torch.cat([histories[layer.path], x], dim=1)
+            histories[layer.path] = self.last(x, length, layer.rate)
+        return x[:, max(0, -layer.offset) :], 0, 0
 
     def last(self, x, length, rate):
         """Take what each stream must remember of an extended input.
@@ -260,49 +258,20 @@ class Stream:
             ]
         )
 
-    def delayed(self, layer, x):
-        """Delay a residual as much as the layer that it passes by.
-
-        To be called before the layer, which updates its past.
-
-        Arguments
-        ---------
-        layer : speechbrain_apcodec.lobes.convolutions.TemporalLayer
-            The layer.
-        x : torch.Tensor
-            float [batch, frames, channels], its input.
-
-        Returns
-        -------
-        torch.Tensor
-            Same shape.
-        """
+    def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Delay a residual as much as the layer, called next, delays."""
         if not layer.right:
             return x
         extended = torch.cat([self.state.histories[layer.path], x], dim=1)
         return extended.narrow(1, layer.left, x.shape[1])
 
-    def response(self, norm, x):
-        """Give a norm over the utterance its statistic, or gather it.
-
-        Arguments
-        ---------
-        norm : speechbrain_apcodec.lobes.layers.GlobalResponseNorm
-            The norm.
-        x : torch.Tensor
-            float [batch, frames, channels], its input.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, 1, channels].
-        """
+    def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
+        """Give a norm the energy of its utterance, or gather it first."""
         energies = self.state.energies
         if norm.path in self.state.gathering:
-            mask = self.mask(norm.rate, norm.delay, x)
-            energy = energies.get(norm.path, 0.0) + energy_of(x, mask)
+            energy = energies.get(norm.path, 0.0) + energy_of(self.own(norm, x))
             energies[norm.path] = energy
-        return response_of(energies[norm.path])
+        return energies[norm.path]
 
     def close(self):
         """Count the latents of this call, when all layers have seen them."""

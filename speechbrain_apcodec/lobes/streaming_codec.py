@@ -261,9 +261,7 @@ class StreamingCodec:
         spectrum = self.analysis.spectrum(
             *self.analysis.transform_extended(wavs)
         )
-        latent = self.encoder(
-            spectrum.log_amplitude, spectrum.phase, stream=stream
-        )
+        latent = self.encoder(spectrum.log_amplitude, spectrum.phase, stream)
         return self.quantizer.encode(latent, num_codebooks)
 
     # Decoding -------------------------------------------------------------
@@ -421,7 +419,7 @@ class StreamingCodec:
             ones.
         """
         latent = self.quantizer.decode(tokens)
-        real, imaginary = self.decode_latents(latent, stream=stream)
+        real, imaginary = self.decode_latents(latent, stream)
         mask = stream.mask(self.decoder.ratio, self.decoder.delay, real)
         sums = self.synthesis.overlap_add(real, imaginary, mask)
         sums, length = sums.transpose(1, 2), tail.shape[1]

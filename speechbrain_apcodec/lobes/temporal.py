@@ -1,12 +1,10 @@
-"""What all layers that reach across time have in common.
+"""Time as the layers see it.
 
-Every one of them says how far it looks back (``left``) and ahead
-(``right``). Alone, a layer sees zeros beyond both ends. In a stream it sees
-the frames that went before, kept by the caller's state, and its output lags
-behind its input by what it looks ahead: the same sum is computed either way.
-
-Inside the networks, tensors are [batch, frames, channels], as the kernels of
-linear layers, norms and convolutions like them.
+Every layer that reaches across time is a ``TemporalLayer``: it says how far
+it looks back (``left``) and ahead (``right``). What lies there it asks a
+``Time``, which is either whole utterances (``Padded``) or the next piece of
+streams (``lobes.streaming.Stream``). The layer computes the same sum either
+way, and does not know which of the two it is in.
 
 Paper: https://arxiv.org/abs/2402.10533 (section II)
 
@@ -14,172 +12,15 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from dataclasses import dataclass, field
+from typing import Protocol
+
 import torch
-from torch.nn import functional as F
-
-
-def length_mask(lengths, max_length):
-    """Make a mask of the valid positions of a padded batch.
-
-    Arguments
-    ---------
-    lengths : torch.Tensor or None
-        int64 [batch], the number of valid frames of each item; None where
-        every item is as long as the batch.
-    max_length : int
-        Number of frames of the padded batch.
-
-    Returns
-    -------
-    torch.Tensor or None
-        float32 [batch, frames, 1], 1 where valid; None stays None.
-
-    Example
-    -------
-    >>> length_mask(torch.tensor([1, 3]), 3).squeeze(-1)
-    tensor([[1., 0., 0.],
-            [1., 1., 1.]])
-    """
-    if lengths is None:
-        return None
-    positions = torch.arange(max_length, device=lengths.device)
-    return (positions < lengths[:, None]).unsqueeze(-1).float()
-
-
-def apply_mask(x, mask):
-    """Set the frames that are not an item's own to zero.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        float [batch, frames, channels].
-    mask : torch.Tensor or None
-        float [batch, frames, 1], or None for no padding.
-
-    Returns
-    -------
-    torch.Tensor
-        float [batch, frames, channels].
-    """
-    return x if mask is None else x * mask.to(x.dtype)
-
-
-def convolved(x, weight, bias, stride=1, padding=0, groups=1):
-    """Convolve over the frames.
-
-    As a convolution of pictures one row high, for which there are kernels
-    that take the channels last and need no copy.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        float [batch, frames, in_channels].
-    weight : torch.Tensor
-        float [out_channels, in_channels / groups, kernel_size].
-    bias : torch.Tensor
-        float [out_channels].
-    stride : int
-        Frames between two outputs.
-    padding : int
-        Frames of zeros before the first and after the last one.
-    groups : int
-        Number of groups.
-
-    Returns
-    -------
-    torch.Tensor
-        float [batch, outputs, out_channels].
-
-    Example
-    -------
-    >>> x, weight = torch.randn(2, 9, 4), torch.randn(5, 4, 3)
-    >>> y = convolved(x, weight, torch.zeros(5), stride=2)
-    >>> torch.allclose(
-    ...     y.mT, F.conv1d(x.mT, weight, stride=2), atol=1e-5
-    ... )
-    True
-    """
-    y = F.conv2d(
-        x.transpose(1, 2).unsqueeze(2),
-        weight.unsqueeze(2),
-        bias,
-        stride=(1, stride),
-        padding=(0, padding),
-        groups=groups,
-    )
-    return y.squeeze(2).transpose(1, 2)
-
-
-def has_fast_convolution(x, weight):
-    """Tell whether PyTorch convolves with kernels that know groups.
-
-    A GPU has them. On a CPU they are those of oneDNN, which not every build
-    of PyTorch has, and which computes no float64.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        The input.
-    weight : torch.Tensor
-        The weight.
-
-    Returns
-    -------
-    bool
-    """
-    if x.device.type != "cpu":
-        return True
-    return (
-        weight.dtype == torch.float32 and torch.backends.mkldnn.is_available()
-    )
-
-
-def mapped(x, weight, bias=None):
-    """Map every frame by the same matrix.
-
-    On a CPU float32 takes the kernel of a convolution: PyTorch leaves it to
-    oneDNN, but a matrix product to MKL, which reaches less than half as much
-    where it does not know the processor (AMD's with AVX-512).
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        float [batch, frames, in_channels].
-    weight : torch.Tensor
-        float [out_channels, in_channels].
-    bias : torch.Tensor, optional
-        float [out_channels].
-
-    Returns
-    -------
-    torch.Tensor
-        float [batch, frames, out_channels].
-
-    Example
-    -------
-    >>> x, weight = torch.randn(2, 99, 40), torch.randn(50, 40)
-    >>> torch.allclose(mapped(x, weight), x @ weight.T, atol=1e-4)
-    True
-    """
-    if (
-        x.device.type != "cpu"
-        or not has_fast_convolution(x, weight)
-        or torch.is_autocast_enabled("cpu")
-        or torch.compiler.is_compiling()
-        or x.dim() != 3
-        or x.shape[1] == 0
-    ):
-        return F.linear(x, weight, bias)
-    # Of a picture one row high every second row is all of it; with one
-    # thread PyTorch takes oneDNN for kernels of a frame if there is a stride.
-    y = F.conv2d(
-        x.transpose(1, 2).unsqueeze(2), weight[..., None, None], bias, (2, 1)
-    )
-    return y.squeeze(2).transpose(1, 2)
+from torch import Tensor
 
 
 class TemporalLayer:
-    """What a stream asks of a layer; mixed into the layers below.
+    """What a ``Time`` asks of a layer; mixed into the layers below.
 
     ``place`` gives a layer its place in a network that is streamed: the
     ``path`` under which its past is kept, its ``rate`` in frames per latent,
@@ -189,31 +30,123 @@ class TemporalLayer:
 
     left = 0
     right = 0
+    in_channels = 0
     path = None
     rate = 1
     delay = 0
 
-    def place(self, path, rate, delay):
-        """Take a place in a network.
-
-        Arguments
-        ---------
-        path : str
-            Name of the layer in the network.
-        rate : int
-            Frames per latent at the layer's input.
-        delay : int
-            Frames by which the layer's input lags behind in a stream.
-
-        Returns
-        -------
-        int
-            The same for the layer's output.
-        """
+    def place(self, path: str, rate: int, delay: int) -> int:
+        """Take a place in a network; return the delay of the output."""
         self.path, self.rate, self.delay = path, rate, delay
         return delay + self.right
 
     @property
-    def history_length(self):
-        """Frames of the past that a stream must keep."""
+    def offset(self) -> int:
+        """Frames from the first that a stream's kernel sees to a new one."""
         return self.left + self.right
+
+    @property
+    def history_length(self) -> int:
+        """Frames of the past that a stream must keep."""
+        return max(0, self.offset)
+
+
+class Time(Protocol):
+    """What a layer may ask; tensors are [batch, frames, channels]."""
+
+    #: Whether a compiled network can be called with it.
+    compiles: bool
+
+    def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Set what is no frame of the utterance to zero."""
+
+    def around(
+        self, layer: TemporalLayer, x: Tensor
+    ) -> tuple[Tensor, int, int]:
+        """Give a layer's input with the frames around it.
+
+        The two numbers are the frames of zeros that the layer has yet to put
+        before and after it: a kernel may do so without a copy.
+        """
+
+    def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Delay a residual as much as the layer, called next, delays."""
+
+    def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
+        """Sum the squares of each channel over the utterance."""
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Whole utterances, in a batch that is padded to the longest.
+
+    Arguments
+    ---------
+    masks : dict
+        For each rate, in frames per latent, float [batch, frames, 1], 1
+        where a frame is the utterance's own; default: all are.
+    """
+
+    masks: dict[int, Tensor] = field(default_factory=dict)
+    compiles = True
+
+    @classmethod
+    def of(cls, num_frames: Tensor, most: int, ratio: int) -> "Padded":
+        """Make masks of int64 [batch] frames out of ``most``."""
+        return cls(
+            {
+                ratio: length_mask(num_frames, most),
+                1: length_mask(-(-num_frames // ratio), -(-most // ratio)),
+            }
+        )
+
+    def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Set the padding to zero."""
+        return apply_mask(x, self.masks.get(layer.rate))
+
+    def around(
+        self, layer: TemporalLayer, x: Tensor
+    ) -> tuple[Tensor, int, int]:
+        """Beyond both ends there are zeros."""
+        return self.own(layer, x), layer.left, layer.right
+
+    def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Nothing lags behind."""
+        return x
+
+    def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
+        """Sum the squares of each channel over the utterance."""
+        return energy_of(self.own(norm, x))
+
+
+#: Whole utterances, all as long as the batch.
+WHOLE = Padded()
+
+
+def length_mask(lengths: Tensor, most: int) -> Tensor:
+    """Make float32 [batch, most, 1], 1 in the first ``lengths`` frames.
+
+    Example
+    -------
+    >>> length_mask(torch.tensor([1, 3]), 3).squeeze(-1)
+    tensor([[1., 0., 0.],
+            [1., 1., 1.]])
+    """
+    positions = torch.arange(most, device=lengths.device)
+    return (positions < lengths[:, None]).unsqueeze(-1).float()
+
+
+def apply_mask(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Set frames to zero where there is a mask [batch, frames, 1]."""
+    return x if mask is None else x * mask.to(x.dtype)
+
+
+def energy_of(x: Tensor) -> Tensor:
+    """Sum squares over time, to at least float32 [batch, 1, channels]."""
+    if x.dtype == torch.float16:
+        x = x.float()  # its squares may overflow
+    # A matrix product adds up in float32 whatever it multiplies, and is
+    # several times faster than a sum over frames.
+    with torch.autocast(x.device.type, enabled=False):
+        energy = x.new_ones(x.shape[0], 1, x.shape[1]) @ x.square()
+    return energy.to(torch.promote_types(x.dtype, torch.float32))

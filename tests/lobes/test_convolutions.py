@@ -71,7 +71,7 @@ def test_pieces_make_the_whole(name, lag):
         steps = rng.randint(1, 4)
         piece = source[:, place * rate : (place + steps) * rate]
         stream = Stream(state, torch.tensor([steps, steps]))
-        outputs.append(layer(piece, stream=stream))
+        outputs.append(layer(piece, stream))
         stream.close()
         place += steps
     delay = network.delay * (RATIO if up else 1)
