@@ -13,7 +13,7 @@ import copy
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.spectrum import (
@@ -21,7 +21,7 @@ from speechbrain_apcodec.lobes.spectrum import (
     STFTSynthesis,
     without_rounding_errors,
 )
-from speechbrain_apcodec.lobes.streaming import Stream
+from speechbrain_apcodec.streams.state import NetworkState, Stream
 
 
 def exportable(codec):
@@ -264,38 +264,17 @@ class SomeCodebooks(nn.Module):
 class TensorStream(Stream):
     """A stream whose position a graph learns when it runs.
 
-    Arguments
-    ---------
-    state : speechbrain_apcodec.lobes.streaming.NetworkState
-        The state; its histories are updated. ``position`` and ``total``
-        take part in the graph.
-    steps : int
-        Latents, or groups of ``ratio`` frames, of every stream.
+    All streams of the batch take as many ``steps``.
     """
 
-    def __init__(self, state, steps):
+    def __init__(self, state: NetworkState, steps: int):
         self.state = state
         self.steps = steps
         self.even = True
         self.masks = {}
 
-    def mask(self, rate, delay, like):
-        """Make a mask of the streams' own frames.
-
-        Arguments
-        ---------
-        rate : int
-            Frames per latent where it is asked.
-        delay : int
-            Frames by which the network lags behind there.
-        like : torch.Tensor
-            Not needed: a graph is on one device.
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [batch, frames, 1].
-        """
+    def mask(self, rate: int, delay: int, like: Tensor | None = None) -> Tensor:
+        """Make float32 [batch, frames, 1], 1 in the streams' own frames."""
         if (rate, delay) not in self.masks:
             first = self.state.position[:, None] * rate - delay
             frame = first + torch.arange(self.steps * rate)

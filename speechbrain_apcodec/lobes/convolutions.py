@@ -23,7 +23,7 @@ from speechbrain_apcodec.lobes.rate_changes import (  # noqa: F401
     Downsample,
     Upsample,
 )
-from speechbrain_apcodec.lobes.temporal import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 

@@ -22,8 +22,12 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from speechbrain_apcodec.lobes.kernels import linear
-from speechbrain_apcodec.lobes.rate_changes import seen_latents, spread_table
-from speechbrain_apcodec.lobes.temporal import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.lobes.rate_changes import (
+    Upsample,
+    seen_latents,
+    spread_table,
+)
+from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
 
 
 def fold_weight_norm(module):
@@ -220,6 +224,8 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         behind = up.kernel_size[0] - up.lookahead - up.ratio
         reaches = (up.lookahead, behind, convolution.left, convolution.right)
         return max(reaches) <= up.ratio
+
+    passed = Upsample.passed
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""

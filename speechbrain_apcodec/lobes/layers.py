@@ -15,7 +15,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     begin_with_own_frame,
 )
 from speechbrain_apcodec.lobes.kernels import linear
-from speechbrain_apcodec.lobes.temporal import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -141,27 +141,6 @@ class ConvNeXtBlock(nn.Module):
         self.grn = GlobalResponseNorm(hidden_channels, grn_statistic)
         self.project = Linear(hidden_channels, channels)
 
-    def place(self, path, rate, delay):
-        """Take a place in a network; see ``TemporalLayer.place``.
-
-        Arguments
-        ---------
-        path : str
-            Name of the block in the network.
-        rate : int
-            Frames per latent.
-        delay : int
-            Frames by which the input lags behind in a stream.
-
-        Returns
-        -------
-        int
-            The same for the output.
-        """
-        if self.depthwise is not None:
-            delay = self.depthwise.place(f"{path}.depthwise", rate, delay)
-        return self.grn.place(f"{path}.grn", rate, delay)
-
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Transform [batch, frames, channels]."""
         y = x
@@ -240,30 +219,6 @@ class Backbone(nn.Module):
             if block.depthwise is not None:
                 nn.init.ones_(block.depthwise.weight)
                 begin_with_own_frame(block.depthwise)
-
-    def place(self, path, rate, delay):
-        """Take a place in a network; see ``TemporalLayer.place``.
-
-        Arguments
-        ---------
-        path : str
-            Name of the backbone in the network.
-        rate : int
-            Frames per latent.
-        delay : int
-            Frames by which the input lags behind in a stream.
-
-        Returns
-        -------
-        int
-            The same for the output.
-        """
-        delay = self.input_convolution.place(
-            f"{path}.input_convolution", rate, delay
-        )
-        for number, block in enumerate(self.blocks):
-            delay = block.place(f"{path}.blocks.{number}", rate, delay)
-        return delay
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Transform [batch, frames, in_channels]."""

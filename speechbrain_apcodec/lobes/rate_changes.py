@@ -6,11 +6,18 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.kernels import conv1d, pad
-from speechbrain_apcodec.lobes.temporal import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.streams.time import (
+    WHOLE,
+    Clock,
+    TemporalLayer,
+    Time,
+)
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -51,7 +58,7 @@ class Downsample(TemporalLayer, nn.Conv1d):
         self.left = self._left(ratio, kernel_size)
         # Frames after the first one of the latent's own.
         self.lookahead = kernel_size - 1 - self.left
-        self.place("", ratio, 0)
+        self.rate = ratio
 
     @staticmethod
     def _left(ratio, kernel_size):
@@ -64,37 +71,30 @@ class Downsample(TemporalLayer, nn.Conv1d):
             )
         return (kernel_size - ratio) // 2 if even else kernel_size // 2
 
-    def place(self, path, rate, delay):
-        """Take a place in a network; see ``TemporalLayer.place``.
+    @property
+    def latent_delay(self) -> int:
+        """Latents by which the output of a stream lags behind.
 
-        The input comes in whole groups of ``ratio`` frames: the output lags
-        by the groups, rounded up, that the last frame of a kernel is late.
-
-        Arguments
-        ---------
-        path : str
-            Name of the layer in the network.
-        rate : int
-            Frames per latent at the layer's input.
-        delay : int
-            Frames by which the layer's input lags behind.
-
-        Returns
-        -------
-        int
-            Latents by which the output lags behind.
+        The input comes in whole groups of ``ratio`` frames: as many of them,
+        rounded up, as the last frame of a kernel is late.
         """
-        super().place(path, rate, delay)
-        late = max(0, delay + self.lookahead + 1 - self.ratio)
-        latent_delay = -(-late // self.ratio)
-        # Negative where a kernel shorter than the stride skips frames.
-        self._offset = latent_delay * self.ratio - delay + self.left
-        return latent_delay
+        late = max(0, self.delay + self.lookahead + 1 - self.ratio)
+        return -(-late // self.ratio)
+
+    def passed(self, clock: Clock) -> Clock:
+        """Go on among latents."""
+        lookahead = clock.lookahead + self.lookahead
+        return replace(
+            clock, rate=1, delay=self.latent_delay, lookahead=lookahead
+        )
 
     @property
     def offset(self) -> int:
-        """Frames from the first that a stream's kernel sees to a new one."""
-        return self._offset
+        """Frames from the first that a stream's kernel sees to a new one.
+
+        Negative where a kernel shorter than the stride skips frames.
+        """
+        return self.latent_delay * self.ratio - self.delay + self.left
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Convert [batch, frames, ...] to [batch, latents, ...]."""
@@ -186,6 +186,15 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
                 "number"
             )
         return (kernel_size - ratio) // 2
+
+    def passed(self, clock: Clock) -> Clock:
+        """Go on among frames."""
+        return replace(
+            clock,
+            rate=self.ratio,
+            delay=(clock.delay + self.right) * self.ratio,
+            lookahead=clock.lookahead + self.lookahead,
+        )
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.temporal import length_mask
+from speechbrain_apcodec.streams.time import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 # Of all items, transformed at once; more would not stay in the cache.

@@ -17,7 +17,7 @@ from speechbrain_apcodec.lobes.layers import (
     ConvNeXtBlock,
     GlobalResponseNorm,
 )
-from speechbrain_apcodec.lobes.temporal import Padded, apply_mask, length_mask
+from speechbrain_apcodec.streams.time import Padded, apply_mask, length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 LENGTHS = [13, 1, 20, 8]

@@ -11,11 +11,12 @@ Authors
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from speechbrain_apcodec.lobes.temporal import (
+from speechbrain_apcodec.streams.time import (
     TemporalLayer,
     apply_mask,
     energy_of,
@@ -23,25 +24,6 @@ from speechbrain_apcodec.lobes.temporal import (
 
 #: Frames of a stream whose end is not known yet.
 ENDLESS = 2**62
-
-
-def like_state(network):
-    """Return a tensor of the type and device in which states are kept.
-
-    Arguments
-    ---------
-    network : torch.nn.Module
-        Its weights may be in half precision; what is kept never is.
-
-    Returns
-    -------
-    torch.Tensor
-    """
-    return next(
-        parameter
-        for name, parameter in network.named_parameters()
-        if name.endswith("bias")
-    )
 
 
 @dataclass
@@ -61,83 +43,72 @@ class NetworkState:
         until it ends.
     ratio : int
         Frames per latent.
+    norms : list of str
+        Paths of the norms over the utterance, in their order.
     energies : dict
-        From the path of a normalisation over the utterance to its sum of
-        squares so far, float [batch, 1, channels].
+        From the path of such a norm to its sum of squares so far,
+        float [batch, 1, channels].
     gathering : set
         Paths whose sums still grow.
     """
 
-    histories: dict
-    position: torch.Tensor
-    total: torch.Tensor
+    histories: dict[str, Tensor]
+    position: Tensor
+    total: Tensor
     ratio: int
-    energies: dict = field(default_factory=dict)
-    gathering: set = field(default_factory=set)
+    norms: list[str] = field(default_factory=list)
+    energies: dict[str, Tensor] = field(default_factory=dict)
+    gathering: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, network, batch_size):
-        """Make the state in which a network's streams begin.
+    def begin(
+        cls,
+        histories: dict[str, Tensor],
+        batch_size: int,
+        ratio: int,
+        norms: list[str] | None = None,
+    ) -> "NetworkState":
+        """Make the state in which streams begin, with these histories."""
+        position = torch.zeros(batch_size, dtype=torch.int64)
+        total = torch.full((batch_size,), ENDLESS)
+        return cls(histories, position, total, ratio, norms or [])
 
-        Arguments
-        ---------
-        network : Encoder or Decoder
-            From ``lobes.autoencoder``.
-        batch_size : int
-            Number of streams.
+    @classmethod
+    def of(
+        cls, network: nn.Module, batch_size: int, like: Tensor
+    ) -> "NetworkState":
+        """Make that of a network, its histories of the type of ``like``."""
+        layers = [m for m in network.modules() if isinstance(m, TemporalLayer)]
+        histories = {
+            layer.path: like.new_zeros(
+                batch_size, layer.history_length, layer.in_channels
+            )
+            for layer in layers
+            if layer.history_length
+        }
+        norms = [
+            layer.path
+            for layer in layers
+            if getattr(layer, "statistic", "frame") == "utterance"
+        ]
+        return cls.begin(histories, batch_size, network.ratio, norms)
 
-        Returns
-        -------
-        NetworkState
-        """
-        like = like_state(network)
-        return cls(
-            histories={
-                layer.path: like.new_zeros(
-                    batch_size, layer.history_length, layer.in_channels
-                )
-                for layer in network.modules()
-                if isinstance(layer, TemporalLayer) and layer.history_length
-            },
-            position=torch.zeros(batch_size, dtype=torch.int64),
-            total=torch.full((batch_size,), ENDLESS),
-            ratio=network.ratio,
-        )
-
-    def reset(self, items):
-        """Let some streams begin anew.
-
-        Arguments
-        ---------
-        items : list of int
-            Their places in the batch.
-        """
+    def reset(self, items: list[int]) -> None:
+        """Let some streams of the batch begin anew."""
         for history in self.histories.values():
             history[items] = 0.0
         self.position[items] = 0
         self.total[items] = ENDLESS
 
-    def to(self, device):
-        """Move the state.
-
-        Arguments
-        ---------
-        device : torch.device or str
-            Where the network is.
-
-        Returns
-        -------
-        NetworkState
-            Itself.
-        """
+    def to(self, device: torch.device | str) -> None:
+        """Move the state to where the network is."""
         for values in (self.histories, self.energies):
             for path, value in values.items():
                 values[path] = value.to(device)
-        return self
 
 
 class Stream:
-    """What the layers of a network see of a state during one call.
+    """The ``Time`` of one call: the next frames of streams.
 
     Arguments
     ---------
@@ -148,31 +119,17 @@ class Stream:
         of each stream in this call.
     """
 
-    compiles = False
-
-    def __init__(self, state, counts):
+    def __init__(self, state: NetworkState, counts: Tensor):
         self.state = state
         self.counts = counts.tolist()
         self.steps = max(self.counts)
         self.even = min(self.counts) == self.steps
         self.masks = {}
 
-    def extent(self, rate, delay):
-        """Find each stream's own frames among those of this call.
+    def extent(self, rate: int, delay: int) -> tuple[list[int], list[int]]:
+        """Find first and end of each stream's own frames in this call.
 
-        Arguments
-        ---------
-        rate : int
-            Frames per latent where it is asked.
-        delay : int
-            Frames by which the network lags behind there.
-
-        Returns
-        -------
-        starts : list of int
-            First own frame of each stream.
-        stops : list of int
-            One after the last one; not below the first.
+        Asked at a point of the network with this rate and delay.
         """
         starts, stops = [], []
         for count, position, total in zip(
@@ -187,22 +144,10 @@ class Stream:
             stops.append(max(starts[-1], min(count * rate, total - first)))
         return starts, stops
 
-    def mask(self, rate, delay, like):
-        """Make a mask of the streams' own frames.
+    def mask(self, rate: int, delay: int, like: Tensor) -> Tensor | None:
+        """Make float32 [batch, frames, 1], 1 in the streams' own frames.
 
-        Arguments
-        ---------
-        rate : int
-            Frames per latent where it is asked.
-        delay : int
-            Frames by which the network lags behind there.
-        like : torch.Tensor
-            A tensor on the right device.
-
-        Returns
-        -------
-        torch.Tensor or None
-            float32 [batch, frames, 1]; None if all frames are own ones.
+        None if all are. ``like`` is on the right device.
         """
         if (rate, delay) not in self.masks:
             starts, stops = self.extent(rate, delay)
@@ -216,6 +161,13 @@ class Stream:
                 mask = mask.float()[..., None].to(like.device)
             self.masks[rate, delay] = mask
         return self.masks[rate, delay]
+
+    def run(self, network: nn.Module, x: Tensor) -> Any:
+        """Call a part of a network as it is.
+
+        A compiled form would not know that the state changes.
+        """
+        return network.forward(x, self)
 
     def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
         """Set what lies before the beginning or after the end to zero."""
@@ -232,22 +184,11 @@ class Stream:
             histories[layer.path] = self.last(x, length, layer.rate)
         return x[:, max(0, -layer.offset) :], 0, 0
 
-    def last(self, x, length, rate):
-        """Take what each stream must remember of an extended input.
+    def last(self, x: Tensor, length: int, rate: int) -> Tensor:
+        """Take the ``length`` frames that come before those of the next call.
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, length + frames, channels].
-        length : int
-            Frames to remember.
-        rate : int
-            Frames per latent.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, length, channels].
+        Of [batch, length + frames, channels], where each stream has its own
+        number of frames; ``rate`` of them to a latent.
         """
         if self.even:
             return x[:, x.shape[1] - length :].clone()
@@ -273,6 +214,6 @@ class Stream:
             energies[norm.path] = energy
         return energies[norm.path]
 
-    def close(self):
+    def close(self) -> None:
         """Count the latents of this call, when all layers have seen them."""
         self.state.position += torch.tensor(self.counts)

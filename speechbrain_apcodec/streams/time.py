@@ -3,7 +3,7 @@
 Every layer that reaches across time is a ``TemporalLayer``: it says how far
 it looks back (``left``) and ahead (``right``). What lies there it asks a
 ``Time``, which is either whole utterances (``Padded``) or the next piece of
-streams (``lobes.streaming.Stream``). The layer computes the same sum either
+streams (``streams.state.Stream``). The layer computes the same sum either
 way, and does not know which of the two it is in.
 
 Paper: https://arxiv.org/abs/2402.10533 (section II)
@@ -12,33 +12,66 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The time at a point of a network that is fed piece by piece.
+
+    Arguments
+    ---------
+    ratio : int
+        STFT frames per latent.
+    rate : int
+        Frames per latent at this point: ``ratio``, or 1 among latents.
+    delay : int
+        Frames, at this rate, by which the point lags behind the input.
+    lookahead : int
+        STFT frames after its own first one that a frame here depends on.
+    even : bool
+        Whether the branches that were joined before lag equally.
+    """
+
+    ratio: int
+    rate: int
+    delay: int = 0
+    lookahead: int = 0
+    even: bool = True
 
 
 class TemporalLayer:
-    """What a ``Time`` asks of a layer; mixed into the layers below.
+    """A layer that has a place in time, mixed into layers of PyTorch.
 
-    ``place`` gives a layer its place in a network that is streamed: the
-    ``path`` under which its past is kept, its ``rate`` in frames per latent,
-    and the ``delay``, in frames, by which its input lags behind that of the
-    network.
+    It sees ``left`` frames of ``in_channels`` before and ``right`` frames
+    after each of its own. ``place`` tells it the ``path`` under which a
+    stream keeps its past, and ``rate`` and ``delay`` of its input.
     """
 
     left = 0
     right = 0
     in_channels = 0
-    path = None
+    path = ""
     rate = 1
     delay = 0
 
-    def place(self, path: str, rate: int, delay: int) -> int:
-        """Take a place in a network; return the delay of the output."""
-        self.path, self.rate, self.delay = path, rate, delay
-        return delay + self.right
+    def place(self, path: str, clock: Clock) -> Clock:
+        """Take a place in a network; return the clock of the output."""
+        self.path, self.rate, self.delay = path, clock.rate, clock.delay
+        return self.passed(clock)
+
+    def passed(self, clock: Clock) -> Clock:
+        """Add what the layer looks ahead."""
+        frames = self.right * (clock.ratio // clock.rate)
+        return replace(
+            clock,
+            delay=clock.delay + self.right,
+            lookahead=clock.lookahead + frames,
+        )
 
     @property
     def offset(self) -> int:
@@ -54,8 +87,8 @@ class TemporalLayer:
 class Time(Protocol):
     """What a layer may ask; tensors are [batch, frames, channels]."""
 
-    #: Whether a compiled network can be called with it.
-    compiles: bool
+    def run(self, network: nn.Module, x: Tensor) -> Any:
+        """Call a part of a network that may have been compiled."""
 
     def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
         """Set what is no frame of the utterance to zero."""
@@ -88,7 +121,6 @@ class Padded:
     """
 
     masks: dict[int, Tensor] = field(default_factory=dict)
-    compiles = True
 
     @classmethod
     def of(cls, num_frames: Tensor, most: int, ratio: int) -> "Padded":
@@ -99,6 +131,10 @@ class Padded:
                 1: length_mask(-(-num_frames // ratio), -(-most // ratio)),
             }
         )
+
+    def run(self, network: nn.Module, x: Tensor) -> Any:
+        """Call a part of a network, in its compiled form if it has one."""
+        return network(x, self)
 
     def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
         """Set the padding to zero."""
