@@ -45,7 +45,7 @@ from speechbrain_apcodec.utils.atomic import write_json
 _BATCH, _FRAMES = 2, 3
 
 
-def export_onnx(source, out_dir):
+def export_onnx(source: str | Path, out_dir: str | Path) -> Path:
     """Export a model as ONNX graphs.
 
     Arguments
@@ -82,20 +82,10 @@ def export_onnx(source, out_dir):
     return Path(out_dir)
 
 
-def write_graphs(codec, folder, model_id, weights_sha256):
-    """Write all graphs of a codec, and what describes them.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec, float32, folded.
-    folder : pathlib.Path
-        Where to write them.
-    model_id : str
-        Name of the model.
-    weights_sha256 : str
-        SHA-256 of its weight file.
-    """
+def write_graphs(
+    codec: Codec, folder: Path, model_id: str, weights_sha256: str
+) -> None:
+    """Write all graphs of a folded float32 codec, and what describes them."""
     codec = exportable(codec)
     graphs = [encoder_graph(codec), decoder_graph(codec)]
     if codec.streamable:
@@ -116,18 +106,8 @@ def write_graphs(codec, folder, model_id, weights_sha256):
     write_json(folder / ONNX_CONFIG_FILE, config)
 
 
-def describe(codec):
-    """Say what one must know of a codec to run its graphs.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec.
-
-    Returns
-    -------
-    dict
-    """
+def describe(codec: Codec) -> dict:
+    """Say what one must know of a codec to run its graphs."""
     n_fft, stft_hop_length, window_length = codec.stft
     facts = {
         "sample_rate": codec.sample_rate,
@@ -177,13 +157,8 @@ class Graph:
     length: str
     outputs: list
 
-    def describe(self):
-        """Name inputs and outputs with their types and shapes.
-
-        Returns
-        -------
-        dict
-        """
+    def describe(self) -> dict:
+        """Name inputs and outputs with their types and shapes."""
         first, *_ = self.inputs
         inputs = {
             name: {
@@ -195,14 +170,8 @@ class Graph:
         inputs[first]["shape"][1] = self.length
         return {"inputs": inputs, "outputs": self.outputs}
 
-    def write(self, path):
-        """Trace the graph and write it.
-
-        Arguments
-        ---------
-        path : pathlib.Path
-            The file.
-        """
+    def write(self, path: Path) -> None:
+        """Trace the graph and write it."""
         dynamic = [{0: torch.export.Dim.DYNAMIC} for _ in self.inputs]
         dynamic[0][1] = torch.export.Dim.DYNAMIC
         with torch.no_grad():
@@ -227,21 +196,21 @@ class Graph:
 
 
 class _Encoder(nn.Module):
-    def __init__(self, codec):
+    def __init__(self, codec: Codec):
         super().__init__()
         self.codec = codec
 
-    def forward(self, inputs):
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         (wavs,) = inputs
         return [self.codec.encode(wavs)[0]]
 
 
 class _Decoder(nn.Module):
-    def __init__(self, codec):
+    def __init__(self, codec: Codec):
         super().__init__()
         self.codec = codec
 
-    def forward(self, inputs):
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         (tokens,) = inputs
         return [self.codec.decode(tokens)]
 
@@ -266,36 +235,16 @@ class _Step(nn.Module):
         return [output, *past.values()]
 
 
-def encoder_graph(codec):
-    """Describe the graph from waveforms to tokens.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        From ``onnx_modules.exportable``.
-
-    Returns
-    -------
-    Graph
-    """
+def encoder_graph(codec: Codec) -> Graph:
+    """Describe the graph from waveforms to tokens."""
     wavs = torch.zeros(_BATCH, _FRAMES * codec.hop_length + 1)
     return Graph(
         ENCODER, _Encoder(codec), {"wavs": wavs}, "samples", ["tokens"]
     )
 
 
-def decoder_graph(codec):
-    """Describe the graph from tokens to waveforms.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        From ``onnx_modules.exportable``.
-
-    Returns
-    -------
-    Graph
-    """
+def decoder_graph(codec: Codec) -> Graph:
+    """Describe the graph from tokens to waveforms."""
     tokens = torch.zeros(_BATCH, _FRAMES, codec.num_codebooks).long()
     return Graph(
         DECODER, _Decoder(codec), {"tokens": tokens}, "frames", ["wavs"]

@@ -57,7 +57,7 @@ class _Conv1d(TemporalLayer, nn.Conv1d):
         return y
 
 
-def begin_with_own_frame(convolution):
+def begin_with_own_frame(convolution: nn.Conv1d) -> nn.Conv1d:
     """Let a new convolution see its own frame only, until it is trained.
 
     Random taps would make each frame one of ``kernel_size`` that are mixed at
@@ -114,7 +114,13 @@ class NonCausalConv1d(_Conv1d):
     torch.Size([2, 10, 6])
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, groups=1):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        groups: int = 1,
+    ):
         if kernel_size % 2 == 0:
             raise ConfigurationError(
                 f"kernel_size is {kernel_size}, but a non-causal convolution "
@@ -151,7 +157,13 @@ class CausalConv1d(_Conv1d):
     True
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, groups=1):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        groups: int = 1,
+    ):
         super().__init__(in_channels, out_channels, kernel_size, groups=groups)
         self.left = kernel_size - 1
 
@@ -182,7 +194,9 @@ class FeedForward(_Conv1d):
     torch.Size([2, 10, 6])
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size=1):
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 1
+    ):
         if kernel_size != 1:
             raise ConfigurationError(
                 f"a feed-forward layer sees one frame: set kernel_size to 1, "

@@ -6,6 +6,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -16,6 +18,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     begin_with_own_frame,
 )
 from speechbrain_apcodec.lobes.layers import Backbone
+from speechbrain_apcodec.lobes.mel_prior import MelPrior
 from speechbrain_apcodec.lobes.spectrum import angle
 from speechbrain_apcodec.streams.time import WHOLE, Clock, Time
 from speechbrain_apcodec.streams.timing import place_layers
@@ -78,19 +81,19 @@ class SubDecoder(nn.Module):
 
     def __init__(
         self,
-        bins,
-        num_heads,
-        channels=256,
-        hidden_channels=512,
-        num_blocks=8,
-        kernel_size=7,
-        ratio=8,
-        upsample_kernel_size=16,
-        grn_statistic="utterance",
-        convolution=NonCausalConv1d,
-        upsample=Upsample,
-        dense_kernel_size=None,
-        prior=None,
+        bins: int,
+        num_heads: int,
+        channels: int = 256,
+        hidden_channels: int = 512,
+        num_blocks: int = 8,
+        kernel_size: int = 7,
+        ratio: int = 8,
+        upsample_kernel_size: int = 16,
+        grn_statistic: str = "utterance",
+        convolution: Callable[..., nn.Module] = NonCausalConv1d,
+        upsample: Callable[..., nn.Module] = Upsample,
+        dense_kernel_size: int | None = None,
+        prior: MelPrior | None = None,
     ):
         super().__init__()
         self.bins = bins
@@ -176,11 +179,11 @@ class Decoder(nn.Module):
 
     def __init__(
         self,
-        amplitude,
-        phase,
-        latent_dim=32,
-        kernel_size=7,
-        convolution=NonCausalConv1d,
+        amplitude: SubDecoder,
+        phase: SubDecoder,
+        latent_dim: int = 32,
+        kernel_size: int = 7,
+        convolution: Callable[..., nn.Module] = NonCausalConv1d,
     ):
         super().__init__()
         channels = amplitude.upsample.in_channels

@@ -9,6 +9,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -68,19 +70,19 @@ class SubEncoder(nn.Module):
 
     def __init__(
         self,
-        bins,
-        channels=256,
-        hidden_channels=512,
-        num_blocks=8,
-        kernel_size=7,
-        out_channels=128,
-        ratio=8,
-        downsample_kernel_size=7,
-        grn_statistic="utterance",
-        convolution=NonCausalConv1d,
-        downsample=Downsample,
-        unit_circle=False,
-        dense_kernel_size=None,
+        bins: int,
+        channels: int = 256,
+        hidden_channels: int = 512,
+        num_blocks: int = 8,
+        kernel_size: int = 7,
+        out_channels: int = 128,
+        ratio: int = 8,
+        downsample_kernel_size: int = 7,
+        grn_statistic: str = "utterance",
+        convolution: Callable[..., nn.Module] = NonCausalConv1d,
+        downsample: Callable[..., nn.Module] = Downsample,
+        unit_circle: bool = False,
+        dense_kernel_size: int | None = None,
     ):
         super().__init__()
         self.bins = bins
@@ -145,11 +147,11 @@ class Encoder(nn.Module):
 
     def __init__(
         self,
-        amplitude,
-        phase,
-        latent_dim=32,
-        kernel_size=7,
-        convolution=NonCausalConv1d,
+        amplitude: SubEncoder,
+        phase: SubEncoder,
+        latent_dim: int = 32,
+        kernel_size: int = 7,
+        convolution: Callable[..., nn.Module] = NonCausalConv1d,
     ):
         super().__init__()
         if amplitude.bins != phase.bins or amplitude.ratio != phase.ratio:

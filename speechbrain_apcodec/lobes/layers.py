@@ -6,6 +6,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,7 +71,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
     True
     """
 
-    def __init__(self, channels, statistic="utterance"):
+    def __init__(self, channels: int, statistic: str = "utterance"):
         super().__init__()
         if statistic not in ("utterance", "frame"):
             raise ConfigurationError(
@@ -124,11 +126,11 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(
         self,
-        channels,
-        hidden_channels,
-        kernel_size,
-        grn_statistic="utterance",
-        convolution=NonCausalConv1d,
+        channels: int,
+        hidden_channels: int,
+        kernel_size: int,
+        grn_statistic: str = "utterance",
+        convolution: Callable[..., nn.Module] = NonCausalConv1d,
     ):
         super().__init__()
         self.depthwise = None
@@ -182,14 +184,14 @@ class Backbone(nn.Module):
 
     def __init__(
         self,
-        in_channels,
-        channels,
-        hidden_channels,
-        num_blocks,
-        kernel_size,
-        grn_statistic,
-        convolution,
-        input_kernel_size,
+        in_channels: int,
+        channels: int,
+        hidden_channels: int,
+        num_blocks: int,
+        kernel_size: int,
+        grn_statistic: str,
+        convolution: Callable[..., nn.Module],
+        input_kernel_size: int,
     ):
         super().__init__()
         self.input_convolution = convolution(

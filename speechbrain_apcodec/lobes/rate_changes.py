@@ -52,7 +52,9 @@ class Downsample(TemporalLayer, nn.Conv1d):
     torch.Size([2, 3, 6])
     """
 
-    def __init__(self, in_channels, out_channels, ratio, kernel_size):
+    def __init__(
+        self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
+    ):
         super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
         self.ratio = ratio
         self.left = self._left(ratio, kernel_size)
@@ -61,7 +63,7 @@ class Downsample(TemporalLayer, nn.Conv1d):
         self.rate = ratio
 
     @staticmethod
-    def _left(ratio, kernel_size):
+    def _left(ratio: int, kernel_size: int) -> int:
         even = kernel_size % 2 == 0
         if even and (kernel_size < ratio or (kernel_size - ratio) % 2):
             raise ConfigurationError(
@@ -132,7 +134,7 @@ class CausalDownsample(Downsample):
     """
 
     @staticmethod
-    def _left(ratio, kernel_size):
+    def _left(ratio: int, kernel_size: int) -> int:
         if kernel_size < ratio:
             raise ConfigurationError(
                 f"a causal down-sampling kernel of {kernel_size} frames "
@@ -169,7 +171,9 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
     torch.Size([2, 24, 6])
     """
 
-    def __init__(self, in_channels, out_channels, ratio, kernel_size):
+    def __init__(
+        self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
+    ):
         super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
         self.ratio = ratio
         # Frames that a latent reaches before its own first one.
@@ -178,7 +182,7 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
         self.left = -(-(kernel_size - self.lookahead) // ratio) - 1
 
     @staticmethod
-    def _lookahead(ratio, kernel_size):
+    def _lookahead(ratio: int, kernel_size: int) -> int:
         if kernel_size < ratio or (kernel_size - ratio) % 2:
             raise ConfigurationError(
                 f"an up-sampling kernel of {kernel_size} frames cannot be "
@@ -254,7 +258,7 @@ class CausalUpsample(Upsample):
     """
 
     @staticmethod
-    def _lookahead(ratio, kernel_size):
+    def _lookahead(ratio: int, kernel_size: int) -> int:
         if kernel_size < ratio:
             raise ConfigurationError(
                 f"an up-sampling kernel of {kernel_size} frames leaves out "
