@@ -4,6 +4,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -36,7 +37,7 @@ class CodecSteps:
         """Codebooks of the codec."""
         return self.codec.num_codebooks
 
-    @property
+    @cached_property
     def timing(self) -> Timing:
         """Delays of the codec."""
         return self.codec.timing
