@@ -68,12 +68,12 @@ def main():
     starts = range(0, len(wav), arguments.block)
     for number, start in enumerate(tqdm(starts, unit="block")):
         block = wav[None, start : start + arguments.block]
-        new = model.encode_chunk(context, block)[0]
+        new = context.encode(block)[0]
         tokens[done : done + len(new)] = new
         done += len(new)
         if number >= 500 and number % 500 == 0:
             memory.append(resident_megabytes())
-    new = model.encode_flush(context)[0]
+    new = context.flush_encoder()[0]
     tokens[done : done + len(new)] = new
     whole = model.encode(wav[None])[0][0]
     figures = {

@@ -16,7 +16,7 @@ from hyperpyyaml import load_hyperpyyaml
 from torch.utils.flop_counter import FlopCounterMode
 
 from speechbrain_apcodec.inference.hparams import inference_hparams
-from speechbrain_apcodec.lobes.temporal import mapped
+from speechbrain_apcodec.lobes.kernels import linear
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.hparams import merge_hparams
 
@@ -85,7 +85,7 @@ def products(device="cpu"):
         "bfloat16": lambda: half @ half,
     }
     if device == "cpu":
-        functions["float32 by oneDNN"] = lambda: mapped(single[None], single)
+        functions["float32 by oneDNN"] = lambda: linear(single[None], single)
     return functions, size**3 / 1e9
 
 

@@ -66,9 +66,9 @@ def time_blocks(codec, block, num_blocks, direction):
     for i in range(num_blocks):
         start = time.perf_counter()
         if direction == "encode":
-            codec.encode_chunk(context, wavs[i])
+            context.encode(wavs[i])
         else:
-            codec.decode_chunk(context, tokens[i])
+            context.decode(tokens[i])
         times.append(time.perf_counter() - start)
     warm = num_blocks // 10
     return torch.tensor(times[warm:], dtype=torch.float64)
@@ -87,7 +87,7 @@ def main():
         codec = load_codec(yaml)
         encoder, decoder = count_gmac(codec)
         parameters = sum(p.numel() for p in codec.parameters()) / 1e6
-        latency = 1000 * codec.latency_samples / codec.sample_rate
+        latency = 1000 * codec.timing.latency_samples / codec.sample_rate
         facts = [name, f"{parameters:.2f}", f"{encoder:.2f}", f"{decoder:.2f}"]
         for label, block in BLOCKS_MS.items():
             number = round(arguments.seconds * codec.sample_rate / block)

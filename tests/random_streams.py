@@ -5,7 +5,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.temporal import TemporalLayer
+from speechbrain_apcodec.streams.time import TemporalLayer
 
 
 def noise(rng, num_samples, dtype):
@@ -136,28 +136,28 @@ def run_streams(rng, context, playlists, largest, chunk, flush, valid):
     return [[torch.cat(output) for output in outs] for outs in outputs]
 
 
-def encode_streams(rng, codec, context, playlists, largest, num_codebooks=None):
+def encode_streams(rng, context, playlists, largest):
     """Encode; see ``run_streams``."""
     return run_streams(
         rng,
         context,
         playlists,
         largest,
-        lambda wavs, n: codec.encode_chunk(context, wavs, n, num_codebooks),
-        lambda items: codec.encode_flush(context, items, num_codebooks),
+        context.encode,
+        context.flush_encoder,
         lambda: context.num_tokens,
     )
 
 
-def decode_streams(rng, codec, context, playlists, largest):
+def decode_streams(rng, context, playlists, largest):
     """Decode; see ``run_streams``."""
     return run_streams(
         rng,
         context,
         playlists,
         largest,
-        lambda tokens, n: codec.decode_chunk(context, tokens, n),
-        lambda items: codec.decode_flush(context, items=items),
+        context.decode,
+        lambda items: context.flush_decoder(items=items),
         lambda: context.num_samples,
     )
 
@@ -234,7 +234,7 @@ def ties(codec, wav, num_codebooks):
         if isinstance(layer, TemporalLayer)
     )
     for frame in (math.pi - phase.abs() < 1e-5).any(0).nonzero()[:, 0]:
-        first = max(0, int(frame - encoder.lookahead) // encoder.ratio)
+        first = max(0, int(frame - encoder.clock.lookahead) // encoder.ratio)
         tied[first : int(frame + past) // encoder.ratio + 2] = True
     return tied
 

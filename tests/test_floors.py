@@ -12,10 +12,11 @@ PACKAGE = "speechbrain_apcodec"
 FLOORS = {
     "utils": set(),
     "tokens": {"utils"},
-    "lobes": {"utils"},
+    "streams": {"utils"},
+    "lobes": {"utils", "streams"},
     "losses": {"utils", "lobes"},
     "training": {"utils", "lobes", "losses"},
-    "inference": {"utils", "tokens", "lobes"},
+    "inference": {"utils", "tokens", "streams", "lobes"},
     "files": {"utils", "lobes", "inference"},
     "corpus": {"utils", "inference"},
     "evaluation": {"utils", "lobes", "inference", "files"},

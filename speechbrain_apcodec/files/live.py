@@ -122,21 +122,17 @@ def encode_live(model, audio, file, num_codebooks=None):
     ...         audio = AudioInput(speech, model.sample_rate)
     ...         encode_live(model, audio, packets)
     """
-    context = model.make_streaming_context()
     header = stream_header(model, num_codebooks)
+    context = model.make_streaming_context(num_codebooks=header.num_codebooks)
     writer = PacketWriter(file, header)
     num_samples, slowest = 0, 0.0
     for samples in audio:
         begin = time.perf_counter()
         num_samples += len(samples)
-        tokens = model.encode_chunk(
-            context,
-            torch.from_numpy(samples)[None],
-            num_codebooks=header.num_codebooks,
-        )
+        tokens = context.encode(torch.from_numpy(samples)[None])
         writer.write(tokens[0].cpu().numpy())
         slowest = max(slowest, time.perf_counter() - begin)
-    tokens = model.encode_flush(context, num_codebooks=header.num_codebooks)
+    tokens = context.flush_encoder()
     writer.write(tokens[0].cpu().numpy())
     writer.end(num_samples)
     return LiveReport(
@@ -191,17 +187,17 @@ def decode_live(model, packets, output, low_delay=False):
     try:
         for tokens in packets:
             begin = time.perf_counter()
-            wav = model.decode_chunk(context, torch.from_numpy(tokens)[None])
+            wav = context.decode(torch.from_numpy(tokens)[None])
             num_samples += wav.shape[1]
             output.write(wav[0].float().cpu().numpy())
             slowest = max(slowest, time.perf_counter() - begin)
     except BitstreamError:
         # What was played cannot be taken back: play the rest of it as well.
-        output.write(model.decode_flush(context)[0].float().cpu().numpy())
+        output.write(context.flush_decoder()[0].float().cpu().numpy())
         raise
     # With low delay, more may have been played than there was.
     num_samples = max(num_samples, packets.num_samples)
-    wav = model.decode_flush(context, num_samples)
+    wav = context.flush_decoder(num_samples)
     output.write(wav[0].float().cpu().numpy())
     return LiveReport(
         seconds=num_samples / packets.header.codec_rate,

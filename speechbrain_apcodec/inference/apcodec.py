@@ -13,6 +13,7 @@ Authors
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import torch
 from speechbrain.inference.interfaces import Pretrained
@@ -22,12 +23,14 @@ from speechbrain.utils.fetching import (
     FetchFrom,
     LocalStrategy,
 )
+from torch import Tensor
 
 from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.inference.architecture import build_codec
 from speechbrain_apcodec.inference.audio_files import FileInterface
 from speechbrain_apcodec.inference.checks import (
     absolute_lengths,
+    check_num_codebooks,
     check_tokens,
     check_wavs,
     relative_lengths,
@@ -44,7 +47,7 @@ from speechbrain_apcodec.inference.sources import (
     fetch_file,
     find_source,
 )
-from speechbrain_apcodec.inference.streaming import StreamingInterface
+from speechbrain_apcodec.inference.streaming import CheckedContext
 from speechbrain_apcodec.inference.tokens import TokenInterface
 from speechbrain_apcodec.lobes.folding import cast_weights, fold
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
@@ -58,7 +61,7 @@ CHUNK_SECONDS = 20
 CPU_CHUNK_SECONDS = 5
 
 
-class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
+class APCodec(TokenInterface, FileInterface, Pretrained):
     """A trained codec, ready to encode and decode.
 
     Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:
@@ -403,6 +406,11 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
         books = self._checked_num_codebooks(num_codebooks)
         return self.frame_rate * books * math.log2(self.codebook_size)
 
+    def _checked_num_codebooks(self, num_codebooks: int | None) -> int:
+        if num_codebooks is None:
+            return self.num_codebooks
+        return check_num_codebooks(num_codebooks, self.num_codebooks)
+
     def _chunk_frames(self, batch_size):
         """Count the token frames that are coded at a time."""
         if not self.streamable:
@@ -442,7 +450,7 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
         """
         check_wavs(wavs)
         # A model that was cast to float64 shall compute in float64.
-        wavs = wavs.to(self.mods["codec"].synthesis.window)
+        wavs = wavs.to(self.mods["codec"].steps.like)
         num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
         num_codebooks = self._checked_num_codebooks(num_codebooks)
         with self.inference_ctx:
@@ -531,3 +539,110 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
         own = absolute_lengths(wav_lens, decoded, "wav_lens")
         samples = torch.arange(decoded.shape[1], device=decoded.device)
         return decoded * (samples < own[:, None]), wav_lens
+
+    @property
+    def streamable(self) -> bool:
+        """Whether the model can be streamed."""
+        return self.mods["codec"].streamable
+
+    @property
+    def latency_samples(self) -> int:
+        """Samples after a decoded one that it depends on, at most."""
+        return self.mods["codec"].timing.latency_samples
+
+    @property
+    def encoder_latency_samples(self) -> int:
+        """Samples after the first one of a token frame that it depends on."""
+        return self.mods["codec"].timing.encoder_latency_samples
+
+    @property
+    def decoder_latency_samples(self) -> int:
+        """Samples from a sample to the first one of its latest tokens."""
+        return self.mods["codec"].timing.decoder_latency_samples
+
+    def make_streaming_context(
+        self,
+        batch_size: int = 1,
+        low_delay: bool = False,
+        num_codebooks: int | None = None,
+    ) -> CheckedContext:
+        """Begin live streams.
+
+        Arguments
+        ---------
+        batch_size : int
+            Number of streams.
+        low_delay : bool
+            Hand out decoded samples as soon as they are known. Otherwise a
+            few are held back, so that ``flush_decoder`` can cut a stream
+            that ends within its last token.
+        num_codebooks : int, optional
+            Number of codebooks to encode with; default: all.
+
+        Returns
+        -------
+        speechbrain_apcodec.inference.streaming.CheckedContext
+            It encodes and decodes; the caller owns it.
+
+        Raises
+        ------
+        APCodecError
+            If the model cannot be streamed.
+        """
+        codec = self.mods["codec"]
+        codec.steps.check_streamable()
+        return CheckedContext(
+            self.inference_ctx,
+            self.codebook_size,
+            codec.steps,
+            batch_size,
+            low_delay,
+            self._checked_num_codebooks(num_codebooks),
+        )
+
+    # As streams were called before; they go with the next version.
+
+    def encode_chunk(
+        self,
+        context: CheckedContext,
+        wavs: Tensor,
+        wav_lens: Tensor | None = None,
+        num_codebooks: int | None = None,
+    ) -> Tensor:
+        """Call ``context.encode``, with relative lengths."""
+        check_wavs(wavs)
+        context.num_codebooks = self._checked_num_codebooks(num_codebooks)
+        return context.encode(
+            wavs, absolute_lengths(wav_lens, wavs, "wav_lens")
+        )
+
+    def encode_flush(
+        self,
+        context: CheckedContext,
+        items: Sequence[int] | None = None,
+        num_codebooks: int | None = None,
+    ) -> Tensor:
+        """Call ``context.flush_encoder``."""
+        context.num_codebooks = self._checked_num_codebooks(num_codebooks)
+        return context.flush_encoder(items)
+
+    def decode_chunk(
+        self,
+        context: CheckedContext,
+        tokens: Tensor,
+        token_lens: Tensor | None = None,
+    ) -> Tensor:
+        """Call ``context.decode``, with relative lengths."""
+        check_tokens(tokens, self.num_codebooks)
+        return context.decode(
+            tokens, absolute_lengths(token_lens, tokens, "token_lens")
+        )
+
+    def decode_flush(
+        self,
+        context: CheckedContext,
+        num_samples: int | Tensor | None = None,
+        items: Sequence[int] | None = None,
+    ) -> Tensor:
+        """Call ``context.flush_decoder``."""
+        return context.flush_decoder(num_samples, items)

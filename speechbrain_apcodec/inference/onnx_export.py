@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.config import file_sha256
@@ -24,7 +24,6 @@ from speechbrain_apcodec.inference.onnx_folder import (
     ONNX_CONFIG_FILE,
     ONNX_FILES,
     ONNX_FORMAT_VERSION,
-    PAST_TAIL,
     STREAM_DECODER,
     STREAM_ENCODER,
     import_onnx_package,
@@ -37,7 +36,8 @@ from speechbrain_apcodec.inference.onnx_modules import (
     floor_divide,
 )
 from speechbrain_apcodec.inference.onnx_runtime import ONNXCodec
-from speechbrain_apcodec.lobes.streaming import NetworkState
+from speechbrain_apcodec.lobes.codec import Codec
+from speechbrain_apcodec.streams.state import NetworkState
 from speechbrain_apcodec.utils.atomic import write_json
 
 # Examples from which graphs are traced: any batch and any number of frames
@@ -45,7 +45,7 @@ from speechbrain_apcodec.utils.atomic import write_json
 _BATCH, _FRAMES = 2, 3
 
 
-def export_onnx(source, out_dir):
+def export_onnx(source: str | Path, out_dir: str | Path) -> Path:
     """Export a model as ONNX graphs.
 
     Arguments
@@ -82,24 +82,14 @@ def export_onnx(source, out_dir):
     return Path(out_dir)
 
 
-def write_graphs(codec, folder, model_id, weights_sha256):
-    """Write all graphs of a codec, and what describes them.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec, float32, folded.
-    folder : pathlib.Path
-        Where to write them.
-    model_id : str
-        Name of the model.
-    weights_sha256 : str
-        SHA-256 of its weight file.
-    """
+def write_graphs(
+    codec: Codec, folder: Path, model_id: str, weights_sha256: str
+) -> None:
+    """Write all graphs of a folded float32 codec, and what describes them."""
     codec = exportable(codec)
     graphs = [encoder_graph(codec), decoder_graph(codec)]
     if codec.streamable:
-        graphs += [stream_encoder_graph(codec), stream_decoder_graph(codec)]
+        graphs += [stream_graph(codec, side) for side in ("encoder", "decoder")]
     config = {
         "onnx_format_version": ONNX_FORMAT_VERSION,
         "model_id": model_id,
@@ -116,18 +106,8 @@ def write_graphs(codec, folder, model_id, weights_sha256):
     write_json(folder / ONNX_CONFIG_FILE, config)
 
 
-def describe(codec):
-    """Say what one must know of a codec to run its graphs.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec.
-
-    Returns
-    -------
-    dict
-    """
+def describe(codec: Codec) -> dict:
+    """Say what one must know of a codec to run its graphs."""
     n_fft, stft_hop_length, window_length = codec.stft
     facts = {
         "sample_rate": codec.sample_rate,
@@ -143,14 +123,11 @@ def describe(codec):
     }
     if codec.streamable:
         for name in ("encoder", "decoder"):
-            network = getattr(codec, name)
-            facts[name] = {
-                "delay": network.delay,
-                "lookahead": network.lookahead,
-            }
-        facts["encoder_latency_samples"] = codec.encoder_latency_samples
-        facts["decoder_latency_samples"] = codec.decoder_latency_samples
-        facts["latency_samples"] = codec.latency_samples
+            clock = getattr(codec.timing, name)
+            facts[name] = {"delay": clock.delay, "lookahead": clock.lookahead}
+        for name in ("encoder_", "decoder_", ""):
+            name += "latency_samples"
+            facts[name] = getattr(codec.timing, name)
     return facts
 
 
@@ -180,13 +157,8 @@ class Graph:
     length: str
     outputs: list
 
-    def describe(self):
-        """Name inputs and outputs with their types and shapes.
-
-        Returns
-        -------
-        dict
-        """
+    def describe(self) -> dict:
+        """Name inputs and outputs with their types and shapes."""
         first, *_ = self.inputs
         inputs = {
             name: {
@@ -198,14 +170,8 @@ class Graph:
         inputs[first]["shape"][1] = self.length
         return {"inputs": inputs, "outputs": self.outputs}
 
-    def write(self, path):
-        """Trace the graph and write it.
-
-        Arguments
-        ---------
-        path : pathlib.Path
-            The file.
-        """
+    def write(self, path: Path) -> None:
+        """Trace the graph and write it."""
         dynamic = [{0: torch.export.Dim.DYNAMIC} for _ in self.inputs]
         dynamic[0][1] = torch.export.Dim.DYNAMIC
         with torch.no_grad():
@@ -230,152 +196,89 @@ class Graph:
 
 
 class _Encoder(nn.Module):
-    def __init__(self, codec):
+    def __init__(self, codec: Codec):
         super().__init__()
         self.codec = codec
 
-    def forward(self, inputs):
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         (wavs,) = inputs
         return [self.codec.encode(wavs)[0]]
 
 
 class _Decoder(nn.Module):
-    def __init__(self, codec):
+    def __init__(self, codec: Codec):
         super().__init__()
         self.codec = codec
 
-    def forward(self, inputs):
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
         (tokens,) = inputs
         return [self.codec.decode(tokens)]
 
 
-class _StreamEncoder(nn.Module):
-    def __init__(self, codec, paths):
+class _Step(nn.Module):
+    def __init__(self, codec: Codec, side: str, paths: list[str]):
         super().__init__()
-        self.codec = codec
-        self.paths = paths
+        self.codec, self.side, self.paths = codec, side, paths
 
-    def forward(self, inputs):
-        codec = self.codec
-        wavs, position, total, *past = inputs
+    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
+        piece, position, total, *past = inputs
         past = dict(zip(self.paths, past, strict=True))
-        behind = codec.analysis.window_length - codec.stft_hop_length
-        stream = TensorStream(
-            NetworkState(past, position, total, codec.encoder.ratio),
-            (wavs.shape[1] - behind) // codec.hop_length,
-        )
-        return [codec.encode_groups(wavs, stream), *past.values()]
+        codec, steps = self.codec, self.codec.steps
+        state = NetworkState(past, position, total, codec.encoder.ratio)
+        if self.side == "encoder":
+            samples = piece.shape[1] - steps.timing.overlap
+            stream = TensorStream(state, samples // codec.hop_length)
+            output = steps.encode_step(piece, stream)
+        else:
+            stream = TensorStream(state, piece.shape[1])
+            output = steps.decode_step(piece, stream)
+        return [output, *past.values()]
 
 
-class _StreamDecoder(nn.Module):
-    def __init__(self, codec, paths):
-        super().__init__()
-        self.codec = codec
-        self.paths = paths
-
-    def forward(self, inputs):
-        codec = self.codec
-        tokens, position, total, tail, *past = inputs
-        past = dict(zip(self.paths, past, strict=True))
-        stream = TensorStream(
-            NetworkState(past, position, total, codec.decoder.ratio),
-            tokens.shape[1],
-        )
-        wavs, tail = codec.decode_groups(tokens, stream, tail)
-        wavs = wavs[:, : tokens.shape[1] * codec.hop_length]
-        return [wavs, tail, *past.values()]
-
-
-def encoder_graph(codec):
-    """Describe the graph from waveforms to tokens.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        From ``onnx_modules.exportable``.
-
-    Returns
-    -------
-    Graph
-    """
+def encoder_graph(codec: Codec) -> Graph:
+    """Describe the graph from waveforms to tokens."""
     wavs = torch.zeros(_BATCH, _FRAMES * codec.hop_length + 1)
     return Graph(
         ENCODER, _Encoder(codec), {"wavs": wavs}, "samples", ["tokens"]
     )
 
 
-def decoder_graph(codec):
-    """Describe the graph from tokens to waveforms.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        From ``onnx_modules.exportable``.
-
-    Returns
-    -------
-    Graph
-    """
+def decoder_graph(codec: Codec) -> Graph:
+    """Describe the graph from tokens to waveforms."""
     tokens = torch.zeros(_BATCH, _FRAMES, codec.num_codebooks).long()
     return Graph(
         DECODER, _Decoder(codec), {"tokens": tokens}, "frames", ["wavs"]
     )
 
 
-def stream_encoder_graph(codec):
-    """Describe the graph that encodes the next samples of streams.
+def stream_graph(codec: Codec, side: str) -> Graph:
+    """Describe the graph that takes the next pieces of streams.
 
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        From ``onnx_modules.exportable``.
-
-    Returns
-    -------
-    Graph
+    ``side`` is "encoder", which takes samples, or "decoder", which takes
+    tokens.
     """
-    behind = codec.analysis.window_length - codec.stft_hop_length
-    state = NetworkState.of(codec.encoder, _BATCH)
+    steps = codec.steps
+    if side == "encoder":
+        state = steps.encoder_state(_BATCH)
+        samples = _FRAMES * codec.hop_length + steps.timing.overlap
+        pieces = {"wavs": torch.zeros(_BATCH, samples)}
+        names = STREAM_ENCODER, "samples", "tokens"
+    else:
+        state = steps.decoder_state(_BATCH)
+        shape = (_BATCH, _FRAMES, codec.num_codebooks)
+        pieces = {"tokens": torch.zeros(shape, dtype=torch.int64)}
+        names = STREAM_DECODER, "frames", "wavs"
     past = state.histories
+    file, length, output = names
     return Graph(
-        STREAM_ENCODER,
-        _StreamEncoder(codec, list(past)),
+        file,
+        _Step(codec, side, list(past)),
         {
-            "wavs": torch.zeros(_BATCH, _FRAMES * codec.hop_length + behind),
+            **pieces,
             "position": state.position,
             "total": state.total,
             **{f"past.{path}": past[path] for path in past},
         },
-        "samples",
-        ["tokens", *(f"next.{path}" for path in past)],
-    )
-
-
-def stream_decoder_graph(codec):
-    """Describe the graph that decodes the next tokens of streams.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        From ``onnx_modules.exportable``.
-
-    Returns
-    -------
-    Graph
-    """
-    state = NetworkState.of(codec.decoder, _BATCH)
-    past = state.histories
-    tail = torch.zeros(_BATCH, codec.synthesis.tail_length, 2)
-    return Graph(
-        STREAM_DECODER,
-        _StreamDecoder(codec, list(past)),
-        {
-            "tokens": torch.zeros(_BATCH, _FRAMES, codec.num_codebooks).long(),
-            "position": state.position,
-            "total": state.total,
-            PAST_TAIL: tail,
-            **{f"past.{path}": past[path] for path in past},
-        },
-        "frames",
-        ["wavs", "next.tail", *(f"next.{path}" for path in past)],
+        length,
+        [output, *(f"next.{path}" for path in past)],
     )

@@ -52,9 +52,6 @@ ONNX_FORMAT_VERSION = 1
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 STREAM_ENCODER, STREAM_DECODER = "encoder_stream.onnx", "decoder_stream.onnx"
 
-#: Name of the sums that later frames add to, which is no layer's past.
-PAST_TAIL = "past.tail"
-
 ONNX_FILES = {
     ENCODER,
     DECODER,

@@ -13,30 +13,24 @@ import copy
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.codec import Codec
+from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import (
     STFTAnalysis,
     STFTSynthesis,
     without_rounding_errors,
 )
-from speechbrain_apcodec.lobes.streaming import Stream
+from speechbrain_apcodec.streams.state import NetworkState, Stream
 
 
-def exportable(codec):
-    """Copy a codec, with real operators in place of those ONNX lacks.
+def exportable(codec: Codec) -> Codec:
+    """Copy a folded float32 codec, without the operators that ONNX lacks.
 
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec, float32, folded.
-
-    Returns
-    -------
-    speechbrain_apcodec.lobes.codec.Codec
-        On the CPU. Its tokens and waveforms are those of the codec but for
-        rounding; it also decodes tokens of -1, see ``SomeCodebooks``.
+    The copy is on the CPU. Its tokens and waveforms are those of the codec
+    but for rounding; it also decodes tokens of -1, see ``SomeCodebooks``.
     """
     codec = copy.deepcopy(codec).cpu().eval()
     codec.analysis = RealAnalysis(*codec.stft, codec.analysis.floor)
@@ -52,17 +46,6 @@ class RealAnalysis(STFTAnalysis):
     even part gives the real part of its spectrum, its odd part the imaginary
     one.
 
-    Arguments
-    ---------
-    n_fft : int
-        FFT size, samples.
-    stft_hop_length : int
-        Samples between frames.
-    window_length : int
-        Length of the periodic Hann window, samples.
-    floor : float
-        Added to the amplitude before the logarithm.
-
     Example
     -------
     >>> wavs = torch.randn(2, 1000)
@@ -73,7 +56,11 @@ class RealAnalysis(STFTAnalysis):
     """
 
     def __init__(
-        self, n_fft=1024, stft_hop_length=40, window_length=320, floor=1e-5
+        self,
+        n_fft: int = 1024,
+        stft_hop_length: int = 40,
+        window_length: int = 320,
+        floor: float = 1e-5,
     ):
         super().__init__(n_fft, stft_hop_length, window_length, floor)
         half = window_length // 2
@@ -82,22 +69,8 @@ class RealAnalysis(STFTAnalysis):
         self.register_buffer("cosines", cosines.T, persistent=False)
         self.register_buffer("sines", sines.T, persistent=False)
 
-    def transform_extended(self, wavs):
-        """Compute the STFT of what lies in whole windows.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float32 [batch, samples]; the first frame begins at the first
-            sample.
-
-        Returns
-        -------
-        real : torch.Tensor
-            float32 [batch, bins, frames].
-        imaginary : torch.Tensor
-            float32 [batch, bins, frames], 0 at DC and Nyquist.
-        """
+    def transform_extended(self, wavs: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the STFT of whole windows; see ``STFTAnalysis``."""
         frames = self._frames(wavs.double()) * self.window.double()
         half = self.window_length // 2
         # The first sample of the window is zero.
@@ -113,7 +86,7 @@ class RealAnalysis(STFTAnalysis):
         )
         return real, imaginary
 
-    def _frames(self, wavs):
+    def _frames(self, wavs: Tensor) -> Tensor:
         """Cut windows [batch, frames, window_length] out."""
         # Whole hops are rows, of which a window spans a few.
         hop, window = self.stft_hop_length, self.window_length
@@ -128,15 +101,6 @@ class RealAnalysis(STFTAnalysis):
 class RealSynthesis(STFTSynthesis):
     """``STFTSynthesis`` whose transform is a transposed convolution.
 
-    Arguments
-    ---------
-    n_fft : int
-        FFT size, samples.
-    stft_hop_length : int
-        Samples between frames.
-    window_length : int
-        Length of the periodic Hann window, samples.
-
     Example
     -------
     >>> real, imaginary = torch.randn(2, 1, 513, 8)
@@ -145,7 +109,12 @@ class RealSynthesis(STFTSynthesis):
     True
     """
 
-    def __init__(self, n_fft=1024, stft_hop_length=40, window_length=320):
+    def __init__(
+        self,
+        n_fft: int = 1024,
+        stft_hop_length: int = 40,
+        window_length: int = 320,
+    ):
         super().__init__(n_fft, stft_hop_length, window_length)
         basis = _fourier_basis(n_fft, window_length)[..., 1:] / n_fft
         basis[:, 1:-1] *= 2  # bins that stand for a conjugate one as well
@@ -156,24 +125,10 @@ class RealSynthesis(STFTSynthesis):
         weights = window.square()[None, None]
         self.register_buffer("weights", weights.float(), persistent=False)
 
-    def overlap_add(self, real, imaginary, mask=None):
-        """Add the windowed frames, and their squared windows, at their places.
-
-        Arguments
-        ---------
-        real : torch.Tensor
-            float32 [batch, bins, frames].
-        imaginary : torch.Tensor
-            float32 [batch, bins, frames].
-        mask : torch.Tensor, optional
-            float32 [batch, frames, 1], 1 where a frame takes part.
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [batch, 2, frames * hop + tail_length]; see
-            ``STFTSynthesis.overlap_add``.
-        """
+    def overlap_add(
+        self, real: Tensor, imaginary: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Add the windowed frames at their places; see ``STFTSynthesis``."""
         spectrum = torch.cat([real, imaginary], dim=1)
         if mask is None:
             mask = spectrum.new_ones(1, 1, spectrum.shape[-1])
@@ -184,7 +139,7 @@ class RealSynthesis(STFTSynthesis):
         weights = self._spread(mask, self.weights).expand_as(added)
         return torch.cat([added, weights], dim=1)
 
-    def _spread(self, frames, basis):
+    def _spread(self, frames: Tensor, basis: Tensor) -> Tensor:
         """Add what frames [batch, rows, frames] are in a basis."""
         hop = self.stft_hop_length
         missing = self.tail_length + hop - basis.shape[-1]
@@ -197,11 +152,6 @@ class SomeCodebooks(nn.Module):
 
     A graph has a fixed number of codebooks; -1 stands in those that are not
     used.
-
-    Arguments
-    ---------
-    quantizer : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
-        The quantiser.
 
     Example
     -------
@@ -216,43 +166,21 @@ class SomeCodebooks(nn.Module):
     True
     """
 
-    def __init__(self, quantizer):
+    def __init__(self, quantizer: ResidualVectorQuantizer):
         super().__init__()
         self.quantizer = quantizer
         self.latent_dim = quantizer.latent_dim
         self.num_codebooks = quantizer.num_codebooks
         self.codebook_size = quantizer.codebook_size
 
-    def encode(self, latent, num_codebooks=None):
-        """Quantise to tokens.
-
-        Arguments
-        ---------
-        latent : torch.Tensor
-            float [batch, latent_dim, frames].
-        num_codebooks : int, optional
-            Number of stages to use; default: all.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [batch, frames, codebooks].
-        """
+    def encode(
+        self, latent: Tensor, num_codebooks: int | None = None
+    ) -> Tensor:
+        """Quantise to tokens, as the quantiser does."""
         return self.quantizer.encode(latent, num_codebooks)
 
-    def decode(self, tokens):
-        """Sum the projected codewords of the stages that are used.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks], -1 in stages that are not used.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latent_dim, frames].
-        """
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Sum the projected codewords of the stages that are used."""
         used = (tokens >= 0).unsqueeze(1)
         existing = tokens.clamp(min=0)
         return sum(
@@ -264,38 +192,17 @@ class SomeCodebooks(nn.Module):
 class TensorStream(Stream):
     """A stream whose position a graph learns when it runs.
 
-    Arguments
-    ---------
-    state : speechbrain_apcodec.lobes.streaming.NetworkState
-        The state; its histories are updated. ``position`` and ``total``
-        take part in the graph.
-    steps : int
-        Latents, or groups of ``ratio`` frames, of every stream.
+    All streams of the batch take as many ``steps``.
     """
 
-    def __init__(self, state, steps):
+    def __init__(self, state: NetworkState, steps: int):
         self.state = state
         self.steps = steps
         self.even = True
         self.masks = {}
 
-    def mask(self, rate, delay, like):
-        """Make a mask of the streams' own frames.
-
-        Arguments
-        ---------
-        rate : int
-            Frames per latent where it is asked.
-        delay : int
-            Frames by which the network lags behind there.
-        like : torch.Tensor
-            Not needed: a graph is on one device.
-
-        Returns
-        -------
-        torch.Tensor
-            float32 [batch, frames, 1].
-        """
+    def mask(self, rate: int, delay: int, like: Tensor | None = None) -> Tensor:
+        """Make float32 [batch, frames, 1], 1 in the streams' own frames."""
         if (rate, delay) not in self.masks:
             first = self.state.position[:, None] * rate - delay
             frame = first + torch.arange(self.steps * rate)
@@ -309,19 +216,8 @@ class TensorStream(Stream):
 def arc_tangent(imaginary, real):
     """Translate ``torch.atan2``, which ONNX lacks, into ONNX operators.
 
-    Negative zeros count as zeros: the phase of a negative real is pi.
-
-    Arguments
-    ---------
-    imaginary : onnxscript tensor
-        float32, any shape.
-    real : onnxscript tensor
-        Same shape.
-
-    Returns
-    -------
-    onnxscript tensor
-        Radians in [-pi, pi], same shape.
+    Of tensors of onnxscript. Negative zeros count as zeros: the phase of a
+    negative real is pi.
     """
     from onnxscript import opset18 as op
 
@@ -337,27 +233,14 @@ def arc_tangent(imaginary, real):
 
 
 def floor_divide(dividend, divisor):
-    """Translate ``//`` of sizes; ONNX's division rounds towards zero.
-
-    Arguments
-    ---------
-    dividend : onnxscript tensor
-        int64.
-    divisor : onnxscript tensor
-        int64.
-
-    Returns
-    -------
-    onnxscript tensor
-        int64.
-    """
+    """Translate ``//`` of sizes; ONNX's division rounds towards zero."""
     from onnxscript import opset18 as op
 
     whole = op.Sub(dividend, op.Mod(dividend, divisor))
     return op.Div(whole, divisor)
 
 
-def _fourier_basis(n_fft, window_length):
+def _fourier_basis(n_fft: int, window_length: int) -> Tensor:
     """Compute cosines and negative sines, float64 [2, bins, window_length].
 
     They are those of a window in the middle of the FFT.

@@ -8,9 +8,10 @@ Authors
 """
 
 from pathlib import Path
+from typing import NoReturn
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.inference.apcodec import APCodec
@@ -19,15 +20,19 @@ from speechbrain_apcodec.inference.onnx_folder import (
     DECODER,
     ENCODER,
     ONNX_CONFIG_FILE,
-    PAST_TAIL,
     STREAM_DECODER,
     STREAM_ENCODER,
     import_onnx_package,
     read_onnx_config,
 )
-from speechbrain_apcodec.lobes.codec import Codec
-from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
-from speechbrain_apcodec.lobes.temporal import TemporalLayer
+from speechbrain_apcodec.streams.chunks import (
+    decode_in_chunks,
+    encode_in_chunks,
+)
+from speechbrain_apcodec.streams.context import StreamingContext
+from speechbrain_apcodec.streams.state import NetworkState, Stream
+from speechbrain_apcodec.streams.time import Clock
+from speechbrain_apcodec.streams.timing import Timing
 from speechbrain_apcodec.utils.errors import (
     APCodecError,
     CheckpointError,
@@ -81,8 +86,8 @@ class ONNXCodec(APCodec):
         return self.config["weights_sha256"]
 
 
-class ONNXNetworks(Codec):
-    """A codec that has the sizes of another one, and graphs as its networks.
+class ONNXNetworks(nn.Module):
+    """Graphs in the place of a ``Codec``, and of its steps through streams.
 
     Arguments
     ---------
@@ -99,59 +104,68 @@ class ONNXNetworks(Codec):
         If a graph is missing or was changed.
     """
 
-    def __init__(self, folder, config):
-        stft = [
-            config[key] for key in ("n_fft", "stft_hop_length", "window_length")
-        ]
-        super().__init__(
-            STFTAnalysis(*stft),
-            _Network(config, "encoder", STREAM_ENCODER),
-            _Sizes(config),
-            _Network(config, "decoder", STREAM_DECODER),
-            STFTSynthesis(*stft),
-            config["sample_rate"],
-        )
+    def __init__(self, folder: Path, config: dict):
+        super().__init__()
+        self.config = config
+        self.sample_rate = config["sample_rate"]
+        self.hop_length = config["hop_length"]
+        self.stft_hop_length = config["stft_hop_length"]
+        self.frame_rate = self.sample_rate / self.hop_length
+        self.num_codebooks = config["num_codebooks"]
+        self.codebook_size = config["codebook_size"]
+        self.latent_dim = config["latent_dim"]
+        self.like = torch.zeros(0)  # graphs are float32, on the CPU
         self.sessions = {
             file: _load(folder / file, graph["sha256"])
             for file, graph in config["graphs"].items()
         }
 
-    def _check_streamable(self):
-        if STREAM_ENCODER not in self.sessions:
-            raise ConfigurationError(
-                "these graphs cannot be streamed: the model's normalisation "
-                "looks at the whole utterance, or its branches look ahead "
-                "differently. Export a model trained with "
-                "grn_statistic: frame"
-            )
+    @property
+    def quantizer(self) -> NoReturn:
+        """Not to be had: the codewords are inside the graphs."""
+        raise APCodecError(
+            "ONNX graphs do not give their codewords away: load the model's "
+            "folder with APCodec.from_hparams"
+        )
 
     def encode(
-        self, wavs, num_samples=None, num_codebooks=None, chunk_frames=None
-    ):
+        self,
+        wavs: Tensor,
+        num_samples: Tensor | None = None,
+        num_codebooks: int | None = None,
+        chunk_frames: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Encode waveforms to tokens; see ``Codec.encode``."""
         batch, samples = wavs.shape
-        frames = self.num_frames(samples)
-        if chunk_frames is not None and frames > chunk_frames:
-            return super().encode(
-                wavs, num_samples, num_codebooks, chunk_frames
-            )
         if num_samples is None:
             num_samples = torch.full((batch,), samples)
+        num_frames = -(-num_samples // self.hop_length)
+        frames = -(-samples // self.hop_length)
+        if chunk_frames is not None and frames > chunk_frames:
+            tokens = encode_in_chunks(
+                self, wavs, num_samples, num_codebooks, chunk_frames
+            )
+            return tokens, num_frames
         tokens = torch.zeros(batch, frames, self.num_codebooks).long()
         for length, items in _alike(num_samples.tolist()):
             (own,) = self._run(ENCODER, [wavs[items, :length]])
             tokens[items, : own.shape[1]] = own
-        return tokens[..., :num_codebooks], self.num_frames(num_samples)
+        return tokens[..., :num_codebooks], num_frames
 
     def decode(
-        self, tokens, num_frames=None, num_samples=None, chunk_frames=None
-    ):
+        self,
+        tokens: Tensor,
+        num_frames: Tensor | None = None,
+        num_samples: int | None = None,
+        chunk_frames: int | None = None,
+    ) -> Tensor:
         """Decode tokens to waveforms; see ``Codec.decode``."""
         batch, frames, _ = tokens.shape
-        if chunk_frames is not None and frames > chunk_frames:
-            return super().decode(tokens, num_frames, num_samples, chunk_frames)
         if num_frames is None:
             num_frames = torch.full((batch,), frames)
+        if chunk_frames is not None and frames > chunk_frames:
+            wavs = decode_in_chunks(self, tokens, num_frames, chunk_frames)
+            return wavs[:, :num_samples]
         tokens = self._filled(tokens)
         wavs = torch.zeros(batch, frames * self.hop_length)
         for length, items in _alike(num_frames.tolist()):
@@ -159,110 +173,119 @@ class ONNXNetworks(Codec):
             wavs[items, : own.shape[1]] = own
         return wavs[:, :num_samples]
 
-    def encode_groups(self, wavs, stream, num_codebooks=None):
-        """Encode whole groups of frames; see ``StreamingCodec``."""
-        behind = self.analysis.window_length - self.stft_hop_length
+    # Streams; see ``streams.context.StreamableCodec``.
+
+    @property
+    def streamable(self) -> bool:
+        """Whether there are graphs for streams."""
+        return STREAM_ENCODER in self.sessions
+
+    @property
+    def steps(self) -> "ONNXNetworks":
+        """The codec as streams take it."""
+        return self
+
+    def check_streamable(self) -> None:
+        """Say why the codec cannot be streamed, if so."""
+        if not self.streamable:
+            raise ConfigurationError(
+                "these graphs cannot be streamed: the model's normalisation "
+                "looks at the whole utterance, or its branches look ahead "
+                "differently. Export a model trained with "
+                "grn_statistic: frame"
+            )
+
+    def make_streaming_context(
+        self,
+        batch_size: int = 1,
+        low_delay: bool = False,
+        num_codebooks: int | None = None,
+    ) -> StreamingContext:
+        """Begin streams; see ``Codec.make_streaming_context``."""
+        self.check_streamable()
+        return StreamingContext(self, batch_size, low_delay, num_codebooks)
+
+    @property
+    def timing(self) -> Timing:
+        """Sizes in time, delays and latency."""
+        self.check_streamable()
+        ratio = self.config["ratio"]
+        return Timing(
+            self.stft_hop_length,
+            self.config["window_length"],
+            Clock(ratio, 1, **self.config["encoder"]),
+            Clock(ratio, ratio, **self.config["decoder"]),
+        )
+
+    def encoder_state(self, batch_size: int) -> NetworkState:
+        """Make the state of an encoder whose streams begin."""
+        return self._state(STREAM_ENCODER, batch_size)
+
+    def decoder_state(self, batch_size: int) -> NetworkState:
+        """Make the state of a decoder whose streams begin."""
+        return self._state(STREAM_DECODER, batch_size)
+
+    def _state(self, file: str, batch_size: int) -> NetworkState:
+        inputs = self.config["graphs"][file]["inputs"]
+        histories = {
+            name.removeprefix("past."): torch.zeros(
+                batch_size, *entry["shape"][1:]
+            )
+            for name, entry in inputs.items()
+            if name.startswith("past.")
+        }
+        return NetworkState.begin(histories, batch_size, self.config["ratio"])
+
+    def encode_step(
+        self, wavs: Tensor, stream: Stream, num_codebooks: int | None = None
+    ) -> Tensor:
+        """Encode whole groups of frames and the ``overlap`` behind them."""
+        overlap = self.timing.overlap
         tokens = torch.zeros(len(wavs), stream.steps, self.num_codebooks).long()
         for count, items in _alike(stream.counts):
-            pieces = wavs[items, : count * self.hop_length + behind]
-            (own,) = self._step(STREAM_ENCODER, pieces, stream.state, items)
+            pieces = wavs[items, : count * self.hop_length + overlap]
+            own = self._step(STREAM_ENCODER, pieces, stream.state, items)
             tokens[items, :count] = own
         return tokens[..., :num_codebooks]
 
-    def decode_groups(self, tokens, stream, tail):
-        """Decode tokens as far as they go; see ``StreamingCodec``."""
-        tokens, tail = self._filled(tokens), tail.clone()
+    def decode_step(self, tokens: Tensor, stream: Stream) -> Tensor:
+        """Decode tokens as far as no later frame adds to the sum."""
+        tokens = self._filled(tokens)
         wavs = torch.zeros(len(tokens), stream.steps * self.hop_length)
         for count, items in _alike(stream.counts):
-            own, tail[items] = self._step(
-                STREAM_DECODER,
-                tokens[items, :count],
-                stream.state,
-                items,
-                [tail[items]],
-            )
+            pieces = tokens[items, :count]
+            own = self._step(STREAM_DECODER, pieces, stream.state, items)
             wavs[items, : own.shape[1]] = own
-        return wavs, tail
+        return wavs
 
-    def _filled(self, tokens):
+    def _filled(self, tokens: Tensor) -> Tensor:
         """Put -1 into the codebooks that are not used."""
         missing = self.num_codebooks - tokens.shape[-1]
         return F.pad(tokens, (0, missing), value=-1)
 
-    def _step(self, file, pieces, state, items, others=()):
+    def _step(
+        self, file: str, pieces: Tensor, state: NetworkState, items: list[int]
+    ) -> Tensor:
         """Run a graph on some of the streams, and keep their new past."""
         histories = state.histories
         past = [history[items] for history in histories.values()]
-        outputs = self._run(
-            file,
-            [pieces, state.position[items], state.total[items]]
-            + [*others, *past],
+        output, *new = self._run(
+            file, [pieces, state.position[items], state.total[items], *past]
         )
-        first_next = len(outputs) - len(past)
-        for path, new in zip(histories, outputs[first_next:], strict=True):
+        for path, own in zip(histories, new, strict=True):
             # Not in place: the caller may have kept the old state.
             histories[path] = histories[path].index_copy(
-                0, torch.tensor(items), new
+                0, torch.tensor(items), own
             )
-        return outputs[:first_next]
+        return output
 
-    def _run(self, file, inputs):
+    def _run(self, file: str, inputs: list[Tensor]) -> list[Tensor]:
         """Run a graph; tensors in the order of its inputs and outputs."""
         session = self.sessions[file]
         names = [entry.name for entry in session.get_inputs()]
         arrays = [tensor.contiguous().numpy() for tensor in inputs]
         outputs = session.run(None, dict(zip(names, arrays, strict=True)))
         return [torch.from_numpy(output) for output in outputs]
-
-
-class _Network(nn.Module):
-    """What streams need to know of an encoder or a decoder."""
-
-    def __init__(self, config, name, file):
-        super().__init__()
-        self.ratio = config["ratio"]
-        self.bins = config["n_fft"] // 2 + 1
-        self.latent_dim = config["latent_dim"]
-        # Where there are streams.
-        facts = config.get(name, {"delay": None, "lookahead": None})
-        self.delay, self.lookahead = facts["delay"], facts["lookahead"]
-        graph = config["graphs"].get(file, {"inputs": {}})
-        self.layers = nn.ModuleList(
-            _Layer(path.removeprefix("past."), *entry["shape"][1:])
-            for path, entry in graph["inputs"].items()
-            if path.startswith("past.") and path != PAST_TAIL
-        )
-        # As ``streaming.like_state`` wants it: states are float32, on the CPU.
-        self.bias = nn.Parameter(torch.zeros(0), requires_grad=False)
-
-
-class _Layer(TemporalLayer, nn.Module):
-    """A layer of which a stream keeps the past."""
-
-    def __init__(self, path, frames, channels):
-        super().__init__()
-        self.path = path
-        self.in_channels = channels
-        self.left = frames
-
-
-class _Sizes(nn.Module):
-    """The sizes of a quantiser; the codewords are inside the graphs."""
-
-    def __init__(self, config):
-        super().__init__()
-        self.latent_dim = config["latent_dim"]
-        self.num_codebooks = config["num_codebooks"]
-        self.codebook_size = config["codebook_size"]
-
-    def _refuse(self, *_):
-        raise APCodecError(
-            "ONNX graphs do not give their codewords away: load the model's "
-            "folder with APCodec.from_hparams"
-        )
-
-    decode = embeddings = _refuse
-    vocabulary = property(_refuse)
 
 
 def _alike(counts):

@@ -1,209 +1,89 @@
-"""Live streams through a trained codec.
-
-The caller owns the state of a batch of streams, passes it in with every
-piece, and gets tensors back: the same tokens and the same audio as from the
-whole waveform.
+"""Live streams through a trained codec: what comes in is checked first.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import torch
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from torch import Tensor
 
 from speechbrain_apcodec.inference.checks import (
-    absolute_lengths,
-    check_num_codebooks,
     check_tokens,
     check_wavs,
     tokens_without_padding,
 )
+from speechbrain_apcodec.streams.context import StreamingContext
 
 
-class StreamingInterface:
-    """The part of ``APCodec`` that works on streams.
+class CheckedContext(StreamingContext):
+    """Streams of an ``APCodec``, in its precision; see ``StreamingContext``.
+
+    Arguments
+    ---------
+    precision : context manager
+        What the networks run in.
+    codebook_size : int
+        Tokens are smaller.
+    *arguments : tuple
+        Those of ``StreamingContext``.
+
+    Raises
+    ------
+    APCodecError
+        In every method, if an argument has a wrong shape, type or value.
 
     Example
     -------
+    >>> import torch
     >>> from speechbrain_apcodec.inference import APCodec
-    >>> codec = APCodec.from_hparams()  # doctest: +SKIP
-    >>> context = codec.make_streaming_context()  # doctest: +SKIP
-    >>> tokens = codec.encode_chunk(context, wav[:, :960])  # doctest: +SKIP
-    >>> wav = codec.decode_chunk(context, tokens)  # doctest: +SKIP
+    >>> codec = APCodec.from_hparams()
+    >>> context = codec.make_streaming_context()
+    >>> tokens = context.encode(torch.zeros(1, 9600))
+    >>> context.decode(tokens).shape[1] <= 320 * tokens.shape[1] < 9600
+    True
     """
 
-    @property
-    def streamable(self):
-        """Whether the model can be streamed."""
-        return self.mods["codec"].streamable
+    def __init__(
+        self,
+        precision: AbstractContextManager,
+        codebook_size: int,
+        *arguments,
+    ):
+        super().__init__(*arguments)
+        self.precision = precision
+        self.codebook_size = codebook_size
 
-    @property
-    def latency_samples(self):
-        """Samples after a decoded one that it depends on, at most."""
-        return self.mods["codec"].latency_samples
-
-    @property
-    def encoder_latency_samples(self):
-        """Samples after the first one of a token frame that it depends on."""
-        return self.mods["codec"].encoder_latency_samples
-
-    @property
-    def decoder_latency_samples(self):
-        """Samples from a sample to the first one of its latest tokens."""
-        return self.mods["codec"].decoder_latency_samples
-
-    def make_streaming_context(self, batch_size=1, low_delay=False):
-        """Make the state of streams that begin.
-
-        Arguments
-        ---------
-        batch_size : int
-            Number of streams.
-        low_delay : bool
-            Hand out decoded samples as soon as they are known. Otherwise a
-            few are held back, so that ``decode_flush`` can cut a stream that
-            ends within its last token.
-
-        Returns
-        -------
-        speechbrain_apcodec.lobes.streaming_context.StreamingContext
-            On the codec's device; ``context.reset(items)`` lets streams
-            begin anew.
-
-        Raises
-        ------
-        ConfigurationError
-            If the model cannot be streamed.
-        """
-        return self.mods["codec"].make_streaming_context(batch_size, low_delay)
-
-    @torch.no_grad()
-    def encode_chunk(self, context, wavs, wav_lens=None, num_codebooks=None):
-        """Encode the next samples of streams.
-
-        Arguments
-        ---------
-        context : StreamingContext
-            State of the streams; it is updated.
-        wavs : torch.Tensor
-            float [batch, samples], any number of them.
-        wav_lens : torch.Tensor, optional
-            float [batch], relative lengths, 0 for a stream that pauses;
-            default: all 1.
-        num_codebooks : int, optional
-            Number of codebooks to use; default: all.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [batch, frames, codebooks], what is complete now, which may
-            be nothing; ``context.num_tokens`` are each stream's own.
-
-        Raises
-        ------
-        APCodecError
-            If an argument has a wrong shape, type or value, or a stream has
-            ended.
-        """
+    def encode(self, wavs: Tensor, num_samples: Tensor | None = None) -> Tensor:
+        """Encode the next samples; see ``StreamingContext``."""
         check_wavs(wavs)
-        wavs = wavs.to(self.mods["codec"].synthesis.window)
-        with self.inference_ctx:
-            return self.mods["codec"].encode_chunk(
-                context,
-                wavs,
-                absolute_lengths(wav_lens, wavs, "wav_lens"),
-                self._checked_num_codebooks(num_codebooks),
-            )
+        with self.precision:
+            return super().encode(wavs.to(self.codec.like), num_samples)
 
-    def encode_flush(self, context, items=None, num_codebooks=None):
-        """End streams, and encode what is still inside.
+    def flush_encoder(self, items: Sequence[int] | None = None) -> Tensor:
+        """End streams, and encode what is still inside."""
+        with self.precision:
+            return super().flush_encoder(items)
 
-        Arguments
-        ---------
-        context : StreamingContext
-            State of the streams; it is updated.
-        items : list of int, optional
-            The streams that end; default: all that have not ended yet.
-        num_codebooks : int, optional
-            Number of codebooks to use; default: all.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [batch, frames, codebooks]. In all a stream has
-            ceil(samples / hop_length).
-
-        Raises
-        ------
-        APCodecError
-            If a stream has ended already.
-        """
-        num_codebooks = self._checked_num_codebooks(num_codebooks)
-        with self.inference_ctx:
-            return self.mods["codec"].encode_flush(
-                context, items, num_codebooks
-            )
-
-    def decode_chunk(self, context, tokens, token_lens=None):
-        """Decode the next tokens of streams.
-
-        Arguments
-        ---------
-        context : StreamingContext
-            State of the streams; it is updated.
-        tokens : torch.Tensor
-            Integers [batch, frames, codebooks], any number of frames.
-        token_lens : torch.Tensor, optional
-            float [batch], relative lengths, 0 for a stream that pauses;
-            default: all 1.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, samples], what is complete now, which may be
-            nothing; ``context.num_samples`` are each stream's own.
-
-        Raises
-        ------
-        APCodecError
-            If an argument has a wrong shape, type or value, or a stream has
-            ended.
-        """
-        check_tokens(tokens, self.num_codebooks)
-        tokens = tokens.to(self.device, torch.int64)
-        num_tokens = absolute_lengths(token_lens, tokens, "token_lens")
+    def decode(
+        self, tokens: Tensor, num_tokens: Tensor | None = None
+    ) -> Tensor:
+        """Decode the next tokens; see ``StreamingContext``."""
+        check_tokens(tokens, self.codec.num_codebooks)
+        tokens = tokens.to(self.codec.like.device).long()
+        self.decoding.check_piece(tokens, num_tokens)
+        if num_tokens is not None:
+            num_tokens = num_tokens.to(tokens.device)
         tokens = tokens_without_padding(tokens, num_tokens, self.codebook_size)
-        with self.inference_ctx:
-            return self.mods["codec"].decode_chunk(context, tokens, num_tokens)
+        with self.precision:
+            return super().decode(tokens, num_tokens)
 
-    def decode_flush(self, context, num_samples=None, items=None):
-        """End streams, and decode what is still inside.
-
-        Arguments
-        ---------
-        context : StreamingContext
-            State of the streams; it is updated.
-        num_samples : int or torch.Tensor, optional
-            Samples of the whole stream, or int64 [batch]; default: tokens *
-            hop_length.
-        items : list of int, optional
-            The streams that end; default: all that have not ended yet.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, samples]; ``context.num_samples`` are each
-            stream's own.
-
-        Raises
-        ------
-        APCodecError
-            If a stream has ended already, or its tokens do not hold that
-            many samples, or more have been handed out.
-        """
-        with self.inference_ctx:
-            return self.mods["codec"].decode_flush(context, num_samples, items)
-
-    def _checked_num_codebooks(self, num_codebooks):
-        if num_codebooks is None:
-            return self.num_codebooks
-        return check_num_codebooks(num_codebooks, self.num_codebooks)
+    def flush_decoder(
+        self,
+        num_samples: int | Tensor | None = None,
+        items: Sequence[int] | None = None,
+    ) -> Tensor:
+        """End streams, and decode what is still inside."""
+        with self.precision:
+            return super().flush_decoder(num_samples, items)

@@ -13,48 +13,43 @@ Authors
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from speechbrain_apcodec.lobes.chunked_codec import ChunkedCodec
+from speechbrain_apcodec.lobes.codec_steps import CodecSteps
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import Spectrum
-from speechbrain_apcodec.lobes.temporal import length_mask
+from speechbrain_apcodec.streams.chunks import (
+    decode_in_chunks,
+    encode_in_chunks,
+)
+from speechbrain_apcodec.streams.context import StreamingContext
+from speechbrain_apcodec.streams.time import WHOLE, Padded, Time, length_mask
+from speechbrain_apcodec.streams.timing import Timing
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 @dataclass
 class CodecOutput:
-    """Everything that the losses look at.
+    """Everything that the losses look at."""
 
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        The input, float [batch, samples].
-    decoded : torch.Tensor
-        float [batch, samples], as long as the input.
-    natural : Spectrum
-        Spectrum of the input waveform, without gradient.
-    predicted : Spectrum
-        Spectrum that the decoder predicted.
-    consistent : tuple of torch.Tensor
-        Real and imaginary STFT of the decoded waveform,
-        float [batch, bins, frames] each.
-    latent : torch.Tensor
-        float [batch, latent_dim, latents], before quantisation.
-    quantized : Quantized or None
-        None while the quantiser is left out.
-    """
-
-    wavs: torch.Tensor
-    decoded: torch.Tensor
+    #: The input, float [batch, samples].
+    wavs: Tensor
+    #: float [batch, samples], as long as the input.
+    decoded: Tensor
+    #: Spectrum of the input waveform, without gradient.
     natural: Spectrum
+    #: Spectrum that the decoder predicted.
     predicted: Spectrum
-    consistent: tuple
-    latent: torch.Tensor
+    #: Real and imaginary STFT of the decoded waveform,
+    #: float [batch, bins, frames] each.
+    consistent: tuple[Tensor, Tensor]
+    #: float [batch, latent_dim, latents], before quantisation.
+    latent: Tensor
+    #: None while the quantiser is left out.
     quantized: Quantized | None
 
 
-class Codec(ChunkedCodec, nn.Module):
+class Codec(nn.Module):
     """APCodec: amplitude and phase spectra, coded in parallel.
 
     Arguments
@@ -91,14 +86,10 @@ class Codec(ChunkedCodec, nn.Module):
     >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
     >>> codec = Codec(
     ...     STFTAnalysis(),
-    ...     Encoder(
-    ...         SubEncoder(**sub), SubEncoder(**sub), latent_dim=8
-    ...     ),
-    ...     ResidualVectorQuantizer(latent_dim=8, num_codebooks=4),
+    ...     Encoder(SubEncoder(**sub), SubEncoder(**sub)),
+    ...     ResidualVectorQuantizer(num_codebooks=4),
     ...     Decoder(
-    ...         SubDecoder(**sub, num_heads=1),
-    ...         SubDecoder(**sub, num_heads=2),
-    ...         latent_dim=8,
+    ...         SubDecoder(**sub, num_heads=1), SubDecoder(**sub, num_heads=2)
     ...     ),
     ...     STFTSynthesis(),
     ...     sample_rate=48000,
@@ -146,80 +137,63 @@ class Codec(ChunkedCodec, nn.Module):
         self.hop_length = analysis.stft_hop_length * encoder.ratio
 
     @property
-    def stft(self):
+    def stft(self) -> tuple[int, int, int]:
         """FFT size, hop and window of the STFT, samples."""
-        analysis = self.analysis
-        return (
-            analysis.n_fft,
-            analysis.stft_hop_length,
-            analysis.window_length,
-        )
+        stft = self.analysis
+        return stft.n_fft, stft.stft_hop_length, stft.window_length
 
     @property
-    def frame_rate(self):
+    def frame_rate(self) -> float:
         """Token frames per second."""
         return self.sample_rate / self.hop_length
 
     @property
-    def num_codebooks(self):
+    def num_codebooks(self) -> int:
         """Codebooks, K."""
         return self.quantizer.num_codebooks
 
     @property
-    def codebook_size(self):
+    def codebook_size(self) -> int:
         """Codewords of a codebook, C."""
         return self.quantizer.codebook_size
 
     @property
-    def latent_dim(self):
+    def latent_dim(self) -> int:
         """Channels of the latent."""
         return self.quantizer.latent_dim
 
-    def num_frames(self, num_samples):
-        """Count the token frames: ceil(num_samples / hop_length).
-
-        Arguments
-        ---------
-        num_samples : int or torch.Tensor
-            Number of samples.
-
-        Returns
-        -------
-        int or torch.Tensor
-            Number of frames.
-        """
+    def num_frames(self, num_samples: int | Tensor) -> int | Tensor:
+        """Count the token frames: ceil(num_samples / hop_length)."""
         return -(-num_samples // self.hop_length)
 
-    def latents(self, wavs, num_samples=None):
+    def latents(
+        self, wavs: Tensor, num_samples: Tensor | None = None
+    ) -> Tensor:
         """Encode waveforms to latents that are not yet quantised.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-        num_samples : torch.Tensor, optional
-            int64 [batch], valid samples of each item; default: all.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latent_dim, ceil(samples / hop_length)]; what lies
-            beyond an item's own frames has no meaning.
+        Of float [batch, samples], of which int64 [batch] are each item's own,
+        it makes float [batch, latent_dim, ceil(samples / hop_length)]; what
+        lies beyond an item's own frames has no meaning.
         """
         spectrum = self.analysis(wavs, num_samples)
         log_amplitude, phase = spectrum.log_amplitude, spectrum.phase
         del spectrum  # of a long recording, each part takes gigabytes
-        stft_frames = None
+        time = WHOLE
         if num_samples is not None:
-            stft_frames = self.analysis.num_frames(num_samples)
-        latent = self.encoder(log_amplitude, phase, stft_frames)
+            num_frames = self.analysis.num_frames(num_samples)
+            time = Padded.of(num_frames, phase.shape[-1], self.encoder.ratio)
+        latent = self.encoder(log_amplitude, phase, time)
         # Whole multiples of hop_length have one STFT frame more than the
-        # latents need: it takes part in the network and is then dropped.
+        # latents need: it takes part and is then dropped.
         return latent[..., : self.num_frames(wavs.shape[-1])]
 
     def encode(
-        self, wavs, num_samples=None, num_codebooks=None, chunk_frames=None
-    ):
+        self,
+        wavs: Tensor,
+        num_samples: Tensor | None = None,
+        num_codebooks: int | None = None,
+        chunk_frames: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Encode waveforms to tokens.
 
         Arguments
@@ -242,21 +216,17 @@ class Codec(ChunkedCodec, nn.Module):
             int64 [batch], token frames of each item.
         """
         batch, samples = wavs.shape
+        frames = self.num_frames(samples)
         if num_samples is None:
-            num_frames = torch.full(
-                (batch,), self.num_frames(samples), device=wavs.device
-            )
+            num_frames = torch.full((batch,), frames, device=wavs.device)
         else:
             num_frames = self.num_frames(num_samples)
         if samples == 0:
             shape = (batch, 0, num_codebooks or self.num_codebooks)
             return num_frames.new_zeros(shape), num_frames
-        if chunk_frames is not None and self.num_frames(samples) > chunk_frames:
-            lengths = torch.full((batch,), samples)
-            if num_samples is not None:
-                lengths = num_samples.cpu()
-            tokens = self.encode_in_chunks(
-                wavs, lengths, num_codebooks, chunk_frames
+        if chunk_frames is not None and frames > chunk_frames:
+            tokens = encode_in_chunks(
+                self.steps, wavs, num_samples, num_codebooks, chunk_frames
             )
             return tokens, num_frames
         latent = self.latents(wavs, num_samples)
@@ -267,8 +237,12 @@ class Codec(ChunkedCodec, nn.Module):
         return tokens, num_frames
 
     def decode(
-        self, tokens, num_frames=None, num_samples=None, chunk_frames=None
-    ):
+        self,
+        tokens: Tensor,
+        num_frames: Tensor | None = None,
+        num_samples: int | None = None,
+        chunk_frames: int | None = None,
+    ) -> Tensor:
         """Decode tokens to waveforms.
 
         Arguments
@@ -301,50 +275,40 @@ class Codec(ChunkedCodec, nn.Module):
         if length == 0:
             return self.synthesis.window.new_zeros(tokens.shape[0], 0)
         if chunk_frames is not None and tokens.shape[1] > chunk_frames:
-            lengths = torch.full((len(tokens),), tokens.shape[1])
-            if num_frames is not None:
-                lengths = num_frames.cpu()
-            wavs = self.decode_in_chunks(tokens, lengths, chunk_frames)
+            wavs = decode_in_chunks(
+                self.steps, tokens, num_frames, chunk_frames
+            )
             return wavs[:, :num_samples]
         latent = self.quantizer.decode(tokens)
-        real, imaginary = self.decode_latents(latent, num_frames)
-        stft_frames = None
+        time, ratio = WHOLE, self.decoder.ratio
         if num_frames is not None:
-            stft_frames = num_frames * self.decoder.ratio
-        wavs = self.synthesis(real, imaginary, stft_frames)
+            num_frames = num_frames * ratio
+            time = Padded.of(num_frames, tokens.shape[1] * ratio, ratio)
+        real, imaginary = self.decode_latents(latent, time)
+        wavs = self.synthesis(real, imaginary, num_frames)
         return wavs[:, :num_samples]
 
-    def decode_latents(self, latent, num_frames=None, stream=None):
+    def decode_latents(
+        self, latent: Tensor, time: Time = WHOLE
+    ) -> tuple[Tensor, Tensor]:
         """Decode latents to the complex spectrum.
 
         The angle itself, which the losses compare, is not needed for it.
-
-        Arguments
-        ---------
-        latent : torch.Tensor
-            float [batch, latent_dim, frames].
-        num_frames : torch.Tensor, optional
-            int64 [batch], valid token frames of each item; default: all.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
-
-        Returns
-        -------
-        real : torch.Tensor
-            float [batch, bins, STFT frames].
-        imaginary : torch.Tensor
-            float [batch, bins, STFT frames].
+        Gives real and imaginary part, float [batch, bins, STFT frames].
         """
-        log_amplitude, real, imaginary = self.decoder.parts(
-            latent, num_frames, stream
-        )
+        log_amplitude, real, imaginary = self.decoder.parts(latent, time)
         with torch.autocast(latent.device.type, enabled=False):
             real = real + 1e-18  # where both are zero, so is the phase
             length = torch.addcmul(real.square(), imaginary, imaginary)
             scale = log_amplitude.exp() * length.rsqrt()
             return real * scale, imaginary * scale
 
-    def forward(self, wavs, num_codebooks=None, quantize=True):
+    def forward(
+        self,
+        wavs: Tensor,
+        num_codebooks: int | Tensor | None = None,
+        quantize: bool = True,
+    ) -> CodecOutput:
         """Code and decode for training.
 
         Arguments
@@ -365,12 +329,11 @@ class Codec(ChunkedCodec, nn.Module):
             natural = self.analysis(wavs)
         latent = self.encoder(natural.log_amplitude, natural.phase)
         latent = latent[..., : self.num_frames(samples)]
-        quantized = None
+        quantized, received = None, latent
         if quantize:
             quantized = self.quantizer(latent, num_codebooks)
-        log_amplitude, phase = self.decoder(
-            quantized.quantized if quantize else latent
-        )
+            received = quantized.quantized
+        log_amplitude, phase = self.decoder(received)
         amplitude = log_amplitude.exp()
         predicted = Spectrum(
             log_amplitude=log_amplitude,
@@ -392,4 +355,43 @@ class Codec(ChunkedCodec, nn.Module):
             consistent=(real[..., :frames], imaginary[..., :frames]),
             latent=latent,
             quantized=quantized,
+        )
+
+    @property
+    def timing(self) -> Timing:
+        """Sizes in time, delays and latency."""
+        return Timing(
+            self.stft_hop_length,
+            self.analysis.window_length,
+            self.encoder.clock,
+            self.decoder.clock,
+        )
+
+    @property
+    def steps(self) -> CodecSteps:
+        """The codec as streams take it."""
+        return CodecSteps(self)
+
+    @property
+    def streamable(self) -> bool:
+        """Whether every layer sees a limited time, both branches the same."""
+        try:
+            self.steps.check_streamable()
+        except ConfigurationError:
+            return False
+        return True
+
+    def make_streaming_context(
+        self,
+        batch_size: int = 1,
+        low_delay: bool = False,
+        num_codebooks: int | None = None,
+    ) -> StreamingContext:
+        """Begin streams, or say why the codec cannot be streamed.
+
+        See ``StreamingContext`` for the arguments, and for what it does.
+        """
+        self.steps.check_streamable()
+        return StreamingContext(
+            self.steps, batch_size, low_delay, num_codebooks
         )

@@ -7,8 +7,14 @@ Authors
 """
 
 import torch
-from torch import nn
-from torch.nn import functional as F
+from torch import Tensor, nn
+
+from speechbrain_apcodec.lobes.kernels import (
+    conv1d,
+    has_fast_convolution,
+    linear,
+    pad,
+)
 
 # The YAMLs of all models name the layers that change the rate here.
 from speechbrain_apcodec.lobes.rate_changes import (  # noqa: F401
@@ -17,56 +23,31 @@ from speechbrain_apcodec.lobes.rate_changes import (  # noqa: F401
     Downsample,
     Upsample,
 )
-from speechbrain_apcodec.lobes.temporal import (
-    TemporalLayer,
-    apply_mask,
-    convolved,
-    has_fast_convolution,
-    mapped,
-)
+from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 class _Conv1d(TemporalLayer, nn.Conv1d):
     """Convolution that keeps the length, whatever it sees."""
 
-    def forward(self, x, mask=None, stream=None):
-        """Convolve.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, out_channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Convolve [batch, frames, in_channels]."""
         shifted = self.groups > 1 and not has_fast_convolution(x, self.weight)
-        padding = 0
-        if stream is not None:
-            x = stream.extend(self, x)
-        elif self.left == self.right and not shifted:
-            x, padding = apply_mask(x, mask), self.left  # without a copy
-        else:
-            x = F.pad(apply_mask(x, mask), (0, 0, self.left, self.right))
+        x, left, right = time.around(self, x)
+        if left != right or shifted:
+            x, left = pad(x, left, right), 0
         if self.groups == 1:
-            return convolved(x, self.weight, self.bias, padding=padding)
+            return conv1d(x, self.weight, self.bias, padding=left)
         # Depth-wise, in float32 under autocast, where that is faster, too.
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(self.weight.dtype)
             if shifted:
                 return self._shifted(x)
-            return convolved(
-                x, self.weight, self.bias, padding=padding, groups=self.groups
+            return conv1d(
+                x, self.weight, self.bias, padding=left, groups=self.groups
             )
 
-    def _shifted(self, x):
+    def _shifted(self, x: Tensor) -> Tensor:
         """Add up shifted frames: faster than a convolution group by group."""
         taps = self.weight[:, 0].t().contiguous()
         frames = x.shape[1] - len(taps) + 1
@@ -76,7 +57,7 @@ class _Conv1d(TemporalLayer, nn.Conv1d):
         return y
 
 
-def begin_with_own_frame(convolution):
+def begin_with_own_frame(convolution: nn.Conv1d) -> nn.Conv1d:
     """Let a new convolution see its own frame only, until it is trained.
 
     Random taps would make each frame one of ``kernel_size`` that are mixed at
@@ -133,7 +114,13 @@ class NonCausalConv1d(_Conv1d):
     torch.Size([2, 10, 6])
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, groups=1):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        groups: int = 1,
+    ):
         if kernel_size % 2 == 0:
             raise ConfigurationError(
                 f"kernel_size is {kernel_size}, but a non-causal convolution "
@@ -170,7 +157,13 @@ class CausalConv1d(_Conv1d):
     True
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size, groups=1):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        groups: int = 1,
+    ):
         super().__init__(in_channels, out_channels, kernel_size, groups=groups)
         self.left = kernel_size - 1
 
@@ -201,7 +194,9 @@ class FeedForward(_Conv1d):
     torch.Size([2, 10, 6])
     """
 
-    def __init__(self, in_channels, out_channels, kernel_size=1):
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 1
+    ):
         if kernel_size != 1:
             raise ConfigurationError(
                 f"a feed-forward layer sees one frame: set kernel_size to 1, "
@@ -209,21 +204,6 @@ class FeedForward(_Conv1d):
             )
         super().__init__(in_channels, out_channels, 1)
 
-    def forward(self, x, mask=None, stream=None):
-        """Map every frame.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_channels].
-        mask : torch.Tensor, optional
-            Not needed: no frame sees another one.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            Not needed either.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, out_channels].
-        """
-        return mapped(x, self.weight.squeeze(-1), self.bias)
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Multiply every frame by the same matrix, at any time."""
+        return linear(x, self.weight.squeeze(-1), self.bias)

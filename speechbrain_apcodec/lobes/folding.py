@@ -17,15 +17,20 @@ Authors
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from speechbrain_apcodec.lobes.rate_changes import seen_latents, spread_table
-from speechbrain_apcodec.lobes.temporal import TemporalLayer, mapped
+from speechbrain_apcodec.lobes.kernels import linear
+from speechbrain_apcodec.lobes.rate_changes import (
+    Upsample,
+    seen_latents,
+    spread_table,
+)
+from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
 
 
-def fold_weight_norm(module):
+def fold_weight_norm(module: nn.Module) -> None:
     """Compute all normalised weights once and for all.
 
     Training needs the norm and the direction of each weight; inference
@@ -57,7 +62,7 @@ def fold_weight_norm(module):
 
 
 @torch.no_grad()
-def fold(codec):
+def fold(codec: nn.Module) -> None:
     """Make a codec as small as its function, for inference.
 
     Arguments
@@ -123,7 +128,7 @@ def fold(codec):
     codec.train(codec.training)
 
 
-def cast_weights(codec, dtype):
+def cast_weights(codec: nn.Module, dtype: torch.dtype) -> None:
     """Keep the weights of a folded codec in half precision.
 
     Autocast would cast them in every call. Norms, biases, depth-wise
@@ -161,7 +166,7 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         One of ``lobes.convolutions``.
     """
 
-    def __init__(self, upsample, convolution):
+    def __init__(self, upsample: Upsample, convolution: nn.Conv1d):
         super().__init__()
         ratio, reach = upsample.ratio, upsample.kernel_size[0]
         self.ratio = ratio
@@ -193,7 +198,13 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         # Of all frames of a latent, as the rows of the table are.
         self.bias = nn.Parameter(convolution.bias.detach().repeat(ratio), False)
 
-    def _surplus(self, kernel, beyond, convolution, seen):
+    def _surplus(
+        self,
+        kernel: Tensor,
+        beyond: Tensor,
+        convolution: nn.Conv1d,
+        seen: slice,
+    ) -> nn.Parameter:
         """Find what own frames see of those beyond, as a matrix."""
         table = kernel.new_zeros(len(kernel), 0)
         if beyond.any():
@@ -203,42 +214,19 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         return nn.Parameter(table, False)
 
     @staticmethod
-    def fits(branch):
-        """Tell whether a branch's layers reach no further than a latent.
-
-        Arguments
-        ---------
-        branch : speechbrain_apcodec.lobes.autoencoder.SubDecoder
-            The branch.
-
-        Returns
-        -------
-        bool
-        """
+    def fits(branch: nn.Module) -> bool:
+        """Tell whether the layers of a branch reach at most a latent far."""
         up, convolution = branch.upsample, branch.backbone.input_convolution
         behind = up.kernel_size[0] - up.lookahead - up.ratio
         reaches = (up.lookahead, behind, convolution.left, convolution.right)
         return max(reaches) <= up.ratio
 
-    def forward(self, x, mask=None, stream=None):
-        """Compute the frames of latents.
+    passed = Upsample.passed
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, latents, channels].
-        mask : torch.Tensor, optional
-            float [batch, latents, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latents * ratio, out_channels].
-        """
-        x = seen_latents(self, F.pad(x, (0, 1), value=1.0), mask, stream)
-        y = mapped(x.flatten(2), self.table, self.bias)
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""
+        x = seen_latents(self, F.pad(x, (0, 1), value=1.0), time)
+        y = linear(x.flatten(2), self.table, self.bias)
         y = y.unflatten(-1, (self.ratio, -1))
         own = x[..., self.left]
         for table, neighbour, frames in (
@@ -252,7 +240,7 @@ class SpreadConvolution(TemporalLayer, nn.Module):
         return y.flatten(1, 2)
 
 
-def _chained(kernel, convolution):
+def _chained(kernel: Tensor, convolution: nn.Conv1d) -> Tensor:
     """Convolve a transposed kernel with the convolution behind it."""
     padding = convolution.kernel_size[0] - 1
     return F.conv1d(kernel, convolution.weight, padding=padding)
@@ -261,19 +249,18 @@ def _chained(kernel, convolution):
 class _Absorbed(TemporalLayer, nn.Module):
     """A layer that has become part of another one."""
 
-    def forward(self, x, mask=None, stream=None):
-        del mask, stream
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         return x
 
 
 class _WithOnes(nn.Module):
     """Adds the channel of ones that brings an absorbed bias."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.pad(x, (0, 1), value=1.0)
 
 
-def _absorb_linear(backbone, convolution):
+def _absorb_linear(backbone: nn.Module, convolution: nn.Conv1d) -> None:
     """Make the Linear behind a backbone part of the convolution it feeds."""
     linear = backbone.output_linear
     matrix = torch.cat([linear.weight, linear.bias[:, None]], dim=1)
@@ -282,14 +269,14 @@ def _absorb_linear(backbone, convolution):
     backbone.output_linear = _WithOnes()
 
 
-def _join(heads):
+def _join(heads: nn.ModuleList) -> None:
     """Make convolutions of the same input one."""
     weight = torch.cat([head.weight for head in heads])
     _set(heads[0], weight, torch.cat([head.bias for head in heads]))
     del heads[1:]
 
 
-def _set(convolution, weight, bias):
+def _set(convolution: nn.Conv1d, weight: Tensor, bias: Tensor) -> None:
     """Give a convolution other weights."""
     convolution.weight = nn.Parameter(weight, False)
     convolution.bias = nn.Parameter(bias, False)

@@ -1,74 +1,28 @@
 """The ConvNeXt v2 network of APCodec, from its norm to its backbone.
 
-Every layer takes an optional mask, so that a padded batch gives each item
-what it would get alone: whatever reaches across time sees zeros beyond an
-item's own end, as a convolution's own zero padding would show it.
-
 Paper: https://arxiv.org/abs/2402.10533 (section II, figure 2)
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     begin_with_own_frame,
 )
-from speechbrain_apcodec.lobes.temporal import (
-    TemporalLayer,
-    apply_mask,
-    mapped,
-)
+from speechbrain_apcodec.lobes.kernels import linear
+from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
-def energy_of(x, mask=None):
-    """Sum the squares of each channel over time.
-
-    Arguments
-    ---------
-    x : torch.Tensor
-        float [batch, frames, channels].
-    mask : torch.Tensor, optional
-        float [batch, frames, 1], 1 where the input is valid.
-
-    Returns
-    -------
-    torch.Tensor
-        At least float32 [batch, 1, channels].
-    """
-    x = apply_mask(x, mask)
-    if x.dtype == torch.float16:
-        x = x.float()  # its squares may overflow
-    # A matrix product adds up in float32 whatever it multiplies, and is
-    # several times faster than a sum over frames.
-    with torch.autocast(x.device.type, enabled=False):
-        energy = x.new_ones(x.shape[0], 1, x.shape[1]) @ x.square()
-    return energy.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def response_of(energy):
-    """Take the square root, with a finite gradient at zero.
-
-    Arguments
-    ---------
-    energy : torch.Tensor
-        float, any shape.
-
-    Returns
-    -------
-    torch.Tensor
-        Same shape.
-    """
-    return energy.clamp(min=torch.finfo(torch.float32).tiny).sqrt()
-
-
 class Linear(nn.Linear):
-    """Linear layer, computed by the fastest kernel; see ``mapped``.
+    """Linear layer, computed by the fastest kernel.
 
     Arguments
     ---------
@@ -83,20 +37,9 @@ class Linear(nn.Linear):
     torch.Size([2, 10, 6])
     """
 
-    def forward(self, x):
-        """Map every frame.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_features].
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, out_features].
-        """
-        return mapped(x, self.weight, self.bias)
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply every frame [batch, frames, in_features]."""
+        return linear(x, self.weight, self.bias)
 
 
 class GlobalResponseNorm(TemporalLayer, nn.Module):
@@ -128,7 +71,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
     True
     """
 
-    def __init__(self, channels, statistic="utterance"):
+    def __init__(self, channels: int, statistic: str = "utterance"):
         super().__init__()
         if statistic not in ("utterance", "frame"):
             raise ConfigurationError(
@@ -139,29 +82,15 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1, 1, channels))
         self.beta = nn.Parameter(torch.zeros(1, 1, channels))
 
-    def forward(self, x, mask=None, stream=None):
-        """Normalise.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Normalise [batch, frames, channels]."""
         if self.statistic == "frame":
             response = x.abs()
-        elif stream is not None:
-            response = stream.response(self, x)
         else:
-            response = response_of(energy_of(x, mask))
+            energy = time.energy(self, x)
+            # The gradient shall be finite at zero, too.
+            tiny = torch.finfo(torch.float32).tiny
+            response = energy.clamp(min=tiny).sqrt()
         relative = response / (response.mean(dim=-1, keepdim=True) + 1e-6)
         gain = 1 + self.gamma * relative
         return torch.addcmul(self.beta.to(x.dtype), x, gain.to(x.dtype))
@@ -197,11 +126,11 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(
         self,
-        channels,
-        hidden_channels,
-        kernel_size,
-        grn_statistic="utterance",
-        convolution=NonCausalConv1d,
+        channels: int,
+        hidden_channels: int,
+        kernel_size: int,
+        grn_statistic: str = "utterance",
+        convolution: Callable[..., nn.Module] = NonCausalConv1d,
     ):
         super().__init__()
         self.depthwise = None
@@ -214,51 +143,14 @@ class ConvNeXtBlock(nn.Module):
         self.grn = GlobalResponseNorm(hidden_channels, grn_statistic)
         self.project = Linear(hidden_channels, channels)
 
-    def place(self, path, rate, delay):
-        """Take a place in a network; see ``TemporalLayer.place``.
-
-        Arguments
-        ---------
-        path : str
-            Name of the block in the network.
-        rate : int
-            Frames per latent.
-        delay : int
-            Frames by which the input lags behind in a stream.
-
-        Returns
-        -------
-        int
-            The same for the output.
-        """
-        if self.depthwise is not None:
-            delay = self.depthwise.place(f"{path}.depthwise", rate, delay)
-        return self.grn.place(f"{path}.grn", rate, delay)
-
-    def forward(self, x, mask=None, stream=None):
-        """Transform.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Transform [batch, frames, channels]."""
         y = x
         if self.depthwise is not None:
-            if stream is not None:
-                x = stream.delayed(self.depthwise, x)
-            y = self.depthwise(y, mask, stream)
+            x = time.delayed(self.depthwise, x)
+            y = self.depthwise(y, time)
         y = F.gelu(self.expand(self.norm(y)))
-        return x + self.project(self.grn(y, mask, stream))
+        return x + self.project(self.grn(y, time))
 
 
 class Backbone(nn.Module):
@@ -292,14 +184,14 @@ class Backbone(nn.Module):
 
     def __init__(
         self,
-        in_channels,
-        channels,
-        hidden_channels,
-        num_blocks,
-        kernel_size,
-        grn_statistic,
-        convolution,
-        input_kernel_size,
+        in_channels: int,
+        channels: int,
+        hidden_channels: int,
+        num_blocks: int,
+        kernel_size: int,
+        grn_statistic: str,
+        convolution: Callable[..., nn.Module],
+        input_kernel_size: int,
     ):
         super().__init__()
         self.input_convolution = convolution(
@@ -330,50 +222,11 @@ class Backbone(nn.Module):
                 nn.init.ones_(block.depthwise.weight)
                 begin_with_own_frame(block.depthwise)
 
-    def place(self, path, rate, delay):
-        """Take a place in a network; see ``TemporalLayer.place``.
-
-        Arguments
-        ---------
-        path : str
-            Name of the backbone in the network.
-        rate : int
-            Frames per latent.
-        delay : int
-            Frames by which the input lags behind in a stream.
-
-        Returns
-        -------
-        int
-            The same for the output.
-        """
-        delay = self.input_convolution.place(
-            f"{path}.input_convolution", rate, delay
-        )
-        for number, block in enumerate(self.blocks):
-            delay = block.place(f"{path}.blocks.{number}", rate, delay)
-        return delay
-
-    def forward(self, x, mask=None, stream=None):
-        """Transform.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, channels].
-        """
-        x = self.input_convolution(x, mask, stream)
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Transform [batch, frames, in_channels]."""
+        x = self.input_convolution(x, time)
         # What the blocks add to stays in float32 under autocast.
         x = self.input_norm(x.to(self.input_norm.weight.dtype))
         for block in self.blocks:
-            x = block(x, mask, stream)
+            x = block(x, time)
         return self.output_linear(self.output_norm(x))

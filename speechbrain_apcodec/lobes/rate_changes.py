@@ -6,13 +6,17 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from torch import nn
+from dataclasses import replace
+
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.temporal import (
+from speechbrain_apcodec.lobes.kernels import conv1d, pad
+from speechbrain_apcodec.streams.time import (
+    WHOLE,
+    Clock,
     TemporalLayer,
-    apply_mask,
-    convolved,
+    Time,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -48,16 +52,18 @@ class Downsample(TemporalLayer, nn.Conv1d):
     torch.Size([2, 3, 6])
     """
 
-    def __init__(self, in_channels, out_channels, ratio, kernel_size):
+    def __init__(
+        self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
+    ):
         super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
         self.ratio = ratio
         self.left = self._left(ratio, kernel_size)
         # Frames after the first one of the latent's own.
         self.lookahead = kernel_size - 1 - self.left
-        self.place("", ratio, 0)
+        self.rate = ratio
 
     @staticmethod
-    def _left(ratio, kernel_size):
+    def _left(ratio: int, kernel_size: int) -> int:
         even = kernel_size % 2 == 0
         if even and (kernel_size < ratio or (kernel_size - ratio) % 2):
             raise ConfigurationError(
@@ -67,65 +73,38 @@ class Downsample(TemporalLayer, nn.Conv1d):
             )
         return (kernel_size - ratio) // 2 if even else kernel_size // 2
 
-    def place(self, path, rate, delay):
-        """Take a place in a network; see ``TemporalLayer.place``.
+    @property
+    def latent_delay(self) -> int:
+        """Latents by which the output of a stream lags behind.
 
-        The input comes in whole groups of ``ratio`` frames: the output lags
-        by the groups, rounded up, that the last frame of a kernel is late.
-
-        Arguments
-        ---------
-        path : str
-            Name of the layer in the network.
-        rate : int
-            Frames per latent at the layer's input.
-        delay : int
-            Frames by which the layer's input lags behind.
-
-        Returns
-        -------
-        int
-            Latents by which the output lags behind.
+        The input comes in whole groups of ``ratio`` frames: as many of them,
+        rounded up, as the last frame of a kernel is late.
         """
-        super().place(path, rate, delay)
-        late = max(0, delay + self.lookahead + 1 - self.ratio)
-        latent_delay = -(-late // self.ratio)
-        # From the first frame of the kernel to the first one that is new;
-        # negative where a kernel shorter than the stride skips frames.
-        self.offset = latent_delay * self.ratio - delay + self.left
-        return latent_delay
+        late = max(0, self.delay + self.lookahead + 1 - self.ratio)
+        return -(-late // self.ratio)
+
+    def passed(self, clock: Clock) -> Clock:
+        """Go on among latents."""
+        lookahead = clock.lookahead + self.lookahead
+        return replace(
+            clock, rate=1, delay=self.latent_delay, lookahead=lookahead
+        )
 
     @property
-    def history_length(self):
-        """Frames of the past that a stream must keep."""
-        return max(0, self.offset)
+    def offset(self) -> int:
+        """Frames from the first that a stream's kernel sees to a new one.
 
-    def forward(self, x, mask=None, stream=None):
-        """Convolve with stride ``ratio``.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, frames, in_channels].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these frames are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, ceil(frames / ratio), out_channels].
+        Negative where a kernel shorter than the stride skips frames.
         """
+        return self.latent_delay * self.ratio - self.delay + self.left
+
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Convert [batch, frames, ...] to [batch, latents, ...]."""
         latents = -(-x.shape[1] // self.ratio)
         needed = (latents - 1) * self.ratio + self.kernel_size[0]
-        if stream is not None:
-            x = stream.extend(self, x)[:, max(0, -self.offset) :]
-            x = F.pad(x, (0, 0, 0, needed - x.shape[1]))
-        else:
-            missing = needed - self.left - x.shape[1]
-            x = F.pad(apply_mask(x, mask), (0, 0, self.left, missing))
-        return convolved(x, self.weight, self.bias, self.ratio)
+        x, left, _ = time.around(self, x)
+        x = F.pad(x, (0, 0, left, needed - left - x.shape[1]))
+        return conv1d(x, self.weight, self.bias, self.ratio)
 
 
 class CausalDownsample(Downsample):
@@ -155,7 +134,7 @@ class CausalDownsample(Downsample):
     """
 
     @staticmethod
-    def _left(ratio, kernel_size):
+    def _left(ratio: int, kernel_size: int) -> int:
         if kernel_size < ratio:
             raise ConfigurationError(
                 f"a causal down-sampling kernel of {kernel_size} frames "
@@ -192,7 +171,9 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
     torch.Size([2, 24, 6])
     """
 
-    def __init__(self, in_channels, out_channels, ratio, kernel_size):
+    def __init__(
+        self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
+    ):
         super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
         self.ratio = ratio
         # Frames that a latent reaches before its own first one.
@@ -201,7 +182,7 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
         self.left = -(-(kernel_size - self.lookahead) // ratio) - 1
 
     @staticmethod
-    def _lookahead(ratio, kernel_size):
+    def _lookahead(ratio: int, kernel_size: int) -> int:
         if kernel_size < ratio or (kernel_size - ratio) % 2:
             raise ConfigurationError(
                 f"an up-sampling kernel of {kernel_size} frames cannot be "
@@ -210,74 +191,38 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
             )
         return (kernel_size - ratio) // 2
 
-    def forward(self, x, mask=None, stream=None):
-        """Convolve.
+    def passed(self, clock: Clock) -> Clock:
+        """Go on among frames."""
+        return replace(
+            clock,
+            rate=self.ratio,
+            delay=(clock.delay + self.right) * self.ratio,
+            lookahead=clock.lookahead + self.lookahead,
+        )
 
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, latents, in_channels].
-        mask : torch.Tensor, optional
-            float [batch, latents, 1], 1 where the input is valid.
-        stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-            The stream that these latents are the next ones of.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latents * ratio, out_channels].
-        """
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""
         table = spread_table(self.weight, self.ratio, self.lookahead)
-        y = seen_latents(self, x, mask, stream).flatten(2) @ table
+        y = seen_latents(self, x, time).flatten(2) @ table
         return y.unflatten(-1, (self.ratio, -1)).flatten(1, 2) + self.bias
 
 
-def seen_latents(layer, x, mask, stream):
+def seen_latents(layer: TemporalLayer, x: Tensor, time: Time) -> Tensor:
     """List, for each latent, those that reach its frames.
 
-    Arguments
-    ---------
-    layer : TemporalLayer
-        Says how many latents it sees before and after one.
-    x : torch.Tensor
-        float [batch, latents, channels].
-    mask : torch.Tensor, optional
-        float [batch, latents, 1], 1 where the input is valid.
-    stream : speechbrain_apcodec.lobes.streaming.Stream, optional
-        The stream that these latents are the next ones of.
-
-    Returns
-    -------
-    torch.Tensor
-        float [batch, latents, channels, layer.left + 1 + layer.right].
+    Gives [batch, latents, channels, layer.left + 1 + layer.right].
     """
-    if stream is not None:
-        x = stream.extend(layer, x)
-    else:
-        x = F.pad(apply_mask(x, mask), (0, 0, layer.left, layer.right))
-    return x.unfold(1, layer.left + 1 + layer.right, 1)
+    return pad(*time.around(layer, x)).unfold(
+        1, layer.left + 1 + layer.right, 1
+    )
 
 
-def spread_table(weight, ratio, lookahead):
+def spread_table(weight: Tensor, ratio: int, lookahead: int) -> Tensor:
     """Turn a transposed convolution into a matrix product.
 
     Which PyTorch computes several times faster on a CPU: every frame of a
-    latent is a sum over the latents that reach it.
-
-    Arguments
-    ---------
-    weight : torch.Tensor
-        float [in_channels, out_channels, kernel_size].
-    ratio : int
-        Frames per latent.
-    lookahead : int
-        Frames that a latent reaches before its own first one.
-
-    Returns
-    -------
-    torch.Tensor
-        float [in_channels * latents, ratio * out_channels], where latents
-        are those that ``seen_latents`` lists.
+    latent is a sum over the latents that ``seen_latents`` lists, of which the
+    first is reached ``lookahead`` frames before its own first one.
     """
     before = -lookahead % ratio
     after = -(before + weight.shape[-1]) % ratio
@@ -313,7 +258,7 @@ class CausalUpsample(Upsample):
     """
 
     @staticmethod
-    def _lookahead(ratio, kernel_size):
+    def _lookahead(ratio: int, kernel_size: int) -> int:
         if kernel_size < ratio:
             raise ConfigurationError(
                 f"an up-sampling kernel of {kernel_size} frames leaves out "

@@ -14,10 +14,10 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.temporal import length_mask
+from speechbrain_apcodec.streams.time import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 # Of all items, transformed at once; more would not stay in the cache.
@@ -28,65 +28,27 @@ FRAMES_PER_BLOCK = 512
 class Spectrum:
     """Amplitude and phase spectrum of a batch, and its complex parts.
 
-    Arguments
-    ---------
-    log_amplitude : torch.Tensor
-        float32 [batch, bins, frames], natural logarithm.
-    phase : torch.Tensor
-        float32 [batch, bins, frames], radians in [-pi, pi].
-    real : torch.Tensor
-        float32 [batch, bins, frames].
-    imaginary : torch.Tensor
-        float32 [batch, bins, frames].
+    Each is float32 [batch, bins, frames].
     """
 
-    log_amplitude: torch.Tensor
-    phase: torch.Tensor
-    real: torch.Tensor
-    imaginary: torch.Tensor
+    #: Natural logarithm.
+    log_amplitude: Tensor
+    #: Radians in [-pi, pi].
+    phase: Tensor
+    real: Tensor
+    imaginary: Tensor
 
-    def narrow(self, frames):
-        """Keep the first ``frames`` frames.
-
-        Arguments
-        ---------
-        frames : int
-            Number of frames to keep.
-
-        Returns
-        -------
-        Spectrum
-        """
-        return Spectrum(
-            *(
-                part[..., :frames]
-                for part in (
-                    self.log_amplitude,
-                    self.phase,
-                    self.real,
-                    self.imaginary,
-                )
-            )
-        )
+    def narrow(self, frames: int) -> "Spectrum":
+        """Keep the first ``frames`` frames."""
+        parts = self.log_amplitude, self.phase, self.real, self.imaginary
+        return Spectrum(*(part[..., :frames] for part in parts))
 
 
-def angle(imaginary, real):
+def angle(imaginary: Tensor, real: Tensor) -> Tensor:
     """Four-quadrant arc tangent with a finite gradient everywhere.
 
     Where both parts are zero the phase is 0, and so is its gradient, which
     ``torch.atan2`` would make NaN. Negative zeros count as zeros.
-
-    Arguments
-    ---------
-    imaginary : torch.Tensor
-        Any shape.
-    real : torch.Tensor
-        Same shape.
-
-    Returns
-    -------
-    torch.Tensor
-        Radians in [-pi, pi], same shape.
 
     Example
     -------
@@ -103,21 +65,11 @@ def angle(imaginary, real):
     return phase.masked_fill(silent, 0.0)
 
 
-def without_rounding_errors(part):
-    """Clear what is no sound but the rounding errors of float64.
+def without_rounding_errors(part: Tensor) -> Tensor:
+    """Set what is smaller than 1e-12 to zero: the rounding errors of float64.
 
     The first frame, for one, is symmetric: its imaginary part is zero, and
     the sign of an error would make its phase pi or -pi.
-
-    Arguments
-    ---------
-    part : torch.Tensor
-        float64, of the spectrum of a frame of a waveform in [-1, 1].
-
-    Returns
-    -------
-    torch.Tensor
-        The same, with 0 for what is smaller than 1e-12.
 
     Example
     -------
@@ -128,19 +80,9 @@ def without_rounding_errors(part):
 
 
 class _STFT(nn.Module):
-    """What analysis and synthesis share: sizes and window.
+    """What analysis and synthesis share: sizes and window."""
 
-    Arguments
-    ---------
-    n_fft : int
-        FFT size, samples.
-    stft_hop_length : int
-        Samples between frames.
-    window_length : int
-        Length of the periodic Hann window, samples.
-    """
-
-    def __init__(self, n_fft, stft_hop_length, window_length):
+    def __init__(self, n_fft: int, stft_hop_length: int, window_length: int):
         super().__init__()
         if window_length > n_fft or window_length % 2 or n_fft % 2:
             raise ConfigurationError(
@@ -199,11 +141,11 @@ class STFTAnalysis(_STFT):
 
     def __init__(
         self,
-        n_fft=1024,
-        stft_hop_length=40,
-        window_length=320,
-        floor=1e-5,
-        double_precision=False,
+        n_fft: int = 1024,
+        stft_hop_length: int = 40,
+        window_length: int = 320,
+        floor: float = 1e-5,
+        double_precision: bool = False,
     ):
         super().__init__(n_fft, stft_hop_length, window_length)
         self.floor = floor
@@ -214,21 +156,11 @@ class STFTAnalysis(_STFT):
         complex_bins[0] = complex_bins[-1] = 0.0
         self.register_buffer("complex_bins", complex_bins, persistent=False)
 
-    def num_frames(self, num_samples):
+    def num_frames(self, num_samples: int | Tensor) -> int | Tensor:
         """Count the frames of a waveform: 1 + samples // hop.
 
         A waveform too short for the reflection counts with the zeros by
         which it is extended; an empty one has no frames.
-
-        Arguments
-        ---------
-        num_samples : int or torch.Tensor
-            Number of samples.
-
-        Returns
-        -------
-        int or torch.Tensor
-            Number of frames.
         """
         shortest = self.window_length // 2 + 1
         if isinstance(num_samples, torch.Tensor):
@@ -239,46 +171,24 @@ class STFTAnalysis(_STFT):
             return 0
         return 1 + max(num_samples, shortest) // self.stft_hop_length
 
-    def transform(self, wavs, num_samples=None):
+    def transform(
+        self, wavs: Tensor, num_samples: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Compute the complex STFT, in float32 or float64.
 
-        Each item is extended by the reflection of its own ends, by as much
-        as the window needs; items too short for it are first extended by
-        zeros.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-        num_samples : torch.Tensor, optional
-            int64 [batch], valid samples of each item; default: all.
-
-        Returns
-        -------
-        real : torch.Tensor
-            float [batch, bins, frames].
-        imaginary : torch.Tensor
-            float [batch, bins, frames], +0 at DC and Nyquist.
+        Each item, of which int64 [batch] samples are its own, is extended by
+        the reflection of its own ends, by as much as the window needs; items
+        too short for it are first extended by zeros.
         """
         if wavs.dtype != torch.float64:
             wavs = wavs.float()
         return self.transform_extended(self._padded(wavs, num_samples))
 
-    def transform_extended(self, wavs):
-        """Compute the complex STFT of what lies in whole windows.
+    def transform_extended(self, wavs: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the complex STFT of whole windows, from the first sample on.
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples]; the first frame begins at the first
-            sample.
-
-        Returns
-        -------
-        real : torch.Tensor
-            float [batch, bins, frames].
-        imaginary : torch.Tensor
-            float [batch, bins, frames], +0 at DC and Nyquist.
+        Gives real and imaginary part, float [batch, bins, frames], the latter
+        +0 at DC and Nyquist.
         """
         with torch.autocast(wavs.device.type, enabled=False):
             frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
@@ -290,7 +200,7 @@ class STFTAnalysis(_STFT):
             real, imaginary = (torch.cat(part, dim=1) for part in parts)
             return real.transpose(1, 2), imaginary.transpose(1, 2)
 
-    def _transformed(self, frames):
+    def _transformed(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Transform frames [batch, frames, window], to twice [..., bins]."""
         exact = frames.double() if self.double_precision else frames
         exact = exact * self.window.to(exact.dtype)
@@ -305,7 +215,7 @@ class STFTAnalysis(_STFT):
         real = real.contiguous()
         return real, zero.addcmul(imaginary, self.complex_bins.to(zero))
 
-    def _padded(self, wavs, num_samples):
+    def _padded(self, wavs: Tensor, num_samples: Tensor | None) -> Tensor:
         half = self.window_length // 2
         if num_samples is None:
             wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
@@ -323,7 +233,9 @@ class STFTAnalysis(_STFT):
         # Beyond the reflection nothing is read: those frames are masked.
         return wavs.gather(1, positions.clamp(min=0))
 
-    def forward(self, wavs, num_samples=None):
+    def forward(
+        self, wavs: Tensor, num_samples: Tensor | None = None
+    ) -> Spectrum:
         """Analyse.
 
         Arguments
@@ -340,20 +252,8 @@ class STFTAnalysis(_STFT):
         """
         return self.spectrum(*self.transform(wavs, num_samples))
 
-    def spectrum(self, real, imaginary):
-        """Take the logarithm of the amplitude, and the phase.
-
-        Arguments
-        ---------
-        real : torch.Tensor
-            float [batch, bins, frames].
-        imaginary : torch.Tensor
-            float [batch, bins, frames].
-
-        Returns
-        -------
-        Spectrum
-        """
+    def spectrum(self, real: Tensor, imaginary: Tensor) -> Spectrum:
+        """Take the logarithm of the amplitude, and the phase."""
         amplitude = torch.sqrt(real.square() + imaginary.square())
         return Spectrum(
             log_amplitude=torch.log(amplitude + self.floor),
@@ -395,10 +295,20 @@ class STFTSynthesis(_STFT):
     True
     """
 
-    def __init__(self, n_fft=1024, stft_hop_length=40, window_length=320):
+    def __init__(
+        self,
+        n_fft: int = 1024,
+        stft_hop_length: int = 40,
+        window_length: int = 320,
+    ):
         super().__init__(n_fft, stft_hop_length, window_length)
 
-    def forward(self, real, imaginary, num_frames=None):
+    def forward(
+        self,
+        real: Tensor,
+        imaginary: Tensor,
+        num_frames: Tensor | None = None,
+    ) -> Tensor:
         """Synthesise.
 
         Arguments
@@ -416,7 +326,9 @@ class STFTSynthesis(_STFT):
             float [batch, frames * hop]; zero beyond an item's own end.
         """
         length = real.shape[-1] * self.stft_hop_length
-        mask = length_mask(num_frames, real.shape[-1])
+        mask = None
+        if num_frames is not None:
+            mask = length_mask(num_frames, real.shape[-1])
         sums = self.overlap_add(real, imaginary, mask)
         wavs = self.normalize(sums)[:, self.lookahead :][:, :length]
         if num_frames is not None:
@@ -426,7 +338,7 @@ class STFTSynthesis(_STFT):
         return wavs
 
     @property
-    def lookahead(self):
+    def lookahead(self) -> int:
         """Samples from the first that a frame reaches to its centre.
 
         The first sample of a periodic Hann window is zero and not counted.
@@ -434,28 +346,19 @@ class STFTSynthesis(_STFT):
         return self.window_length // 2 - 1
 
     @property
-    def tail_length(self):
+    def tail_length(self) -> int:
         """Samples, behind the last hop, that later frames still add to."""
         hops = math.ceil((self.window_length - 1) / self.stft_hop_length)
         return (hops - 1) * self.stft_hop_length
 
-    def overlap_add(self, real, imaginary, mask=None):
+    def overlap_add(
+        self, real: Tensor, imaginary: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """Add the windowed frames, and their squared windows, at their places.
 
-        Arguments
-        ---------
-        real : torch.Tensor
-            float [batch, bins, frames].
-        imaginary : torch.Tensor
-            float [batch, bins, frames].
-        mask : torch.Tensor, optional
-            float [batch, frames, 1], 1 where a frame takes part.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, 2, frames * hop + tail_length], from
-            ``lookahead`` samples before the centre of the first frame on.
+        Frames take part where ``mask``, float [batch, frames, 1], is 1. Gives
+        float [batch, 2, frames * hop + tail_length], from ``lookahead``
+        samples before the centre of the first frame on.
         """
         with torch.autocast(real.device.type, enabled=False):
             spectrum = torch.complex(real, imaginary).transpose(1, 2)
@@ -473,22 +376,11 @@ class STFTSynthesis(_STFT):
             )
 
     @staticmethod
-    def normalize(sums):
-        """Divide the sum of the frames by that of their squared windows.
-
-        Arguments
-        ---------
-        sums : torch.Tensor
-            float [batch, 2, samples], from ``overlap_add``.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, samples].
-        """
+    def normalize(sums: Tensor) -> Tensor:
+        """Divide the sum of the frames by that of their squared windows."""
         return sums[:, 0] / sums[:, 1].clamp(min=1e-8)
 
-    def _added(self, frames):
+    def _added(self, frames: Tensor) -> Tensor:
         """Add frames [batch, frames, window] at their places."""
         # Whole hops are added as rows: the window spans a few of them.
         hop, count = self.stft_hop_length, frames.shape[1]

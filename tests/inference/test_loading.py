@@ -222,6 +222,23 @@ def test_pretrainer_that_was_not_told_where(tiny_model_folder):
         pretrainer.load_collected()
 
 
+@pytest.mark.parametrize("way", [APCodec.from_hparams, APCodec.from_config])
+def test_a_model_that_changes_while_it_is_fetched(
+    way, tiny_model_folder, monkeypatch
+):
+    """A hub's branch can move on between config.json and the weights."""
+    fetch = APCodec._fetch_config
+
+    def fetch_older(*args):
+        source, config, fetching = fetch(*args)
+        config["sha256"][WEIGHTS] = "0" * 64
+        return source, config, fetching
+
+    monkeypatch.setattr(APCodec, "_fetch_config", staticmethod(fetch_older))
+    with pytest.raises(CheckpointError, match="fetch the model again"):
+        way(tiny_model_folder)
+
+
 def test_pretrainer_condition(tiny_model_folder):
     layer = torch.nn.Linear(1, 1)
     pretrainer = SafetensorsPretrainer(

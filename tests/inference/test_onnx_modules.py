@@ -22,7 +22,7 @@ from speechbrain_apcodec.lobes.spectrum import (
     STFTSynthesis,
     angle,
 )
-from speechbrain_apcodec.lobes.streaming import ENDLESS, NetworkState, Stream
+from speechbrain_apcodec.streams.state import ENDLESS, NetworkState, Stream
 from tests.random_codec import make_codec
 
 # FFT size, hop and window: the published ones, and ones that divide nothing.

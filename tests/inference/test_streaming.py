@@ -7,6 +7,7 @@ import torch
 
 from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
 from speechbrain_apcodec.inference import APCodec
+from speechbrain_apcodec.streams.chunks import encode_in_chunks
 from speechbrain_apcodec.utils.audio import read_audio
 from speechbrain_apcodec.utils.errors import APCodecError
 from tests.installed import ROOT
@@ -43,13 +44,11 @@ def test_streamed(model, speech):
         rng = random.Random(f"streamed {case}")
         wav, books = crop(rng, speech), rng.randint(1, 4)
         whole = codec.encode(wav[None], None, books)[0][0]
-        context = model.make_streaming_context()
+        context = model.make_streaming_context(num_codebooks=books)
         largest = rng.choice([97, 320, 960, 4000])
-        ((other,),) = encode_streams(
-            rng, codec, context, [[wav]], largest, books
-        )
+        ((other,),) = encode_streams(rng, context, [[wav]], largest)
         contract.check_tokens(codec, wav, whole, other, case)
-        ((other,),) = decode_streams(rng, codec, context, [[whole]], 9)
+        ((other,),) = decode_streams(rng, context, [[whole]], 9)
         contract.check_wav(codec.decode(whole[None])[0], other, case)
     contract.check_share()
 
@@ -109,11 +108,9 @@ def test_relative_lengths_and_valid_counts(model, speech):
 def test_long_recordings_are_coded_piece_by_piece(model, monkeypatch, speech):
     calls = []
     codec = model.mods["codec"]
-    in_chunks = codec.encode_in_chunks
     monkeypatch.setattr(
-        codec,
-        "encode_in_chunks",
-        lambda *args: calls.append(args[-1]) or in_chunks(*args),
+        "speechbrain_apcodec.lobes.codec.encode_in_chunks",
+        lambda *args: calls.append(args[-1]) or encode_in_chunks(*args),
     )
     monkeypatch.setattr(
         "speechbrain_apcodec.inference.apcodec.CHUNK_SECONDS", 0.1
@@ -137,12 +134,16 @@ def test_latency(model):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda m, x: x.encode(torch.zeros(5)), "wavs must be"),
         (lambda m, x: m.encode_chunk(x, torch.zeros(5)), "wavs must be"),
         (
             lambda m, x: m.encode_chunk(x, torch.zeros(1, 5), num_codebooks=9),
             "1 to 4 codebooks",
         ),
+        (lambda m, x: x.decode(torch.zeros(1, 2, 4)), "tokens must"),
         (lambda m, x: m.decode_chunk(x, torch.zeros(1, 2, 4)), "tokens must"),
+        (lambda m, x: x.decode(torch.full((1, 2, 4), 1024)), "0 to 1023"),
+        (lambda m, x: m.make_streaming_context(1, False, 9), "1 to 4"),
         (
             lambda m, x: m.decode_chunk(x, torch.full((1, 2, 4), 1024)),
             "0 to 1023",

@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from speechbrain_apcodec.lobes.autoencoder import (
-    INITIAL_LOG_AMPLITUDE,
     Decoder,
     Encoder,
     SubDecoder,
     SubEncoder,
 )
 from speechbrain_apcodec.lobes.codec import Codec
+from speechbrain_apcodec.lobes.decoder import INITIAL_LOG_AMPLITUDE
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from speechbrain_apcodec.utils.errors import ConfigurationError

@@ -16,7 +16,8 @@ from speechbrain_apcodec.lobes.convolutions import (
     Upsample,
 )
 from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
-from speechbrain_apcodec.lobes.streaming import NetworkState, Stream
+from speechbrain_apcodec.streams.state import NetworkState, Stream
+from speechbrain_apcodec.streams.time import Clock
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 RATIO = 4
@@ -44,7 +45,8 @@ class Network(nn.Module):
     def __init__(self, layer, rate, delay):
         super().__init__()
         self.layer = layer
-        self.delay = layer.place("layer", rate, delay)
+        clock = layer.place("layer", Clock(RATIO, rate, delay))
+        self.delay = clock.delay
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -64,18 +66,19 @@ def test_pieces_make_the_whole(name, lag):
     late = torch.full((2, 10 * rate, 3), 7.0, dtype=torch.float64)
     before = torch.full((2, lag, 3), 7.0, dtype=torch.float64)
     source = torch.cat([before, x, late], dim=1)
-    state = NetworkState.of(network, 2)
+    state = NetworkState.of(network, 2, x)
     state.total[:] = groups * RATIO
     outputs, place = [], 0
     while place < groups + 6:
         steps = rng.randint(1, 4)
         piece = source[:, place * rate : (place + steps) * rate]
         stream = Stream(state, torch.tensor([steps, steps]))
-        outputs.append(layer(piece, stream=stream))
+        outputs.append(layer(piece, stream))
         stream.close()
         place += steps
-    delay = network.delay * (RATIO if up else 1)
-    streamed = torch.cat(outputs, dim=1)[:, delay:][:, : whole.shape[1]]
+    streamed = torch.cat(outputs, dim=1)[:, network.delay :][
+        :, : whole.shape[1]
+    ]
     torch.testing.assert_close(streamed, whole, rtol=1e-12, atol=1e-12)
     assert down or up or whole.shape[1] == x.shape[1]
 

@@ -31,6 +31,17 @@ def test_it_is_the_measure_where_nothing_is_silent(level):
         assert got == pytest.approx(wanted, abs=5e-3)
 
 
+def test_noise_counts_up_to_15_db_as_in_the_measure():
+    """Without that limit, it would be 0.23 instead of 0.37."""
+    generator = torch.Generator().manual_seed(0)
+    wavs, noise = torch.randn(2, 1, 25600, generator=generator)
+    wavs = wavs * torch.exp(2 * torch.sin(torch.arange(25600) / 1500))
+    decoded = wavs + 10 * noise
+    wanted = pystoi.stoi(wavs[0].numpy(), decoded[0].numpy(), 10000)
+    got = 1 - IntelligibilityLoss(10000)(wavs, decoded)["intelligibility"]
+    assert got.item() == pytest.approx(wanted, abs=0.01)
+
+
 def test_bands_are_those_of_the_measure():
     wanted, _ = thirdoct(10000, 512, 15, 150)
     assert torch.equal(third_octaves().double(), torch.from_numpy(wanted))

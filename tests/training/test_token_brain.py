@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+import speechbrain as sb
 import torch
 from speechbrain.dataio.batch import PaddedBatch
 
@@ -10,6 +11,7 @@ from speechbrain_apcodec.corpus.sentences import prepare_sentences
 from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.training.token_brain import draw_hidden
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.hparams import load_hparams
 from tests.training.tiny_run import checkpoints, history, run_process
 from tests.training.tiny_sentences import RECIPE, arguments, write_sentences
 
@@ -84,6 +86,35 @@ def test_sentences_are_learnt_by_heart(data, tmp_path, frames_per_step):
         )
         assert said.ended.all()
         assert torch.equal(said.tokens[0], item["tokens"])
+
+
+def test_text_and_history_are_hidden_in_training_alone(data, tmp_path):
+    shares = {"history_hidden_share": 0.4, "text_hidden_share": 0.5}
+    file, run_opts, overrides = sb.parse_arguments(
+        arguments(data, tmp_path, **shares)
+    )
+    hparams = load_hparams(file, overrides)
+    prepare_sentences(**hparams["prepare_arguments"])
+    hparams["pretrainer"].collect_files()
+    hparams["pretrainer"].load_collected()
+    brain = hparams["brain_class"](
+        hparams["modules"], hparams["opt_class"], hparams, run_opts=run_opts
+    )
+    batch, seen = PaddedBatch(list(brain.hparams.make_train_data())), []
+    for model in (brain.model, brain.ema.module):
+        model.register_forward_pre_hook(lambda _, args: seen.append(args))
+    for brain.step in (1, 2):
+        brain.on_fit_batch_start(batch, should_step=False)
+        brain.compute_forward(batch, sb.Stage.TRAIN)
+    brain.compute_forward(batch, sb.Stage.VALID)
+    *training, validation = seen
+    for *given, hidden, textless in training:
+        assert hidden.shape == given[2].shape[:2]
+        assert 0.2 < hidden.float().mean() < 0.6
+        assert 0 < textless.sum() < len(textless) == len(given[0])
+    # Each step hides others; what is shown for validation is all there is.
+    assert not torch.equal(training[0][5], training[1][5])
+    assert validation[5:] == ()
 
 
 def test_more_text_than_speech_is_refused(data, tmp_path):

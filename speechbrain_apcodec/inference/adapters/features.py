@@ -71,7 +71,7 @@ class FeatureExtractor(CodecAdapter):
         """
         check_wavs(wavs)
         codec = self.codec.mods["codec"]
-        wavs = wavs.to(codec.synthesis.window)
+        wavs = wavs.to(codec.steps.like)
         num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
         with self.codec.inference_ctx:
             latent = codec.latents(wavs, num_samples)

@@ -50,13 +50,13 @@ def noise(num_samples):
 
 def far_token(codec):
     """Return a token in front of which and behind which lies enough."""
-    return 2 + codec.latency_samples // codec.hop_length
+    return 2 + codec.timing.latency_samples // codec.hop_length
 
 
 @torch.no_grad()
 def test_tokens_depend_on_nothing_later(codec):
     token = far_token(codec)
-    last = token * codec.hop_length + codec.encoder_latency_samples
+    last = token * codec.hop_length + codec.timing.encoder_latency_samples
     wavs = noise(last + 2000)
     latents = codec.latents(wavs)
     for first, tokens in ((last + 1, token + 1), (last, token)):
@@ -69,7 +69,7 @@ def test_tokens_depend_on_nothing_later(codec):
 @torch.no_grad()
 def test_samples_depend_on_no_later_token(codec):
     token = far_token(codec)
-    sample = token * codec.hop_length - codec.decoder_latency_samples
+    sample = token * codec.hop_length - codec.timing.decoder_latency_samples
     latents = codec.latents(noise((2 * token + 10) * codec.hop_length))
     changed = latents.clone()
     changed[..., token:] += 1.0
@@ -85,9 +85,11 @@ def test_samples_depend_on_no_later_token(codec):
 def test_decoded_samples_depend_on_nothing_later(codec):
     # At the phase at which a sample barely needs another token.
     token = far_token(codec)
-    sample = token * codec.hop_length - codec.decoder_latency_samples
-    last = sample + codec.latency_samples
-    assert last == token * codec.hop_length + codec.encoder_latency_samples
+    sample = token * codec.hop_length - codec.timing.decoder_latency_samples
+    last = sample + codec.timing.latency_samples
+    assert (
+        last == token * codec.hop_length + codec.timing.encoder_latency_samples
+    )
     wavs = noise(last + 2000)
     decoded = whole(codec, wavs)[0]
     for first, samples in ((last + 1, sample + 1), (last, sample)):
@@ -101,17 +103,17 @@ def test_decoded_samples_depend_on_nothing_later(codec):
 def test_a_token_comes_within_a_hop_of_its_last_sample(codec):
     """And at once where the network looks no further than the token."""
     context, token = codec.make_streaming_context(), far_token(codec)
-    needed = token * codec.hop_length + codec.encoder_latency_samples + 1
+    needed = token * codec.hop_length + codec.timing.encoder_latency_samples + 1
     wavs = noise(needed + codec.hop_length)
-    tokens = codec.encode_chunk(context, wavs[:, : needed - 1]).shape[1]
+    tokens = context.encode(wavs[:, : needed - 1]).shape[1]
     late = 0
     while tokens <= token:
         sample = wavs[:, needed - 1 + late : needed + late]
-        tokens += codec.encode_chunk(context, sample).shape[1]
+        tokens += context.encode(sample).shape[1]
         late += 1
     assert tokens == token + 1
     assert 1 <= late <= codec.hop_length
-    if codec.encoder.lookahead == codec.encoder.ratio - 1:
+    if codec.timing.encoder.lookahead == codec.encoder.ratio - 1:
         assert late == 1
 
 
@@ -122,9 +124,9 @@ def test_samples_come_within_a_hop_of_their_last_token(codec):
     certain = codec.make_streaming_context()
     given = held = 0
     for n, token in enumerate(books.split(1, dim=1), start=1):
-        given += codec.decode_chunk(early, token).shape[1]
-        held += codec.decode_chunk(certain, token).shape[1]
-        known = n * codec.hop_length - codec.decoder_latency_samples
+        given += early.decode(token).shape[1]
+        held += certain.decode(token).shape[1]
+        known = n * codec.hop_length - codec.timing.decoder_latency_samples
         assert max(0, known - codec.hop_length) <= given <= max(0, known)
         upsample = codec.decoder.amplitude.upsample
         if upsample.lookahead == upsample.right * upsample.ratio:
@@ -145,4 +147,4 @@ def test_latency_of_the_configurations(yaml, latency):
     """As the README says; the norm over the utterance aside."""
     text = merge_hparams(HPARAMS / f"{yaml}.yaml")
     codec = load_hyperpyyaml(inference_hparams(text, ["codec"]))["codec"]
-    assert codec.latency_samples == latency
+    assert codec.timing.latency_samples == latency

@@ -71,13 +71,13 @@ def test_sixteen_streams_equal_their_own_single_runs(number):
         for _ in range(16)
     ]
     context = codec.make_streaming_context(16)
-    coded = encode_streams(rng, codec, context, playlists, 1500)
+    coded = encode_streams(rng, context, playlists, 1500)
     tokens = []
     for wavs, others in zip(playlists, coded, strict=True):
         tokens.append([codec.encode(wav[None])[0][0] for wav in wavs])
         for wav, whole, other in zip(wavs, tokens[-1], others, strict=True):
             contract.check_tokens(codec, wav, whole, other, number)
-    decoded = decode_streams(rng, codec, context, tokens, 5)
+    decoded = decode_streams(rng, context, tokens, 5)
     for items, others in zip(tokens, decoded, strict=True):
         for item, other in zip(items, others, strict=True):
             contract.check_wav(codec.decode(item[None])[0], other, number)
@@ -88,7 +88,7 @@ def test_state_is_the_callers(codec):
     before = set(codec.state_dict())
     context = codec.make_streaming_context(2)
     wavs = 0.1 * torch.randn(2, 3000)
-    codec.encode_chunk(context, wavs)
+    context.encode(wavs)
     assert set(codec.state_dict()) == before
     assert not any(True for _ in codec.buffers(recurse=False))
     # Decoding has not been touched.
@@ -103,25 +103,25 @@ def test_state_is_the_callers(codec):
 def test_a_copy_of_the_context_forks_the_streams(codec):
     wavs = 0.1 * torch.randn(1, 4000)
     context = codec.make_streaming_context()
-    begin = codec.encode_chunk(context, wavs[:, :1800])
+    begin = context.encode(wavs[:, :1800])
     fork = copy.deepcopy(context)
     other = torch.cat([wavs[:, :1800], -wavs[:, 1800:]], dim=1)
     for state, wav in ((context, wavs), (fork, other)):
-        tokens = [begin, codec.encode_chunk(state, wav[:, 1800:])]
-        tokens.append(codec.encode_flush(state))
+        tokens = [begin, state.encode(wav[:, 1800:])]
+        tokens.append(state.flush_encoder())
         assert torch.equal(torch.cat(tokens, 1), codec.encode(wav)[0])
 
 
 def test_nothing_is_an_empty_tensor(codec):
     context = codec.make_streaming_context(3)
     empty = torch.zeros(3, 0)
-    assert codec.encode_chunk(context, empty).shape == (3, 0, 4)
-    assert codec.encode_chunk(context, torch.zeros(3, 1)).shape == (3, 0, 4)
+    assert context.encode(empty).shape == (3, 0, 4)
+    assert context.encode(torch.zeros(3, 1)).shape == (3, 0, 4)
     tokens = torch.zeros(3, 0, 4, dtype=torch.int64)
-    assert codec.decode_chunk(context, tokens).shape == (3, 0)
+    assert context.decode(tokens).shape == (3, 0)
     context.reset()
-    assert codec.encode_flush(context).shape == (3, 0, 4)
-    assert codec.decode_flush(context).shape == (3, 0)
+    assert context.flush_encoder().shape == (3, 0, 4)
+    assert context.flush_decoder().shape == (3, 0)
     assert context.num_tokens.tolist() == context.num_samples.tolist()
 
 
@@ -129,13 +129,11 @@ def test_nothing_is_an_empty_tensor(codec):
 def test_the_end_is_cut_at_any_sample_of_the_last_token(codec):
     tokens = torch.randint(64, (1, 3, 4))
     whole = codec.decode(tokens)
+    context = codec.make_streaming_context()
+    begun = [context.decode(tokens[:, i : i + 1]) for i in range(3)]
     for num_samples in range(2 * 320 + 1, 3 * 320 + 1):
-        context = codec.make_streaming_context()
-        decoded = [
-            codec.decode_chunk(context, tokens[:, i : i + 1]) for i in range(3)
-        ]
-        decoded.append(codec.decode_flush(context, num_samples))
-        decoded = torch.cat(decoded, dim=1)
+        end = copy.deepcopy(context).flush_decoder(num_samples)
+        decoded = torch.cat([*begun, end], dim=1)
         assert decoded.shape[1] == num_samples
         torch.testing.assert_close(decoded, whole[:, :num_samples])
 
@@ -149,14 +147,14 @@ def test_low_delay_hands_out_what_is_known(codec):
     for n in range(4):
         for name, context in (("early", early), ("late", late)):
             token = tokens[:, n : n + 1]
-            out[name] += codec.decode_chunk(context, token).shape[1]
-        known = (n + 1) * 320 - codec.decoder_latency_samples
+            out[name] += context.decode(token).shape[1]
+        known = (n + 1) * 320 - codec.timing.decoder_latency_samples
         assert out["early"] == known
         assert out["late"] == min(known, n * 320 + 1)
     with pytest.raises(ConfigurationError, match="not 1000"):
-        codec.decode_flush(early, 1000)
-    assert out["early"] + codec.decode_flush(early).shape[1] == 4 * 320
-    assert out["late"] + codec.decode_flush(late, 1000).shape[1] == 1000
+        early.flush_decoder(1000)
+    assert out["early"] + early.flush_decoder().shape[1] == 4 * 320
+    assert out["late"] + late.flush_decoder(1000).shape[1] == 1000
 
 
 @torch.no_grad()
@@ -164,14 +162,14 @@ def test_two_minutes_take_no_more_memory_than_two_seconds(codec):
     context = codec.make_streaming_context()
     generator = torch.Generator().manual_seed(0)
     sizes = []
-    for number in range(6000):
-        block = torch.randn(1, 960, generator=generator)
-        tokens = codec.encode_chunk(context, block)
-        codec.decode_chunk(context, tokens)
-        if number in (100, 5999):
+    for number in range(600):
+        block = torch.randn(1, 9600, generator=generator)
+        tokens = context.encode(block)
+        context.decode(tokens)
+        if number in (10, 599):
             storages = {
                 tensor.untyped_storage().data_ptr(): tensor.untyped_storage()
-                for tensor in tensors_in(context)
+                for tensor in tensors_in([context.encoding, context.decoding])
             }
             sizes.append(sum(len(storage) for storage in storages.values()))
     assert sizes[0] == sizes[1] < 200_000
@@ -186,34 +184,35 @@ def test_a_norm_over_the_utterance_cannot_be_streamed():
 
 def test_branches_that_look_unequally_far_cannot_be_streamed(codec):
     lame = make_codec(kernel_size=3)
-    lame.encoder._places = ((1, 2), (3, 4))
+    lame.encoder.phase = make_codec(kernel_size=7).encoder.phase
+    lame.encoder.place()
+    assert not lame.streamable
     with pytest.raises(ConfigurationError, match="equally far"):
-        lame.encoder.delay  # noqa: B018
+        lame.make_streaming_context()
+    lame.encode(torch.zeros(1, 1000))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda c, x: c.encode_chunk(x, torch.zeros(3, 5)), "2 streams"),
+        (lambda x: x.encode(torch.zeros(3, 5)), "2 streams"),
         (
-            lambda c, x: c.encode_chunk(
-                x, torch.zeros(2, 5), torch.tensor([6, 1])
-            ),
+            lambda x: x.encode(torch.zeros(2, 5), torch.tensor([6, 1])),
             "do not fit",
         ),
-        (lambda c, x: c.encode_flush(x, [2]), "do not exist"),
-        (lambda c, x: c.encode_flush(x, [0]), "ended already"),
-        (lambda c, x: c.encode_chunk(x, torch.zeros(2, 5)), r"reset\(\[0\]\)"),
-        (lambda c, x: c.decode_flush(x, 1), "0 tokens"),
+        (lambda x: x.flush_encoder([2]), "do not exist"),
+        (lambda x: x.flush_encoder([0]), "ended already"),
+        (lambda x: x.encode(torch.zeros(2, 5)), r"reset\(\[0\]\)"),
+        (lambda x: x.flush_decoder(1), "0 tokens"),
     ],
 )
 def test_what_is_refused(codec, call, message):
     context = codec.make_streaming_context(2)
-    codec.encode_flush(context, [0])
+    context.flush_encoder([0])
     with pytest.raises(ConfigurationError, match=message):
-        call(codec, context)
+        call(context)
     # The other stream goes on.
-    codec.encode_chunk(context, torch.zeros(2, 9), torch.tensor([0, 9]))
+    context.encode(torch.zeros(2, 9), torch.tensor([0, 9]))
 
 
 def test_causal_codecs_have_the_latency_of_feed_forward_ones(codec):
@@ -225,4 +224,4 @@ def test_causal_codecs_have_the_latency_of_feed_forward_ones(codec):
             "joint_kernel_size": 7,
         }
     )
-    assert causal.latency_samples == codec.latency_samples == 598
+    assert causal.timing.latency_samples == codec.timing.latency_samples == 598

@@ -65,22 +65,16 @@ def test_streamed_equals_whole(group):
     for case, rng, codec, wavs, tokens, decoded in draw(
         "streamed", group, ["frame"]
     ):
-        context = codec.make_streaming_context(len(wavs), rng.random() < 0.5)
+        context = codec.make_streaming_context(
+            len(wavs), rng.random() < 0.5, tokens[0].shape[1]
+        )
         longest = max(len(wav) for wav in wavs)
         largest = rng.choice([1 + longest // 200, 40, 321, 1000, 4000])
-        outputs = encode_streams(
-            rng,
-            codec,
-            context,
-            [[wav] for wav in wavs],
-            largest,
-            tokens[0].shape[1],
-        )
+        outputs = encode_streams(rng, context, [[wav] for wav in wavs], largest)
         for wav, whole, (other,) in zip(wavs, tokens, outputs, strict=True):
             contract.check_tokens(codec, wav, whole, other, case)
         outputs = decode_streams(
             rng,
-            codec,
             context,
             [[item] for item in tokens],
             rng.choice([1, 3, 20]),

@@ -1,0 +1,93 @@
+"""The fastest kernels that PyTorch has for frames with channels last.
+
+Inside the networks, tensors are [batch, frames, channels], as the kernels of
+linear layers, norms and convolutions like them.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def pad(x: Tensor, left: int, right: int) -> Tensor:
+    """Put frames of zeros before the first and after the last one."""
+    return F.pad(x, (0, 0, left, right)) if left or right else x
+
+
+def conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+) -> Tensor:
+    """Convolve [batch, frames, channels] over the frames.
+
+    As a convolution of pictures one row high, for which there are kernels
+    that take the channels last and need no copy.
+
+    Example
+    -------
+    >>> x, weight = torch.randn(2, 9, 4), torch.randn(5, 4, 3)
+    >>> y = conv1d(x, weight, torch.zeros(5), stride=2)
+    >>> torch.allclose(
+    ...     y.mT, F.conv1d(x.mT, weight, stride=2), atol=1e-5
+    ... )
+    True
+    """
+    y = F.conv2d(
+        x.transpose(1, 2).unsqueeze(2),
+        weight.unsqueeze(2),
+        bias,
+        stride=(1, stride),
+        padding=(0, padding),
+        groups=groups,
+    )
+    return y.squeeze(2).transpose(1, 2)
+
+
+def has_fast_convolution(x: Tensor, weight: Tensor) -> bool:
+    """Tell whether PyTorch convolves with kernels that know groups.
+
+    A GPU has them. On a CPU they are those of oneDNN, which not every build
+    of PyTorch has, and which computes no float64.
+    """
+    if x.device.type != "cpu":
+        return True
+    return (
+        weight.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    )
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Multiply every frame by a matrix, as ``F.linear`` does.
+
+    On a CPU float32 takes the kernel of a convolution: PyTorch leaves it to
+    oneDNN, but a matrix product to MKL, which reaches less than half as much
+    where it does not know the processor (AMD's with AVX-512).
+
+    Example
+    -------
+    >>> x, weight = torch.randn(2, 99, 40), torch.randn(50, 40)
+    >>> torch.allclose(linear(x, weight), x @ weight.T, atol=1e-4)
+    True
+    """
+    if (
+        x.device.type != "cpu"
+        or not has_fast_convolution(x, weight)
+        or torch.is_autocast_enabled("cpu")
+        or torch.compiler.is_compiling()
+        or x.dim() != 3
+        or x.shape[1] == 0
+    ):
+        return F.linear(x, weight, bias)
+    # Of a picture one row high every second row is all of it; with one
+    # thread PyTorch takes oneDNN for kernels of a frame if there is a stride.
+    y = F.conv2d(
+        x.transpose(1, 2).unsqueeze(2), weight[..., None, None], bias, (2, 1)
+    )
+    return y.squeeze(2).transpose(1, 2)

@@ -1,0 +1,1 @@
+"""Time: what layers see of it, and streams of it through a codec."""
