@@ -9,6 +9,7 @@ Authors
 """
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -63,10 +64,23 @@ back. Start with
   apcodec decode s.apc speech2.wav    and restore it
 """
 
+#: What to do about what the system says.
+_FIXES = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some space, or write to another disk",
+    errno.EFBIG: "write to a file system for larger files",
+    errno.EACCES: "see who may read and write it",
+    errno.EPERM: "see who may read and write it",
+    errno.EROFS: "write to another file system",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EBADF: "open it for reading or writing",
+}
+
 _EPILOG = """\
 'apcodec COMMAND --help' explains a command, with an example.
 The exit code is 0 if all went well and 2 if the input is at fault; no output
-file is left then.
+file is left then. A file that exists is replaced with --force alone, and the
+input never.
 """
 
 
@@ -90,22 +104,24 @@ def main(argv=None):
     2
     """
     arguments = build_parser().parse_args(argv)
+    if sys.stdout is None:
+        # The next file to be opened would get its number, and the output.
+        return _fail("standard output is closed: send it to /dev/null")
     try:
         # A run's log is what its user waits for; elsewhere it is noise.
         with nullcontext() if arguments.command == "train" else _quiet():
             arguments.run(arguments)
-        sys.stdout.flush()
+        _flush_output()
     except APCodecError as error:
         return _fail(error)
-    except BrokenPipeError:
-        # The reader, such as `head`, has enough. Python would complain once
-        # more when it closes the stream at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        _drop_output()
     except OSError as error:
-        if arguments.command == "train":
+        fix = _FIXES.get(error.errno)
+        if arguments.command == "train" and not (fix and error.filename):
             raise  # it may come from anywhere: the traceback is wanted
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}")
+        parts = error.filename, error.strerror or error, fix
+        return _fail(": ".join(str(part) for part in parts if part))
     except KeyboardInterrupt:
         print("apcodec: interrupted", file=sys.stderr)
         return 130
@@ -159,6 +175,23 @@ def _add_commands(parser, modules, dest):
         else:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
+
+
+def _flush_output():
+    """Write what was printed; say that it was that if it fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        error.filename = "standard output"
+        raise
+
+
+def _drop_output():
+    """Keep Python from complaining once more when it closes the output."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message):

@@ -56,6 +56,28 @@ def add_device_argument(parser):
     )
 
 
+def add_force_argument(parser):
+    """Add ``--force``.
+
+    Arguments
+    ---------
+    parser : argparse.ArgumentParser
+        Gets the argument.
+
+    Example
+    -------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_force_argument(parser)
+    >>> parser.parse_args([]).force
+    False
+    """
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace what is there already, but never the input",
+    )
+
+
 def add_codebooks_argument(parser):
     """Add ``--codebooks``.
 

@@ -313,7 +313,9 @@ def _finish(out_folder, name, listed, batches, meta):
     if bad_files:
         with atomic_path(bad_list) as temporary:
             text = "\n".join(bad_files) + "\n"
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(
+                text, encoding="utf-8", errors="backslashreplace"
+            )
     index = {
         item.id: {
             **item.columns,

@@ -56,7 +56,11 @@ def write_shards(index, shard_size):
                 description = json.dumps(entry, ensure_ascii=False)
                 tokens = (index.parent / name).read_bytes()
                 _add(tar, f"{number:09d}.npy", tokens)
-                _add(tar, f"{number:09d}.json", description.encode())
+                _add(
+                    tar,
+                    f"{number:09d}.json",
+                    description.encode(errors="backslashreplace"),
+                )
         shards.append(path)
     return shards
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from speechbrain_apcodec.utils.audio import (
+    AUDIO_SUFFIXES,
+    mix_to_mono,
     read_audio,
     read_audio_info,
+    read_recording,
     resample,
 )
 from speechbrain_apcodec.utils.band import measure_band
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
-    AUDIO_SUFFIXES,
     find_utterances,
     identity_of,
     read_utterances,
@@ -106,7 +108,7 @@ def read_mono(entry, sample_rate):
         If the file cannot be read.
     """
     wav, rate = read_audio(entry["wav"])
-    return resample(wav.mean(dim=0), rate, sample_rate)
+    return resample(mix_to_mono(wav, entry["wav"]), rate, sample_rate)
 
 
 def english_text(entry):
@@ -306,13 +308,15 @@ def choose_examples(groups, limit):
 def _describe(utterance):
     """Turn an utterance into a recording, read as far as needed."""
     path = Path(utterance["source"]).resolve()
-    info = read_audio_info(path)
     band = utterance.get("band_hz")
-    if not band:
+    if band:
+        info = read_audio_info(path)
+    else:
         # Reading it whole finds damage now rather than after hours of work.
-        wav, rate = read_audio(path)
+        wav, info = read_recording(path)
+        mono = mix_to_mono(wav, path).numpy()
         # Silence has no band; its whole spectrum is as good as any.
-        band = measure_band(wav.mean(dim=0).numpy(), rate) or rate / 2
+        band = measure_band(mono, info.sample_rate) or info.sample_rate / 2
     return {
         **utterance,
         "wav": str(path),

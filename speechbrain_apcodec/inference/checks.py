@@ -7,10 +7,12 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import math
+
 import torch
 
-from speechbrain_apcodec.utils.audio import all_finite
 from speechbrain_apcodec.utils.errors import APCodecError
+from speechbrain_apcodec.utils.levels import check_level, peak_level
 
 
 def check_wavs(wavs):
@@ -19,7 +21,7 @@ def check_wavs(wavs):
     Arguments
     ---------
     wavs : torch.Tensor
-        float [batch, samples], finite.
+        float [batch, samples], finite; full scale is -1 to 1.
 
     Raises
     ------
@@ -44,8 +46,10 @@ tensor [batch, samples], not float32 [100]
             "wavs must be a float tensor [batch, samples], not "
             f"{_describe(wavs)}"
         )
-    if not all_finite(wavs):
+    peak = peak_level(wavs)
+    if not math.isfinite(peak):
         raise APCodecError("wavs holds NaN or infinite samples")
+    check_level(peak, "wavs")
 
 
 def check_tokens(tokens, most_codebooks):

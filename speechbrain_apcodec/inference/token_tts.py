@@ -25,7 +25,8 @@ from speechbrain_apcodec.inference.sources import (
     fetch_file,
     find_source,
 )
-from speechbrain_apcodec.utils.audio import write_audio
+from speechbrain_apcodec.utils.atomic import check_destination
+from speechbrain_apcodec.utils.audio import storable_subtype, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 from speechbrain_apcodec.utils.text import encode_text
 
@@ -245,7 +246,7 @@ class TokenTTS(Pretrained):
         """
         return self.synthesize_batch([text], seed, **options)[0][0]
 
-    def synthesize_file(self, text, path, seed=0, **options):
+    def synthesize_file(self, text, path, seed=0, force=False, **options):
         """Speak a sentence into an audio file.
 
         Arguments
@@ -256,6 +257,8 @@ class TokenTTS(Pretrained):
             The file to write; its suffix names the container.
         seed : int
             The same seed gives the same speech.
+        force : bool
+            Whether a file at ``path`` may be replaced.
         **options : dict
             See ``generate``.
 
@@ -264,6 +267,8 @@ class TokenTTS(Pretrained):
         float
             Seconds.
         """
+        check_destination(path, force=force)
+        storable_subtype(path, "PCM_16")
         wav = self.synthesize(text, seed, **options)
         write_audio(path, wav[None].cpu(), self.sample_rate)
         return len(wav) / self.sample_rate

@@ -18,11 +18,10 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
+from speechbrain_apcodec.utils.audio import AUDIO_SUFFIXES
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 logger = get_logger(__name__)
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
 
 # How a `split` column may call our three splits.
 SPLIT_NAMES = {

@@ -136,7 +136,8 @@ def test_bad_recordings_are_one_line_and_no_output(
 ):
     path = bad_recording(tmp_path, fault)
     before = set(tmp_path.iterdir())
-    output = [] if command == "losses" else [tmp_path / "out.wav"]
+    names = {"encode": ["out.apc"], "roundtrip": ["out.wav"], "losses": []}
+    output = [tmp_path / name for name in names[command]]
     code, shown, errors = call(command, path, *output)
     assert code == 2
     assert shown == ""
@@ -208,12 +209,14 @@ def test_codebooks_are_counted_from_one(call, speech, capsys, value):
         (
             PermissionError(13, "Permission denied", "out.wav"),
             2,
-            "apcodec: error: out.wav: Permission denied\n",
+            "apcodec: error: out.wav: Permission denied: "
+            "see who may read and write it\n",
         ),
         (
             OSError(28, "No space left on device"),
             2,
-            "apcodec: error: No space left on device\n",
+            "apcodec: error: No space left on device: "
+            "free some space, or write to another disk\n",
         ),
     ],
 )

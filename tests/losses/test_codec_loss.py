@@ -68,9 +68,7 @@ def test_a_worse_codec_has_a_larger_loss():
     torch.manual_seed(0)
     wavs, noise = torch.randn(2, 1560), torch.randn(2, 1560)
     better, worse = (
-        make_loss(**ALL).reconstruction(
-            make_output(wavs, wavs + level * noise)
-        )
+        make_loss(**ALL).reconstruction(make_output(wavs, wavs + level * noise))
         for level in (0.05, 0.5)
     )
     # Each spectrum here is that of a waveform: consistent at any level.
