@@ -10,11 +10,12 @@ Authors
 
 import argparse
 import errno
+import io
 import logging
 import os
 import sys
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from speechbrain_apcodec import __version__
 from speechbrain_apcodec.cli import (
@@ -107,20 +108,26 @@ def main(argv=None):
     if sys.stdout is None:
         # The next file to be opened would get its number, and the output.
         return _fail("standard output is closed: send it to /dev/null")
+    if hasattr(sys.stdout, "reconfigure"):
+        # Names of old archives are no UTF-8.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # A run's log is what its user waits for; elsewhere it is noise.
         with nullcontext() if arguments.command == "train" else _quiet():
             arguments.run(arguments)
-        _flush_output()
+        sys.stdout.flush()
     except APCodecError as error:
         return _fail(error)
     except BrokenPipeError:  # the reader, such as `head`, has enough
         _drop_output()
     except OSError as error:
-        fix = _FIXES.get(error.errno)
-        if arguments.command == "train" and not (fix and error.filename):
+        fix, name = _FIXES.get(error.errno), error.filename
+        if arguments.command == "train" and not (fix and name):
             raise  # it may come from anywhere: the traceback is wanted
-        parts = error.filename, error.strerror or error, fix
+        if fix and not name:  # files are named
+            name = "standard output"
+            _drop_output()
+        parts = name, error.strerror or error, fix
         return _fail(": ".join(str(part) for part in parts if part))
     except KeyboardInterrupt:
         print("apcodec: interrupted", file=sys.stderr)
@@ -177,21 +184,10 @@ def _add_commands(parser, modules, dest):
             command.set_defaults(run=module.run)
 
 
-def _flush_output():
-    """Write what was printed; say that it was that if it fails."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _drop_output()
-        error.filename = "standard output"
-        raise
-
-
 def _drop_output():
     """Keep Python from complaining once more when it closes the output."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(io.UnsupportedOperation):  # it is a file of Python's own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message):

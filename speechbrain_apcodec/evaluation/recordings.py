@@ -64,6 +64,29 @@ def list_recordings(reference, without=()):
     >>> entry["sample_rate"], entry["channels"], entry["band_hz"]
     (16000, 2, 8000)
     """
+    return describe_recordings(find_recordings(reference, without))
+
+
+def find_recordings(reference, without=()):
+    """Find the recordings of a folder or manifest, without reading them.
+
+    Arguments
+    ---------
+    reference : str or pathlib.Path
+        See `list_recordings`.
+    without : list of str or pathlib.Path
+        See `list_recordings`.
+
+    Returns
+    -------
+    list of dict
+        Utterances with ``id``, ``source`` and the manifest's other columns.
+
+    Raises
+    ------
+    APCodecError
+        If there is none, or two share an id.
+    """
     reference = Path(reference).expanduser()
     if reference.is_dir():
         utterances = find_utterances(reference, without)
@@ -73,18 +96,40 @@ def list_recordings(reference, without=()):
         ]
     else:
         utterances = read_utterances(reference)
-    recordings = {}
-    for utterance in tqdm(
-        utterances, "recordings", unit="file", leave=False, disable=None
-    ):
-        name = utterance["id"]
-        if name in recordings:
+    sources = {}
+    for utterance in utterances:
+        name, source = utterance["id"], utterance["source"]
+        if name in sources:
             raise ConfigurationError(
-                f"{reference}: {recordings[name]['wav']} and "
-                f"{utterance['source']} share the id {name!r}: rename one"
+                f"{reference}: {sources[name]} and {source} share the id "
+                f"{name!r}: rename one"
             )
-        recordings[name] = _describe(utterance)
-    return recordings
+        sources[name] = source
+    return utterances
+
+
+def describe_recordings(utterances):
+    """Look into each recording, as far as needed.
+
+    Arguments
+    ---------
+    utterances : list of dict
+        From `find_recordings`.
+
+    Returns
+    -------
+    dict
+        See `list_recordings`.
+
+    Raises
+    ------
+    AudioFileError
+        If one cannot be read.
+    """
+    progress = tqdm(
+        utterances, "recordings", unit="file", leave=False, disable=None
+    )
+    return {utterance["id"]: _describe(utterance) for utterance in progress}
 
 
 def read_mono(entry, sample_rate):

@@ -12,7 +12,11 @@ import math
 import torch
 
 from speechbrain_apcodec.utils.errors import APCodecError
-from speechbrain_apcodec.utils.levels import check_level, peak_level
+from speechbrain_apcodec.utils.levels import (
+    check_level,
+    peak_level,
+    warn_of_level,
+)
 
 
 def check_wavs(wavs):
@@ -50,6 +54,7 @@ tensor [batch, samples], not float32 [100]
     if not math.isfinite(peak):
         raise APCodecError("wavs holds NaN or infinite samples")
     check_level(peak, "wavs")
+    warn_of_level(peak)
 
 
 def check_tokens(tokens, most_codebooks):

@@ -126,7 +126,12 @@ def is_tts_run(checkpoint_dir):
 
 
 def export_tts(
-    checkpoint_dir, out_dir, name=None, half=False, codec_model=None
+    checkpoint_dir,
+    out_dir,
+    name=None,
+    half=False,
+    codec_model=None,
+    force=False,
 ):
     """Export a checkpoint of a TTS run, with its codec, as a model's folder.
 
@@ -136,13 +141,15 @@ def export_tts(
         A ``CKPT+...`` folder, or the run's output folder: then the
         checkpoint that did best in validation.
     out_dir : str or pathlib.Path
-        The folder to write. An earlier export there is replaced.
+        The folder to write.
     name : str, optional
         Name of the model; default: that of the folder.
     half : bool
         Store float16 instead of float32: half the size.
     codec_model : str, optional
         Folder or hub id of the codec, if it is not where it was.
+    force : bool
+        Whether an earlier export in ``out_dir`` may be replaced.
 
     Returns
     -------
@@ -153,7 +160,8 @@ def export_tts(
     ------
     CheckpointError
         If there is no checkpoint, it does not fit the run's YAML, the codec
-        is another one, or ``out_dir`` is anything but an earlier export.
+        is another one, or there is something in ``out_dir`` that may not be
+        replaced.
     """
     checkpoint = find_checkpoint(checkpoint_dir)
     hparams = _read_hparams(checkpoint)
@@ -168,7 +176,7 @@ def export_tts(
         )
     name = checked_name(name, out_dir)
     with exported_folder(
-        out_dir, _OWN_FILES, CONFIG_FILE, read_config
+        out_dir, _OWN_FILES, CONFIG_FILE, read_config, force
     ) as folder:
         (folder / CODEC_FOLDER).mkdir()
         for file in CODEC_FILES:

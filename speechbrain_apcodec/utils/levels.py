@@ -50,7 +50,7 @@ def peak_level(values):
 
 
 def check_level(peak, name):
-    """Refuse samples that are integers, and warn of those far too loud.
+    """Refuse samples that are integers.
 
     Arguments
     ---------
@@ -61,7 +61,7 @@ def check_level(peak, name):
 
     Raises
     ------
-    APCodecError
+    AudioFileError
         If they can only be integers of 16 or more bits.
 
     Example
@@ -78,10 +78,24 @@ to 32768, where -1 to 1 is full scale: divide 16-bit integers by 32768
             f"{name} holds samples up to {peak:g}, where -1 to 1 is full "
             "scale: divide 16-bit integers by 32768"
         )
+
+
+def warn_of_level(peak):
+    """Say, once for each power of two, that samples are far too loud.
+
+    Arguments
+    ---------
+    peak : float
+        Largest absolute sample.
+
+    Example
+    -------
+    >>> warn_of_level(1.2)
+    """
     if peak > LOUD_LEVEL:
         _warn_once(
-            f"{name} holds samples beyond {2 ** int(math.log2(peak))} times "
-            "full scale, which a codec cannot keep: scale them to -1 to 1"
+            f"there are samples beyond {2 ** int(math.log2(peak))} times full "
+            "scale, which a codec cannot keep: scale them to -1 to 1"
         )
 
 
@@ -113,17 +127,38 @@ def mix_to_mono(wav, name="the recording"):
     tensor([ 0.5000, -0.5000])
     """
     mono = wav.mean(dim=0)
-    if len(wav) > 1:
-        powers = wav.square().sum(dim=1)
-        # Of channels that have nothing in common the mean has this power.
-        unrelated = powers.sum() / len(wav) ** 2
-        if mono.square().sum() < CANCELLED * unrelated:
-            _warn_once(
-                f"{shown(name)}: its channels cancel each other out, only "
-                "the strongest one is used"
-            )
-            return wav[powers.argmax()]
+    powers = wav.square().sum(dim=1)
+    if cancel_out(mono.square().sum(), powers):
+        _warn_once(
+            f"{shown(name)}: its channels cancel each other out, only the "
+            "strongest one is used"
+        )
+        return wav[powers.argmax()]
     return mono
+
+
+def cancel_out(mean_power, powers):
+    """Tell whether the mean of channels is much weaker than they are.
+
+    Arguments
+    ---------
+    mean_power : float
+        Sum of the squares of the mean.
+    powers : torch.Tensor or numpy.ndarray
+        Sums of the squares of each channel.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> cancel_out(0.5, torch.ones(2)), cancel_out(0.001, torch.ones(2))
+    (False, True)
+    """
+    # The mean of channels that have nothing in common has this power.
+    unrelated = float(powers.sum()) / len(powers) ** 2
+    return float(mean_power) < CANCELLED * unrelated
 
 
 @cache

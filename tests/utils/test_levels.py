@@ -8,7 +8,11 @@ import torch
 from speechbrain_apcodec.utils import levels
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import AudioFileError
-from speechbrain_apcodec.utils.levels import check_level, mix_to_mono
+from speechbrain_apcodec.utils.levels import (
+    check_level,
+    mix_to_mono,
+    warn_of_level,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +46,14 @@ def test_silence_is_no_cancellation(caplog):
     assert caplog.text == ""
 
 
-def test_a_loud_recording_is_read_and_said_once(tmp_path, caplog):
-    path = tmp_path / "a.wav"
-    write_audio(path, 100 * speech(), 48000, "FLOAT")
+def test_loud_samples_are_said_once(tiny_model, caplog):
     for _ in range(2):
-        read_audio(path)
+        tiny_model.encode(100 * speech())
     assert [record.levelno for record in caplog.records] == [levels.NOTICE]
     assert levels.NOTICE > logging.WARNING
     assert "times full scale" in caplog.text
+    with pytest.raises(AudioFileError, match="divide 16-bit integers"):
+        tiny_model.encode(32768 * speech())
 
 
 def test_integers_in_floats_are_refused(tmp_path):
@@ -61,4 +65,5 @@ def test_integers_in_floats_are_refused(tmp_path):
 
 def test_a_little_over_full_scale_is_usual(caplog):
     check_level(1.5, "a.wav")
+    warn_of_level(1.5)
     assert caplog.text == ""
