@@ -32,6 +32,7 @@ from speechbrain_apcodec.inference.checks import (
     check_wavs,
     relative_lengths,
     tokens_without_padding,
+    whole_number,
 )
 from speechbrain_apcodec.inference.config import CONFIG_FILE, read_config
 from speechbrain_apcodec.inference.loading import (
@@ -39,6 +40,7 @@ from speechbrain_apcodec.inference.loading import (
     weights_file,
 )
 from speechbrain_apcodec.inference.normalizer import CodecAudioNormalizer
+from speechbrain_apcodec.inference.placement import PlacedByParameters
 from speechbrain_apcodec.inference.sources import (
     claim_savedir,
     fetch_file,
@@ -58,7 +60,13 @@ CHUNK_SECONDS = 20
 CPU_CHUNK_SECONDS = 5
 
 
-class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
+class APCodec(
+    StreamingInterface,
+    TokenInterface,
+    FileInterface,
+    PlacedByParameters,
+    Pretrained,
+):
     """A trained codec, ready to encode and decode.
 
     Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:
@@ -408,7 +416,7 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
         if not self.streamable:
             return None  # each chunk would take a pass a layer
         seconds = CHUNK_SECONDS
-        if torch.device(self.device).type == "cpu":
+        if self.device_type == "cpu":
             share = CPU_CHUNK_SECONDS / max(1, batch_size)
             seconds = min(seconds, max(0.2, share))
         return round(seconds * self.frame_rate)
@@ -488,6 +496,7 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
         covered = tokens.shape[1] * self.hop_length
         if num_samples is None:
             num_samples = covered
+        num_samples = whole_number(num_samples, "num_samples")
         if not 0 <= num_samples <= covered:
             raise APCodecError(
                 f"{tokens.shape[1]} token frames hold up to {covered} "
@@ -508,6 +517,10 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
     def forward(self, wavs, wav_lens=None, num_codebooks=None):
         """Encode and decode.
 
+        A gradient of the decoded waveforms reaches ``wavs``, if that asks
+        for one: what feeds a codec can be trained through it. The quantiser
+        passes it on as it is (straight-through).
+
         Arguments
         ---------
         wavs : torch.Tensor
@@ -524,6 +537,8 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
         wav_lens : torch.Tensor
             float [batch], relative lengths, as given.
         """
+        if wavs.requires_grad and torch.is_grad_enabled():
+            return self._differentiable(wavs, wav_lens, num_codebooks)
         tokens, token_lens = self.encode(wavs, wav_lens, num_codebooks)
         decoded, _ = self.decode(tokens, token_lens, wavs.shape[-1])
         if wav_lens is None:
@@ -531,3 +546,17 @@ class APCodec(StreamingInterface, TokenInterface, FileInterface, Pretrained):
         own = absolute_lengths(wav_lens, decoded, "wav_lens")
         samples = torch.arange(decoded.shape[1], device=decoded.device)
         return decoded * (samples < own[:, None]), wav_lens
+
+    def _differentiable(self, wavs, wav_lens, num_codebooks):
+        """Code and decode so that a gradient reaches the input."""
+        check_wavs(wavs)
+        if wav_lens is not None and not (torch.as_tensor(wav_lens) == 1).all():
+            raise APCodecError(
+                "a gradient passes through waveforms of one length alone: "
+                "cut them, or pass them one by one"
+            )
+        num_codebooks = self._checked_num_codebooks(num_codebooks)
+        wavs = wavs.to(self.mods["codec"].synthesis.window)
+        with self.inference_ctx:
+            decoded = self.mods["codec"](wavs, num_codebooks).decoded
+        return decoded, torch.ones(len(decoded), device=decoded.device)

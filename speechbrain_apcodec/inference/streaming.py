@@ -16,7 +16,17 @@ from speechbrain_apcodec.inference.checks import (
     check_tokens,
     check_wavs,
     tokens_without_padding,
+    whole_number,
 )
+
+
+def _outlasting(method):
+    """Compute without gradient, on tensors that may be changed later.
+
+    What ``torch.inference_mode`` makes cannot be updated outside of it, but a
+    stream goes on there.
+    """
+    return torch.inference_mode(False)(torch.no_grad()(method))
 
 
 class StreamingInterface:
@@ -51,6 +61,7 @@ class StreamingInterface:
         """Samples from a sample to the first one of its latest tokens."""
         return self.mods["codec"].decoder_latency_samples
 
+    @_outlasting
     def make_streaming_context(self, batch_size=1, low_delay=False):
         """Make the state of streams that begin.
 
@@ -74,9 +85,11 @@ class StreamingInterface:
         ConfigurationError
             If the model cannot be streamed.
         """
-        return self.mods["codec"].make_streaming_context(batch_size, low_delay)
+        return self.mods["codec"].make_streaming_context(
+            whole_number(batch_size, "batch_size"), low_delay
+        )
 
-    @torch.no_grad()
+    @_outlasting
     def encode_chunk(self, context, wavs, wav_lens=None, num_codebooks=None):
         """Encode the next samples of streams.
 
@@ -114,6 +127,7 @@ class StreamingInterface:
                 self._checked_num_codebooks(num_codebooks),
             )
 
+    @_outlasting
     def encode_flush(self, context, items=None, num_codebooks=None):
         """End streams, and encode what is still inside.
 
@@ -143,6 +157,7 @@ class StreamingInterface:
                 context, items, num_codebooks
             )
 
+    @_outlasting
     def decode_chunk(self, context, tokens, token_lens=None):
         """Decode the next tokens of streams.
 
@@ -175,6 +190,7 @@ class StreamingInterface:
         with self.inference_ctx:
             return self.mods["codec"].decode_chunk(context, tokens, num_tokens)
 
+    @_outlasting
     def decode_flush(self, context, num_samples=None, items=None):
         """End streams, and decode what is still inside.
 

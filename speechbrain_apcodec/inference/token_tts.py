@@ -20,6 +20,7 @@ from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.checks import relative_lengths
 from speechbrain_apcodec.inference.config import CONFIG_FILE, read_config
 from speechbrain_apcodec.inference.loading import weights_file
+from speechbrain_apcodec.inference.placement import PlacedByParameters
 from speechbrain_apcodec.inference.sources import (
     claim_savedir,
     fetch_file,
@@ -35,7 +36,7 @@ CODEC_FOLDER = "codec"
 CODEC_FILES = (CONFIG_FILE, "hyperparams.yaml", weights_file("codec"))
 
 
-class TokenTTS(Pretrained):
+class TokenTTS(PlacedByParameters, Pretrained):
     """A trained model of speech, ready to speak.
 
     Arguments

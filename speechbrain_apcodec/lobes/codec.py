@@ -145,6 +145,16 @@ class Codec(ChunkedCodec, nn.Module):
         self.stft_hop_length = analysis.stft_hop_length
         self.hop_length = analysis.stft_hop_length * encoder.ratio
 
+    def _apply(self, fn, recurse=True):
+        """Refuse what ``half`` and ``to(torch.bfloat16)`` would break."""
+        dtype = fn(torch.empty(0)).dtype
+        if dtype in (torch.float16, torch.bfloat16):
+            raise ConfigurationError(
+                "spectra, phases and codebooks need float32: load the codec "
+                'with run_opts={"precision": "bf16"}, or use autocast'
+            )
+        return super()._apply(fn, recurse)
+
     @property
     def stft(self):
         """FFT size, hop and window of the STFT, samples."""
@@ -361,7 +371,10 @@ class Codec(ChunkedCodec, nn.Module):
         CodecOutput
         """
         samples = wavs.shape[-1]
-        with torch.no_grad():
+        # A gradient of the input is for what comes before the codec.
+        with torch.set_grad_enabled(
+            torch.is_grad_enabled() and wavs.requires_grad
+        ):
             natural = self.analysis(wavs)
         latent = self.encoder(natural.log_amplitude, natural.phase)
         latent = latent[..., : self.num_frames(samples)]
@@ -387,7 +400,7 @@ class Codec(ChunkedCodec, nn.Module):
         return CodecOutput(
             wavs=wavs,
             decoded=decoded,
-            natural=natural.narrow(frames),
+            natural=natural.narrow(frames).detach(),
             predicted=predicted.narrow(frames),
             consistent=(real[..., :frames], imaginary[..., :frames]),
             latent=latent,

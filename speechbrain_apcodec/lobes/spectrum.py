@@ -57,17 +57,19 @@ class Spectrum:
         -------
         Spectrum
         """
-        return Spectrum(
-            *(
-                part[..., :frames]
-                for part in (
-                    self.log_amplitude,
-                    self.phase,
-                    self.real,
-                    self.imaginary,
-                )
-            )
-        )
+        return Spectrum(*(part[..., :frames] for part in self._parts()))
+
+    def detach(self):
+        """Leave the gradient out.
+
+        Returns
+        -------
+        Spectrum
+        """
+        return Spectrum(*(part.detach() for part in self._parts()))
+
+    def _parts(self):
+        return self.log_amplitude, self.phase, self.real, self.imaginary
 
 
 def angle(imaginary, real):
@@ -354,7 +356,13 @@ class STFTAnalysis(_STFT):
         -------
         Spectrum
         """
-        amplitude = torch.sqrt(real.square() + imaginary.square())
+        power = real.square() + imaginary.square()
+        if power.requires_grad:  # that of a root is infinite at zero
+            silent = power == 0
+            power = power.masked_fill(silent, 1.0)
+            amplitude = torch.sqrt(power).masked_fill(silent, 0.0)
+        else:
+            amplitude = torch.sqrt(power)
         return Spectrum(
             log_amplitude=torch.log(amplitude + self.floor),
             phase=angle(imaginary, real),

@@ -44,7 +44,7 @@ logger = get_logger(__name__)
 
 # Part of every cache record: raise it when what is stored or how the band is
 # measured changes, and old entries are made again.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 def cache_audio(source, cache_folder, sample_rate):

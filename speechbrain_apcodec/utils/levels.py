@@ -45,7 +45,7 @@ def peak_level(values):
     """
     if values.numel() == 0:
         return 0.0
-    low, high = values.aminmax()
+    low, high = values.detach().aminmax()
     return float(torch.maximum(-low, high))
 
 
@@ -95,7 +95,8 @@ def warn_of_level(peak):
     if peak > LOUD_LEVEL:
         _warn_once(
             f"there are samples beyond {2 ** int(math.log2(peak))} times full "
-            "scale, which a codec cannot keep: scale them to -1 to 1"
+            "scale, which a codec cannot keep: scale them to -1 to 1, 16-bit "
+            "integers by 1/32768"
         )
 
 
