@@ -269,7 +269,8 @@ def test_what_is_no_whole_recording_is_not_trained_on(tmp_path, fault):
 
 
 def test_names_that_are_no_utf8_are_prepared(tmp_path):
-    good = write(tmp_path / os.fsdecode(b"caf\xe9.wav"), noise(4800))
+    good = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    write(tmp_path / "a.wav", noise(4800)).rename(good)
     bad = tmp_path / os.fsdecode(b"bad\xe9.wav")
     bad.write_text("no audio")
     items = [{"id": path.stem, "source": str(path)} for path in (good, bad)]
