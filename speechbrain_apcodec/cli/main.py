@@ -74,6 +74,9 @@ _FIXES = {
     errno.EPERM: "see who may read and write it",
     errno.EROFS: "write to another file system",
     errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EEXIST: "name another place",
+    errno.ENOTDIR: "name another place",
+    errno.EISDIR: "name another place",
     errno.EBADF: "open it for reading or writing",
 }
 

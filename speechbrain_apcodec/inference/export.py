@@ -6,6 +6,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import math
 from pathlib import Path
 
 import torch
@@ -120,7 +121,7 @@ def find_checkpoint(folder):
     Raises
     ------
     CheckpointError
-        If there is none.
+        If there is none, or none was ever validated with a finite result.
 
     Example
     -------
@@ -150,10 +151,17 @@ def find_checkpoint(folder):
     metas = {checkpoint: _read_meta(checkpoint) for checkpoint in found}
     for key in BEST_BY:
         validated = [c for c in found if key in metas[c]]
-        if validated:
+        finite = [c for c in validated if math.isfinite(metas[c][key])]
+        if finite:
             # Of equals the newest, as SpeechBrain chooses.
             return min(
-                validated, key=lambda c: (metas[c][key], -metas[c]["unixtime"])
+                finite, key=lambda c: (metas[c][key], -metas[c]["unixtime"])
+            )
+        if validated:
+            raise CheckpointError(
+                f"{key} was never finite in the validations of {folder}: "
+                "there is nothing to export; name a CKPT+... folder if you "
+                "want it nonetheless"
             )
     return max(found, key=lambda c: metas[c]["unixtime"])
 

@@ -9,7 +9,7 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
-from speechbrain_apcodec.utils.errors import AudioFileError
+from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
 
 
 @contextmanager
@@ -159,3 +159,40 @@ def write_json(path, content):
             # A path that is no UTF-8 is escaped, as JSON itself would do.
             errors="backslashreplace",
         )
+
+
+def read_json(path):
+    """Read a JSON file of one object, such as ``write_json`` writes.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    ConfigurationError
+        If it is missing or damaged.
+
+    Example
+    -------
+    >>> read_json("no-such-list.json")
+    Traceback (most recent call last):
+        ...
+    speechbrain_apcodec.utils.errors.ConfigurationError: no-such-list.json \
+cannot be read (No such file or directory): make it anew
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"{path} cannot be read ({reason}): make it anew"
+        ) from error
+    return content

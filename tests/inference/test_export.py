@@ -1,6 +1,7 @@
 """From a training run's folder to a model's folder."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from safetensors.torch import load_file
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_apcodec.inference import APCodec
-from speechbrain_apcodec.inference.export import export
+from speechbrain_apcodec.inference.export import export, find_checkpoint
 from speechbrain_apcodec.utils.errors import CheckpointError
 from tests.tiny_model import tiny_hparams, tiny_states, write_tiny_model
 
@@ -85,6 +86,25 @@ def test_exported_model_codes(run_folder, states, tmp_path):
     assert all(torch.equal(ours[key], expected[key]) for key in expected)
     decoded, _ = model(torch.zeros(1, 1000))
     assert decoded.shape == (1, 1000)
+
+
+def validated_as(run_folder, *values):
+    """Write other results into the checkpoints of a run."""
+    for number, value in enumerate(values, start=1):
+        meta = run_folder / "save" / f"CKPT+{number}" / "CKPT.yaml"
+        text = meta.read_text()
+        meta.write_text(re.sub("mel_mae: .*", f"mel_mae: {value}", text))
+
+
+def test_nan_is_the_worst_of_values(run_folder, tmp_path):
+    validated_as(run_folder, ".nan", "0.9", ".inf")
+    assert find_checkpoint(run_folder).name == "CKPT+2"
+    validated_as(run_folder, ".nan", ".inf", ".nan")
+    with pytest.raises(CheckpointError, match="never finite"):
+        export(run_folder, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    named = run_folder / "save" / "CKPT+3"
+    assert bias_of(export(named, tmp_path / "model")) == 13.0
 
 
 def test_given_checkpoint(run_folder, tmp_path):

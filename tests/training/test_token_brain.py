@@ -89,7 +89,7 @@ def test_sentences_are_learnt_by_heart(data, tmp_path, frames_per_step):
 def test_more_text_than_speech_is_refused(data, tmp_path):
     with pytest.raises(ConfigurationError, match="pieces of text, but only"):
         run_recipe(
-            prepare_sentences, arguments(data, tmp_path, frames_per_step=12)
+            prepare_sentences, arguments(data, tmp_path, frames_per_step=24)
         )
 
 
