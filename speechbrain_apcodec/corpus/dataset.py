@@ -57,7 +57,8 @@ def token_dataset(index, codec=None):
     if codec is not None:
         ours = TokensMeta.of(codec, meta.num_codebooks)
         meta.check_same(ours, folder)
-    read_json(index)  # for the error alone
+    if not read_json(index):
+        raise APCodecError(f"{index} names no tokens: make it anew")
     data = load_data_json(index, replacements={"data_root": folder})
     for item in data.values():
         item["tokens_path"] = item.pop("tokens")

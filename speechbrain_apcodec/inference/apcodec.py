@@ -49,6 +49,7 @@ from speechbrain_apcodec.inference.sources import (
 from speechbrain_apcodec.inference.streaming import StreamingInterface
 from speechbrain_apcodec.inference.tokens import TokenInterface
 from speechbrain_apcodec.lobes.folding import cast_weights, fold
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
 CODEC_FILE = weights_file("codec")
@@ -246,9 +247,14 @@ class APCodec(
         )
         # SpeechBrain fetches it again, but would not say why it cannot.
         fetch_file(hparams_file, source, **fetching)
-        return super().from_hparams(
-            source, hparams_file, config=config, **fetching, **kwargs
-        )
+        with damage_named(
+            CheckpointError,
+            f"{hparams_file} of {config['model_id']} builds no codec",
+            "export the model again, or see the overrides",
+        ):
+            return super().from_hparams(
+                source, hparams_file, config=config, **fetching, **kwargs
+            )
 
     @classmethod
     def from_config(

@@ -25,6 +25,7 @@ from speechbrain_apcodec.inference.loading import (
     read_weights,
     weights_file,
 )
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 #: What trainings keep their best checkpoint by; lower is better.
@@ -197,14 +198,12 @@ def _export_again(folder, out_dir, name, half, discriminators, force):
 
 def _read_meta(checkpoint):
     path = checkpoint / META_FILE
-    try:
+    with damage_named(
+        CheckpointError, f"{path} is damaged", "name another checkpoint"
+    ):
         meta = yaml.safe_load(path.read_text(encoding="utf-8"))
         meta["unixtime"] + 0
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: name another checkpoint"
-        ) from error
-    return meta
+        return meta
 
 
 def find_hparams(checkpoint):

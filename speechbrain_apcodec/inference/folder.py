@@ -45,6 +45,7 @@ from speechbrain_apcodec.inference.model_card import (
     with_checksum,
 )
 from speechbrain_apcodec.utils.atomic import temporary_beside
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 HPARAMS_FILE = "hyperparams.yaml"
@@ -179,7 +180,12 @@ def _fill(folder, hparams, states, name, half, origin, card):
             f"# {name}, written by speechbrain_apcodec\n{text}",
             encoding="utf-8",
         )
-    built = load_hyperpyyaml(list(texts.values())[-1])
+    with damage_named(
+        CheckpointError,
+        "the run's YAML builds no codec",
+        "use the version of the package that it was trained with",
+    ):
+        built = load_hyperpyyaml(list(texts.values())[-1])
     digests = {}
     for module, state in states.items():
         load_state(built[module], state, f"the checkpoint's {module}")

@@ -28,6 +28,7 @@ from speechbrain_apcodec.inference.sources import (
 )
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import storable_subtype, write_audio
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 from speechbrain_apcodec.utils.text import encode_text
 
@@ -155,15 +156,20 @@ class TokenTTS(PlacedByParameters, Pretrained):
         ]
         codec = APCodec.from_hparams(files[0].parent, run_opts=run_opts)
         check_codec(codec, config)
-        return super().from_hparams(
-            source,
-            hparams_file,
-            savedir=savedir,
-            codec=codec,
-            run_opts=run_opts,
-            **fetching,
-            **kwargs,
-        )
+        with damage_named(
+            CheckpointError,
+            f"{hparams_file} of {config['model_id']} builds no voice",
+            "export the model again, or see the overrides",
+        ):
+            return super().from_hparams(
+                source,
+                hparams_file,
+                savedir=savedir,
+                codec=codec,
+                run_opts=run_opts,
+                **fetching,
+                **kwargs,
+            )
 
     @property
     def sample_rate(self):

@@ -225,7 +225,12 @@ class Codec(ChunkedCodec, nn.Module):
         latent = self.encoder(log_amplitude, phase, stft_frames)
         # Whole multiples of hop_length have one STFT frame more than the
         # latents need: it takes part in the network and is then dropped.
-        return latent[..., : self.num_frames(wavs.shape[-1])]
+        frames = self.num_frames(wavs.shape[-1])
+        if torch.compiler.is_exporting():
+            # A slice would have to be proved to lie within.
+            kept = torch.arange(frames, device=latent.device)
+            return latent.index_select(-1, kept)
+        return latent[..., :frames]
 
     def encode(
         self, wavs, num_samples=None, num_codebooks=None, chunk_frames=None

@@ -7,31 +7,17 @@ Authors
 import errno
 import math
 import os
-import pickle
 import shutil
 
 import torch
-import yaml
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 # The meta file while the others are being written.
 _UNFINISHED = f".{METAFNAME}"
-
-# What SpeechBrain and PyTorch raise where files are damaged or do not fit.
-_BAD_FILE = (
-    RuntimeError,
-    ValueError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    OSError,
-    pickle.UnpicklingError,
-    yaml.YAMLError,
-)
 
 # Less than this is a full disk, bytes.
 _FULL = 1 << 20
@@ -156,16 +142,15 @@ class AtomicCheckpointer(Checkpointer):
         CheckpointError
             If the meta file of one is damaged.
         """
-        try:
+        with damage_named(
+            CheckpointError,
+            f"a {METAFNAME} below {self.checkpoints_dir} is damaged",
+            "remove its folder",
+        ):
             found = super().list_checkpoints()
             for checkpoint in found:
                 checkpoint.meta["unixtime"] + 0
             return found
-        except _BAD_FILE as error:
-            raise CheckpointError(
-                f"a {METAFNAME} below {self.checkpoints_dir} is damaged "
-                f"({_first_line(error)}): remove its folder"
-            ) from error
 
     def load_checkpoint(self, checkpoint):
         """Go on from a checkpoint, with the present settings.
@@ -183,14 +168,13 @@ class AtomicCheckpointer(Checkpointer):
         restore = [
             _remember_settings(obj) for obj in self.recoverables.values()
         ]
-        try:
+        with damage_named(
+            CheckpointError,
+            f"{checkpoint.path} is damaged, or of another configuration",
+            "go on with that of the run, or remove the folder to go on from "
+            "an earlier one",
+        ):
             super().load_checkpoint(checkpoint)
-        except _BAD_FILE as error:
-            raise CheckpointError(
-                f"{checkpoint.path} is damaged, or of another configuration "
-                f"({_first_line(error)}): go on with that of the run, or "
-                "remove the folder to go on from an earlier one"
-            ) from error
         for settle in restore:
             settle()
 
@@ -202,11 +186,6 @@ class AtomicCheckpointer(Checkpointer):
         return super()._save_checkpoint_metafile(
             fpath.with_name(_UNFINISHED), *args, **kwargs
         )
-
-
-def _first_line(error):
-    words = " ".join(str(error).split())
-    return words if len(words) <= 160 else words[:160] + "..."
 
 
 def _remember_settings(obj):

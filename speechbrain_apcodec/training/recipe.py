@@ -17,6 +17,7 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_apcodec.training.resume import open_run
 from speechbrain_apcodec.utils.atomic import read_json
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.devices import check_device
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 from speechbrain_apcodec.utils.hparams import (
@@ -88,7 +89,12 @@ def _run(prepare, arguments):
     ddp_init_group(run_opts)
     # Before anything is built: the checkpointer makes its folder at once.
     run_on_main(open_run, args=[values["output_folder"], merged])
-    hparams = load_hparams(hparams_file, overrides)
+    with damage_named(
+        ConfigurationError,
+        f"{hparams_file} with these settings builds no training",
+        "see the settings that differ",
+    ):
+        hparams = load_hparams(hparams_file, overrides)
     sb.create_experiment_directory(hparams["output_folder"])
     run_on_main(prepare, kwargs=hparams["prepare_arguments"])
 
