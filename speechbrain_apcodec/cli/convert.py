@@ -10,6 +10,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from speechbrain_apcodec.cli.model import add_force_argument
+
 
 def add_arguments(parser):
     """Describe the command's arguments."""
@@ -34,6 +36,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--name", help="the model's id (default: the name of OUT_DIR)"
     )
+    add_force_argument(parser)
 
 
 def run(arguments):
@@ -46,5 +49,6 @@ def run(arguments):
         arguments.output,
         discriminators=arguments.discriminators,
         name=arguments.name,
+        force=arguments.force,
     )
     print(f"{arguments.output}: use it with --model {arguments.output}")

@@ -12,6 +12,7 @@ Authors
 
 from speechbrain_apcodec.cli.model import (
     add_device_argument,
+    add_force_argument,
     add_model_argument,
     load_model,
 )
@@ -21,6 +22,7 @@ def add_arguments(parser):
     """Describe the command's arguments."""
     parser.add_argument("input", metavar="APC", help=".apc file to decode")
     parser.add_argument("output", metavar="AUDIO", help="recording to write")
+    add_force_argument(parser)
     add_model_argument(parser)
     add_device_argument(parser)
 
@@ -30,7 +32,10 @@ def run(arguments):
     from speechbrain_apcodec.files.coding import decode_file
 
     header = decode_file(
-        load_model(arguments), arguments.input, arguments.output
+        load_model(arguments),
+        arguments.input,
+        arguments.output,
+        arguments.force,
     )
     print(
         f"{arguments.output}: {header.seconds:.2f} s, "

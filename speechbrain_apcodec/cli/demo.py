@@ -18,9 +18,11 @@ import speechbrain_apcodec
 from speechbrain_apcodec.cli.model import (
     add_codebooks_argument,
     add_device_argument,
+    add_force_argument,
     add_model_argument,
     load_model,
 )
+from speechbrain_apcodec.utils.errors import ConfigurationError
 
 _FOLDER = Path(speechbrain_apcodec.__file__).parent / "pretrained" / "clips"
 
@@ -53,6 +55,7 @@ def add_arguments(parser):
         default="ccby3_gcin_chulo",
         help="which clip (default: ccby3_gcin_chulo)",
     )
+    add_force_argument(parser)
     add_codebooks_argument(parser)
     add_model_argument(parser)
     add_device_argument(parser)
@@ -73,11 +76,17 @@ def run(arguments):
     )
     from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
     from speechbrain_apcodec.files.coding import decode_file, encode_file
+    from speechbrain_apcodec.utils.atomic import atomic_path
     from speechbrain_apcodec.utils.audio import read_audio, write_audio
     from speechbrain_apcodec.utils.figures import save_spectrogram_pair
 
-    model = load_model(arguments)
     folder = Path(arguments.output)
+    if folder.is_dir() and any(folder.iterdir()) and not arguments.force:
+        raise ConfigurationError(
+            f"{folder} is not empty: name another folder, or replace what an "
+            "earlier demo wrote with --force"
+        )
+    model = load_model(arguments)
     folder.mkdir(parents=True, exist_ok=True)
     original, sample_rate = read_audio(_FOLDER / f"{arguments.clip}.flac")
     write_audio(folder / "original.wav", original, sample_rate)
@@ -85,14 +94,15 @@ def run(arguments):
     apc = folder / "tokens.apc"
     start = time.perf_counter()
     header = encode_file(
-        model, folder / "original.wav", apc, arguments.codebooks
+        model, folder / "original.wav", apc, arguments.codebooks, force=True
     )
     encoded = time.perf_counter()
-    decode_file(model, apc, folder / "decoded.wav")
+    decode_file(model, apc, folder / "decoded.wav", force=True)
     finished = time.perf_counter()
 
     _, tokens = read_apc(apc)
-    numpy.save(folder / "tokens.npy", tokens[0].astype(numpy.int16))
+    with atomic_path(folder / "tokens.npy") as temporary:
+        numpy.save(temporary, tokens[0].astype(numpy.int16))
     decoded, _ = read_audio(folder / "decoded.wav")
     save_spectrogram_pair(
         folder / "spectrograms.png",

@@ -12,6 +12,7 @@ Authors
 from speechbrain_apcodec.cli.model import (
     add_codebooks_argument,
     add_device_argument,
+    add_force_argument,
     add_model_argument,
     load_model,
 )
@@ -19,9 +20,14 @@ from speechbrain_apcodec.cli.model import (
 
 def add_arguments(parser):
     """Describe the command's arguments."""
-    parser.add_argument("input", metavar="AUDIO", help="recording to compress")
+    parser.add_argument(
+        "input",
+        metavar="AUDIO",
+        help="recording to compress, - for standard input",
+    )
     parser.add_argument("output", metavar="APC", help=".apc file to write")
     add_codebooks_argument(parser)
+    add_force_argument(parser)
     add_model_argument(parser)
     add_device_argument(parser)
 
@@ -38,6 +44,7 @@ def run(arguments):
         arguments.input,
         arguments.output,
         arguments.codebooks,
+        arguments.force,
     )
     num_bytes = Path(arguments.output).stat().st_size
     print(

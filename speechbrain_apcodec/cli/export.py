@@ -19,6 +19,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from speechbrain_apcodec.cli.model import add_force_argument
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -54,6 +55,7 @@ def add_arguments(parser):
         metavar="FOLDER_OR_HUB_ID",
         help="a voice's codec, if it is not where it was in the training",
     )
+    add_force_argument(parser)
 
 
 def run(arguments):
@@ -74,6 +76,7 @@ def run(arguments):
             name=arguments.name,
             half=arguments.half,
             codec_model=arguments.codec,
+            force=arguments.force,
         )
         print(f"{arguments.output}: let it speak with `apcodec say`")
         return
@@ -83,6 +86,7 @@ def run(arguments):
         name=arguments.name,
         half=arguments.half,
         discriminators=arguments.discriminators,
+        force=arguments.force,
     )
     print(f"{arguments.output}: use it with --model {arguments.output}")
 
@@ -96,7 +100,7 @@ def _run_onnx(arguments):
             )
     from speechbrain_apcodec.inference.onnx_export import export_onnx
 
-    export_onnx(arguments.source, arguments.output)
+    export_onnx(arguments.source, arguments.output, arguments.force)
     print(
         f"{arguments.output}: run it with ONNXCodec.from_folder"
         f"({arguments.output!r}) of speechbrain_apcodec.inference.onnx_runtime"

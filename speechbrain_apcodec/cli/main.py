@@ -9,11 +9,13 @@ Authors
 """
 
 import argparse
+import errno
+import io
 import logging
 import os
 import sys
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 
 from speechbrain_apcodec import __version__
 from speechbrain_apcodec.cli import (
@@ -63,10 +65,26 @@ back. Start with
   apcodec decode s.apc speech2.wav    and restore it
 """
 
+#: What to do about what the system says.
+_FIXES = {
+    errno.ENOSPC: "free some space, or write to another disk",
+    errno.EDQUOT: "free some space, or write to another disk",
+    errno.EFBIG: "write to a file system for larger files",
+    errno.EACCES: "see who may read and write it",
+    errno.EPERM: "see who may read and write it",
+    errno.EROFS: "write to another file system",
+    errno.ENAMETOOLONG: "give it a shorter name",
+    errno.EEXIST: "name another place",
+    errno.ENOTDIR: "name another place",
+    errno.EISDIR: "name another place",
+    errno.EBADF: "open it for reading or writing",
+}
+
 _EPILOG = """\
 'apcodec COMMAND --help' explains a command, with an example.
 The exit code is 0 if all went well and 2 if the input is at fault; no output
-file is left then.
+file is left then. A file that exists is replaced with --force alone, and the
+input never.
 """
 
 
@@ -90,6 +108,12 @@ def main(argv=None):
     2
     """
     arguments = build_parser().parse_args(argv)
+    if sys.stdout is None:
+        # The next file to be opened would get its number, and the output.
+        return _fail("standard output is closed: send it to /dev/null")
+    if hasattr(sys.stdout, "reconfigure"):
+        # Names of old archives are no UTF-8.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         # A run's log is what its user waits for; elsewhere it is noise.
         with nullcontext() if arguments.command == "train" else _quiet():
@@ -97,15 +121,17 @@ def main(argv=None):
         sys.stdout.flush()
     except APCodecError as error:
         return _fail(error)
-    except BrokenPipeError:
-        # The reader, such as `head`, has enough. Python would complain once
-        # more when it closes the stream at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        _drop_output()
     except OSError as error:
-        if arguments.command == "train":
+        fix, name = _FIXES.get(error.errno), error.filename
+        if arguments.command == "train" and not (fix and name):
             raise  # it may come from anywhere: the traceback is wanted
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}")
+        if fix and not name:  # files are named
+            name = "standard output"
+            _drop_output()
+        parts = name, error.strerror or error, fix
+        return _fail(": ".join(str(part) for part in parts if part))
     except KeyboardInterrupt:
         print("apcodec: interrupted", file=sys.stderr)
         return 130
@@ -159,6 +185,12 @@ def _add_commands(parser, modules, dest):
         else:
             module.add_arguments(command)
             command.set_defaults(run=module.run)
+
+
+def _drop_output():
+    """Keep Python from complaining once more when it closes the output."""
+    with suppress(io.UnsupportedOperation):  # it is a file of Python's own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message):

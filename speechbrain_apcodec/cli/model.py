@@ -7,7 +7,6 @@ Authors
 import argparse
 
 from speechbrain_apcodec import DEFAULT_MODEL
-from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 def add_model_argument(parser):
@@ -53,6 +52,28 @@ def add_device_argument(parser):
         "--device",
         default="cpu",
         help="where to compute: cpu, cuda, cuda:1... (default: cpu)",
+    )
+
+
+def add_force_argument(parser):
+    """Add ``--force``.
+
+    Arguments
+    ---------
+    parser : argparse.ArgumentParser
+        Gets the argument.
+
+    Example
+    -------
+    >>> parser = argparse.ArgumentParser()
+    >>> add_force_argument(parser)
+    >>> parser.parse_args([]).force
+    False
+    """
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace what is there already, but never the input",
     )
 
 
@@ -128,16 +149,9 @@ def checked_device(device):
     >>> checked_device("cpu")
     'cpu'
     """
-    import torch
+    from speechbrain_apcodec.utils.devices import check_device
 
-    try:
-        torch.empty(0, device=device)
-    # A PyTorch without CUDA raises an AssertionError.
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigurationError(
-            f"this machine has no device {device!r}: use --device cpu"
-        ) from error
-    return device
+    return check_device(device)
 
 
 def positive(text):

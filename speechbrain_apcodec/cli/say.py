@@ -14,6 +14,7 @@ import argparse
 
 from speechbrain_apcodec.cli.model import (
     add_device_argument,
+    add_force_argument,
     checked_device,
     positive,
 )
@@ -23,6 +24,7 @@ def add_arguments(parser):
     """Describe the command's arguments."""
     parser.add_argument("text", metavar="TEXT", help="what to say")
     parser.add_argument("output", metavar="AUDIO", help="recording to write")
+    add_force_argument(parser)
     add_voice_arguments(parser)
 
 
@@ -79,6 +81,7 @@ def run(arguments):
         arguments.text,
         arguments.output,
         arguments.seed,
+        arguments.force,
         **drawing(arguments),
     )
     print(f"{arguments.output}: {seconds:.2f} s, {tts.sample_rate} Hz")

@@ -43,6 +43,8 @@ def run(arguments):
         if audio.channels > 1:
             say(f"{audio.channels} channels are mixed to one")
         report = encode_live(model, audio, packets, arguments.codebooks)
+    if audio.cancels_out:
+        say("the channels cancel each other out: send one of them alone")
     if audio.missing:
         say(f"the WAV announced {audio.missing} more samples than came")
     say_report(report)

@@ -17,6 +17,8 @@ from speechbrain.dataio.dataio import load_data_json
 from speechbrain.dataio.dataset import DynamicItemDataset
 
 from speechbrain_apcodec.corpus.meta import TokensMeta, read_meta
+from speechbrain_apcodec.utils.atomic import read_json
+from speechbrain_apcodec.utils.errors import APCodecError
 
 
 def token_dataset(index, codec=None):
@@ -55,6 +57,8 @@ def token_dataset(index, codec=None):
     if codec is not None:
         ours = TokensMeta.of(codec, meta.num_codebooks)
         meta.check_same(ours, folder)
+    if not read_json(index):
+        raise APCodecError(f"{index} names no tokens: make it anew")
     data = load_data_json(index, replacements={"data_root": folder})
     for item in data.values():
         item["tokens_path"] = item.pop("tokens")
@@ -78,5 +82,17 @@ def read_tokens(path):
     -------
     torch.Tensor
         int64 [frames, codebooks].
+
+    Raises
+    ------
+    APCodecError
+        If the file is missing or damaged.
     """
-    return torch.from_numpy(np.load(path).astype(np.int64))
+    try:
+        return torch.from_numpy(np.load(path).astype(np.int64))
+    except (OSError, ValueError, TypeError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise APCodecError(
+            f"{path} is no token file that can be read ({reason}): run the "
+            "same `apcodec tokens` again"
+        ) from error

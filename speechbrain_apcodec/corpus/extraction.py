@@ -54,7 +54,7 @@ from speechbrain_apcodec.corpus.batches import (
     list_recordings,
     make_batches,
 )
-from speechbrain_apcodec.corpus.meta import TokensMeta, claim_folder
+from speechbrain_apcodec.corpus.meta import META_FILE, TokensMeta, claim_folder
 from speechbrain_apcodec.utils.atomic import atomic_path, write_json
 from speechbrain_apcodec.utils.audio import read_audio
 from speechbrain_apcodec.utils.errors import APCodecError, AudioFileError
@@ -148,18 +148,44 @@ def extract_tokens(
     ]
     _encode_batches(codec, pending, out_folder, meta, num_workers)
     ddp_barrier()
-    path = Path(recordings)
-    name = "tokens" if path.is_dir() else path.stem
+    name = _index_name(recordings)
     return run_on_main(_finish, [out_folder, name, listed, batches, meta])
 
 
 def _prepare(recordings, out_folder, meta):
     """List the recordings, and tidy up after a kill."""
     listed = list_recordings(recordings, meta.sample_rate)
+    _check_nothing_is_lost(recordings, listed, out_folder)
     claim_folder(out_folder, meta)
     shutil.rmtree(out_folder / _UNFINISHED, ignore_errors=True)
     (out_folder / _UNFINISHED).mkdir(parents=True)
     return listed
+
+
+def _check_nothing_is_lost(recordings, listed, out_folder):
+    """Refuse to write over the manifest, or files that are not ours."""
+    index = out_folder / f"{_index_name(recordings)}.json"
+    if index.exists() and index.samefile(recordings):
+        raise APCodecError(
+            f"{index} is the list of the recordings, and the list of their "
+            "tokens would replace it: name another folder"
+        )
+    if (out_folder / META_FILE).exists():
+        return
+    for path in (
+        index,
+        *(_tokens_path(out_folder, item.name) for item in listed),
+    ):
+        if path.exists():
+            raise APCodecError(
+                f"{path} is there already, and no `apcodec tokens` wrote it: "
+                "name another folder"
+            )
+
+
+def _index_name(recordings):
+    path = Path(recordings)
+    return "tokens" if path.is_dir() else path.stem
 
 
 def _record_path(out_folder, batch):
@@ -313,7 +339,9 @@ def _finish(out_folder, name, listed, batches, meta):
     if bad_files:
         with atomic_path(bad_list) as temporary:
             text = "\n".join(bad_files) + "\n"
-            temporary.write_text(text, encoding="utf-8")
+            temporary.write_text(
+                text, encoding="utf-8", errors="backslashreplace"
+            )
     index = {
         item.id: {
             **item.columns,

@@ -11,6 +11,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.atomic import write_json
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
 
@@ -87,12 +88,14 @@ num_codebooks 4, not 2: use the model that made them, or another folder
                 f"the model has {codec.codebook_size} codewords, but tokens "
                 f"are stored in 16 bits, of which {_MOST_CODEWORDS} fit"
             )
+        if num_codebooks is None:
+            num_codebooks = codec.num_codebooks
         return cls(
             codec.model_id,
             codec.weights_sha256,
             codec.sample_rate,
             codec.hop_length,
-            num_codebooks or codec.num_codebooks,
+            check_num_codebooks(num_codebooks, codec.num_codebooks),
             codec.codebook_size,
         )
 

@@ -9,19 +9,24 @@ Authors
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
+from tqdm import tqdm
 
+from speechbrain_apcodec.corpus.dataset import read_tokens
 from speechbrain_apcodec.corpus.meta import (
     META_FILE,
     TokensMeta,
     read_meta,
 )
 from speechbrain_apcodec.inference.apcodec import APCodec
-from speechbrain_apcodec.utils.atomic import write_json
-from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.atomic import read_json, write_json
+from speechbrain_apcodec.utils.errors import (
+    NOTICE,
+    APCodecError,
+    ConfigurationError,
+)
 from speechbrain_apcodec.utils.utterances import SPLIT_NAMES
 
 logger = get_logger(__name__)
@@ -60,7 +65,8 @@ def prepare_sentences(
     ------
     APCodecError
         If another codec made the tokens, they are others than the YAML
-        says, a split is empty, or nothing has text.
+        says, a file of them is damaged, a split is empty, or nothing has
+        text.
     """
     tokens, save_folder = Path(tokens), Path(save_folder)
     meta = read_meta(tokens)
@@ -76,6 +82,7 @@ def prepare_sentences(
                 f"the configuration has {value}: set --{name}"
             )
     splits = split_sentences(tokens)
+    _check_tokens(splits, meta)
     for name, items in splits.items():
         write_json(save_folder / f"{name}.json", items)
     write_json(save_folder / META_FILE, dataclasses.asdict(meta))
@@ -83,6 +90,30 @@ def prepare_sentences(
         [item["text"] for item in splits["train"].values()],
         save_folder / "tokenizer.model",
     )
+
+
+def _check_tokens(splits, meta):
+    """Read all tokens once, rather than find damage in the third epoch."""
+    bad = []
+    entries = [entry for items in splits.values() for entry in items.values()]
+    for entry in tqdm(entries, "tokens", unit="file", disable=None):
+        try:
+            tokens = read_tokens(entry["tokens"])
+        except APCodecError as error:
+            bad.append(str(error))
+            continue
+        shape = entry.get("num_frames"), meta.num_codebooks
+        if (
+            tuple(tokens.shape) != shape
+            or not ((tokens >= 0) & (tokens < meta.codebook_size)).all()
+        ):
+            bad.append(f"{entry['tokens']} is not what its list says")
+    if bad:
+        raise APCodecError(
+            f"{len(bad)} of {len(entries)} token files cannot be used: run "
+            f"the same `apcodec tokens` again, which makes them anew: "
+            + "; ".join(bad[:10])
+        )
 
 
 def split_sentences(tokens):
@@ -110,8 +141,13 @@ def split_sentences(tokens):
     for path in sorted(folder.glob("*.json")):
         if path.name == META_FILE:
             continue
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         for identity, entry in content.items():
+            if not isinstance(entry, dict) or "tokens" not in entry:
+                raise ConfigurationError(
+                    f"{path} names no tokens of {identity!r}: make it anew "
+                    "with `apcodec tokens`"
+                )
             name = SPLIT_NAMES.get(str(entry.get("split") or path.stem).lower())
             if name is None:
                 continue
@@ -121,7 +157,7 @@ def split_sentences(tokens):
             location = entry["tokens"].replace("{data_root}", str(folder))
             splits[name][identity] = {**entry, "tokens": location}
     if num_silent:
-        logger.warning(f"left out: {num_silent} recordings without text")
+        logger.log(NOTICE, f"left out: {num_silent} recordings without text")
     for name in ("train", "valid"):
         if not splits[name]:
             raise ConfigurationError(

@@ -15,7 +15,7 @@ import tarfile
 from pathlib import Path
 
 from speechbrain_apcodec.corpus.meta import META_FILE, read_meta
-from speechbrain_apcodec.utils.atomic import atomic_path, write_json
+from speechbrain_apcodec.utils.atomic import atomic_path, read_json, write_json
 
 
 def write_shards(index, shard_size):
@@ -38,7 +38,7 @@ def write_shards(index, shard_size):
     index = Path(index)
     folder = index.parent / "shards"
     write_json(folder / META_FILE, dataclasses.asdict(read_meta(index.parent)))
-    items = list(json.loads(index.read_text(encoding="utf-8")).items())
+    items = list(read_json(index).items())
     for old in folder.glob(f"{index.stem}-[0-9][0-9][0-9][0-9][0-9][0-9].tar"):
         old.unlink()
     shards = []
@@ -56,7 +56,11 @@ def write_shards(index, shard_size):
                 description = json.dumps(entry, ensure_ascii=False)
                 tokens = (index.parent / name).read_bytes()
                 _add(tar, f"{number:09d}.npy", tokens)
-                _add(tar, f"{number:09d}.json", description.encode())
+                _add(
+                    tar,
+                    f"{number:09d}.json",
+                    description.encode(errors="backslashreplace"),
+                )
         shards.append(path)
     return shards
 

@@ -301,6 +301,8 @@ def si_sdr(reference, decoded):
     target = (reference @ decoded) / energy * reference
     signal = target.square().sum().item()
     distortion = (decoded - target).square().sum().item()
+    if not math.isfinite(signal + distortion):
+        return -100.0  # to Python, NaN would be as high as any limit
     if distortion == 0:
         return 100.0 if signal > 0 else -100.0
     if signal == 0:

@@ -10,14 +10,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from speechbrain_apcodec.utils.audio import (
+    AUDIO_SUFFIXES,
+    mix_to_mono,
     read_audio,
     read_audio_info,
+    read_recording,
     resample,
 )
 from speechbrain_apcodec.utils.band import measure_band
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
-    AUDIO_SUFFIXES,
     find_utterances,
     identity_of,
     read_utterances,
@@ -62,6 +64,29 @@ def list_recordings(reference, without=()):
     >>> entry["sample_rate"], entry["channels"], entry["band_hz"]
     (16000, 2, 8000)
     """
+    return describe_recordings(find_recordings(reference, without))
+
+
+def find_recordings(reference, without=()):
+    """Find the recordings of a folder or manifest, without reading them.
+
+    Arguments
+    ---------
+    reference : str or pathlib.Path
+        See `list_recordings`.
+    without : list of str or pathlib.Path
+        See `list_recordings`.
+
+    Returns
+    -------
+    list of dict
+        Utterances with ``id``, ``source`` and the manifest's other columns.
+
+    Raises
+    ------
+    APCodecError
+        If there is none, or two share an id.
+    """
     reference = Path(reference).expanduser()
     if reference.is_dir():
         utterances = find_utterances(reference, without)
@@ -71,18 +96,40 @@ def list_recordings(reference, without=()):
         ]
     else:
         utterances = read_utterances(reference)
-    recordings = {}
-    for utterance in tqdm(
-        utterances, "recordings", unit="file", leave=False, disable=None
-    ):
-        name = utterance["id"]
-        if name in recordings:
+    sources = {}
+    for utterance in utterances:
+        name, source = utterance["id"], utterance["source"]
+        if name in sources:
             raise ConfigurationError(
-                f"{reference}: {recordings[name]['wav']} and "
-                f"{utterance['source']} share the id {name!r}: rename one"
+                f"{reference}: {sources[name]} and {source} share the id "
+                f"{name!r}: rename one"
             )
-        recordings[name] = _describe(utterance)
-    return recordings
+        sources[name] = source
+    return utterances
+
+
+def describe_recordings(utterances):
+    """Look into each recording, as far as needed.
+
+    Arguments
+    ---------
+    utterances : list of dict
+        From `find_recordings`.
+
+    Returns
+    -------
+    dict
+        See `list_recordings`.
+
+    Raises
+    ------
+    AudioFileError
+        If one cannot be read.
+    """
+    progress = tqdm(
+        utterances, "recordings", unit="file", leave=False, disable=None
+    )
+    return {utterance["id"]: _describe(utterance) for utterance in progress}
 
 
 def read_mono(entry, sample_rate):
@@ -106,7 +153,7 @@ def read_mono(entry, sample_rate):
         If the file cannot be read.
     """
     wav, rate = read_audio(entry["wav"])
-    return resample(wav.mean(dim=0), rate, sample_rate)
+    return resample(mix_to_mono(wav, entry["wav"]), rate, sample_rate)
 
 
 def english_text(entry):
@@ -306,13 +353,15 @@ def choose_examples(groups, limit):
 def _describe(utterance):
     """Turn an utterance into a recording, read as far as needed."""
     path = Path(utterance["source"]).resolve()
-    info = read_audio_info(path)
     band = utterance.get("band_hz")
-    if not band:
+    if band:
+        info = read_audio_info(path)
+    else:
         # Reading it whole finds damage now rather than after hours of work.
-        wav, rate = read_audio(path)
+        wav, info = read_recording(path)
+        mono = mix_to_mono(wav, path).numpy()
         # Silence has no band; its whole spectrum is as good as any.
-        band = measure_band(wav.mean(dim=0).numpy(), rate) or rate / 2
+        band = measure_band(mono, info.sample_rate) or info.sample_rate / 2
     return {
         **utterance,
         "wav": str(path),

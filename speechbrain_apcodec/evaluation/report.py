@@ -38,9 +38,10 @@ from speechbrain_apcodec.evaluation.means import format_mean, group_means
 from speechbrain_apcodec.evaluation.recordings import (
     choose_examples,
     describe_conversions,
+    describe_recordings,
     english_text,
+    find_recordings,
     groups_by_speaker,
-    list_recordings,
     read_mono,
 )
 from speechbrain_apcodec.evaluation.scores import (
@@ -106,6 +107,9 @@ def write_report(
         If an argument is wrong, or something needed is missing; mostly
         before anything is written.
     """
+    _check_nothing_is_lost(Path(out_dir))
+    # A folder may be evaluated into itself, but not what came of it.
+    found = find_recordings(reference, without=[Path(out_dir, "sounds")])
     chosen, left_out = choose_metrics(metrics)
     models = _load_models(models, device)
     (sample_rate,) = {model.sample_rate for model in models.values()}
@@ -121,8 +125,7 @@ def write_report(
             f"two systems have the same name, of {', '.join(names)}: "
             "name each of them once"
         )
-    # A folder may be evaluated into itself, but not what came of it.
-    files = list_recordings(reference, without=[Path(out_dir, "sounds")])
+    files = describe_recordings(found)
     if not any(map(english_text, files.values())):
         chosen = _without_transcripts(chosen, reference, metrics)
         left_out = [key for key in left_out if not METRICS[key].transcript]
@@ -178,6 +181,24 @@ def write_report(
         out_dir / "index.html", "Listening page", facts, page, means
     )
     return text
+
+
+def _check_nothing_is_lost(out_dir):
+    """Refuse a folder in which somebody else has files of our names."""
+    if (out_dir / "per_file.csv").exists():
+        return  # read later, and refused if it is not ours
+    for name in (
+        "means.md",
+        "means.png",
+        "index.html",
+        "sounds",
+        "spectrograms",
+    ):
+        if (out_dir / name).exists():
+            raise ConfigurationError(
+                f"{out_dir / name} is there already, and no evaluation wrote "
+                "it: name another folder"
+            )
 
 
 def _without_transcripts(chosen, reference, named):

@@ -117,6 +117,8 @@ def read_rows(csv_path):
     try:
         with Path(csv_path).open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
+            if not texts <= set(reader.fieldnames or ()):
+                raise _foreign(csv_path)
             rows = [
                 {
                     key: value if key in texts else float(value)
@@ -126,8 +128,6 @@ def read_rows(csv_path):
             ]
     except (ValueError, TypeError, csv.Error) as error:
         raise _foreign(csv_path) from error
-    if not texts <= set(reader.fieldnames or ()):
-        raise _foreign(csv_path)
     return rows
 
 

@@ -13,7 +13,9 @@ import struct
 import numpy
 
 from speechbrain_apcodec.files.arrivals import Arrivals
+from speechbrain_apcodec.utils.containers import is_guess
 from speechbrain_apcodec.utils.errors import AudioFileError
+from speechbrain_apcodec.utils.levels import cancel_out
 
 #: Formats of samples without a header, by the names that ffmpeg uses.
 RAW_FORMATS = {"s16le": "<i2", "f32le": "<f4"}
@@ -27,9 +29,6 @@ _WAV_FORMATS = {
     (_INTEGER, 32): "<i4",
     (_FLOAT, 32): "<f4",
 }
-
-# From here on a length is a guess of who could not know it.
-_UNKNOWN_LENGTH = 0x7FFF0000
 
 # A chunk before the audio that claims more than this is damaged.
 _MAX_CHUNK_BYTES = 1 << 20
@@ -80,6 +79,7 @@ class AudioInput:
         self._sample_rate = sample_rate
         self.channels = 1
         self.missing = None
+        self._mean_power = self._powers = 0.0
         if raw is None:
             self._read_header()
         else:
@@ -99,6 +99,13 @@ class AudioInput:
             if number:
                 yield self._samples(data[: number * self._width])
 
+    @property
+    def cancels_out(self):
+        """Whether the channels so far have left little of each other."""
+        return self.channels > 1 and cancel_out(
+            self._mean_power, numpy.atleast_1d(self._powers)
+        )
+
     def _samples(self, data):
         """Turn whole samples into float32 [samples]."""
         if self._format == "int24":
@@ -112,7 +119,10 @@ class AudioInput:
         if steps.dtype.kind == "i":
             scale = 2.0 ** (1 - 8 * steps.dtype.itemsize)
         samples = steps.astype(numpy.float32) * numpy.float32(scale)
-        samples = samples.reshape(-1, self.channels).mean(axis=1)
+        channels = samples.reshape(-1, self.channels)
+        samples = channels.mean(axis=1)
+        self._powers = self._powers + numpy.square(channels).sum(axis=0)
+        self._mean_power += numpy.square(samples).sum()
         if not numpy.isfinite(samples).all():
             raise AudioFileError(
                 "the input holds NaN or infinite samples: see what records it"
@@ -146,7 +156,7 @@ class AudioInput:
                 "the WAV does not say its format before its samples: the "
                 "input is damaged"
             )
-        if 0 < size < _UNKNOWN_LENGTH:
+        if not is_guess(size):
             self.missing = size // self._width
 
     def _read_format(self, chunk):

@@ -11,19 +11,21 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from pathlib import Path
+
 import torch
 from tqdm import tqdm
 
 from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
+from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
-    check_destination,
-    read_audio,
-    read_audio_info,
+    AUDIO_SUFFIXES,
+    read_recording,
     resample,
     storable_subtype,
     write_audio,
 )
-from speechbrain_apcodec.utils.errors import BitstreamError
+from speechbrain_apcodec.utils.errors import AudioFileError, BitstreamError
 
 
 def bitstream_model_id(model):
@@ -169,7 +171,7 @@ def decode_recording(model, header, tokens):
     return wav
 
 
-def encode_file(model, in_path, apc_path, num_codebooks=None):
+def encode_file(model, in_path, apc_path, num_codebooks=None, force=False):
     """Encode an audio file into an ``.apc`` file.
 
     Arguments
@@ -177,11 +179,13 @@ def encode_file(model, in_path, apc_path, num_codebooks=None):
     model : speechbrain_apcodec.inference.APCodec
         The codec.
     in_path : str or pathlib.Path
-        An audio file.
+        An audio file or a pipe; ``-`` is standard input.
     apc_path : str or pathlib.Path
         The ``.apc`` file to write.
     num_codebooks : int or None
         Codebooks to use; all of them by default.
+    force : bool
+        Whether a file at ``apc_path`` may be replaced.
 
     Returns
     -------
@@ -191,7 +195,8 @@ def encode_file(model, in_path, apc_path, num_codebooks=None):
     Raises
     ------
     APCodecError
-        If the recording cannot be read or coded; nothing is written then.
+        If the recording cannot be read or coded, or the output is there
+        already or the input itself; nothing is written then.
 
     Example
     -------
@@ -201,14 +206,19 @@ def encode_file(model, in_path, apc_path, num_codebooks=None):
     >>> encode_file(model, "in.wav", "tokens.apc").bitrate  # doctest: +SKIP
     6000.0
     """
-    check_destination(apc_path)
+    if Path(apc_path).suffix.lower() in AUDIO_SUFFIXES:
+        raise AudioFileError(
+            f"{apc_path} is the name of a recording: tokens go into a file "
+            "named .apc"
+        )
+    check_destination(apc_path, [in_path], force)
     recording = _read_recording(in_path)
     header, tokens = encode_recording(model, *recording, num_codebooks)
     write_apc(apc_path, header, tokens.numpy())
     return header
 
 
-def decode_file(model, apc_path, out_path):
+def decode_file(model, apc_path, out_path, force=False):
     """Decode an ``.apc`` file into an audio file.
 
     Arguments
@@ -220,6 +230,8 @@ def decode_file(model, apc_path, out_path):
     out_path : str or pathlib.Path
         The audio file to write. Its suffix names the container; it gets the
         original's sample format where the container offers it.
+    force : bool
+        Whether a file at ``out_path`` may be replaced.
 
     Returns
     -------
@@ -229,8 +241,8 @@ def decode_file(model, apc_path, out_path):
     Raises
     ------
     APCodecError
-        If the ``.apc`` file is damaged or of another model; nothing is
-        written then.
+        If the ``.apc`` file is damaged or of another model, or the output
+        is there already; nothing is written then.
 
     Example
     -------
@@ -240,7 +252,7 @@ def decode_file(model, apc_path, out_path):
     >>> decode_file(model, "tokens.apc", "out.wav").subtype  # doctest: +SKIP
     'PCM_16'
     """
-    check_destination(out_path)
+    check_destination(out_path, [apc_path], force)
     header, tokens = read_apc(apc_path)
     storable_subtype(out_path, header.subtype)
     wav = decode_recording(model, header, torch.from_numpy(tokens))
@@ -248,7 +260,7 @@ def decode_file(model, apc_path, out_path):
     return header
 
 
-def roundtrip_file(model, in_path, out_path, num_codebooks=None):
+def roundtrip_file(model, in_path, out_path, num_codebooks=None, force=False):
     """Encode and decode an audio file without keeping the tokens.
 
     Arguments
@@ -256,12 +268,14 @@ def roundtrip_file(model, in_path, out_path, num_codebooks=None):
     model : speechbrain_apcodec.inference.APCodec
         The codec.
     in_path : str or pathlib.Path
-        An audio file.
+        An audio file or a pipe; ``-`` is standard input.
     out_path : str or pathlib.Path
         The audio file to write, with the length, rate, channels and sample
         format of the input.
     num_codebooks : int or None
         Codebooks to use; all of them by default.
+    force : bool
+        Whether a file at ``out_path`` may be replaced.
 
     Returns
     -------
@@ -271,7 +285,8 @@ def roundtrip_file(model, in_path, out_path, num_codebooks=None):
     Raises
     ------
     APCodecError
-        If the recording cannot be read or coded; nothing is written then.
+        If the recording cannot be read or coded, or the output is there
+        already or the input itself; nothing is written then.
 
     Example
     -------
@@ -281,7 +296,7 @@ def roundtrip_file(model, in_path, out_path, num_codebooks=None):
     >>> roundtrip_file(model, "in.wav", "out.wav").channels  # doctest: +SKIP
     1
     """
-    check_destination(out_path)
+    check_destination(out_path, [in_path], force)
     recording = _read_recording(in_path)
     storable_subtype(out_path, recording[-1])
     header, tokens = encode_recording(model, *recording, num_codebooks)
@@ -292,7 +307,8 @@ def roundtrip_file(model, in_path, out_path, num_codebooks=None):
 
 def _read_recording(path):
     """Return wav [channels, samples], rate and sample format of a file."""
-    return *read_audio(path), read_audio_info(path).subtype
+    wav, audio_format = read_recording(path)
+    return wav, audio_format.sample_rate, audio_format.subtype
 
 
 def _progress(channels, task):

@@ -8,11 +8,8 @@ import math
 
 import numpy
 
+from speechbrain_apcodec.utils.containers import SAMPLE_RATES
 from speechbrain_apcodec.utils.errors import BitstreamError
-
-#: Rates that a header may name. The quotient of two rates stretches a small
-#: file into a large recording, so it has to stay sensible.
-SAMPLE_RATES = (1000, 768_000)
 
 #: Range of each number that a header may hold.
 LIMITS = {

@@ -35,6 +35,7 @@ from speechbrain_apcodec.inference.checks import (
     check_wavs,
     relative_lengths,
     tokens_without_padding,
+    whole_number,
 )
 from speechbrain_apcodec.inference.config import CONFIG_FILE, read_config
 from speechbrain_apcodec.inference.loading import (
@@ -42,14 +43,16 @@ from speechbrain_apcodec.inference.loading import (
     weights_file,
 )
 from speechbrain_apcodec.inference.normalizer import CodecAudioNormalizer
+from speechbrain_apcodec.inference.placement import PlacedByParameters
 from speechbrain_apcodec.inference.sources import (
     claim_savedir,
     fetch_file,
     find_source,
 )
-from speechbrain_apcodec.inference.streaming import CheckedContext
+from speechbrain_apcodec.inference.streaming import CheckedContext, outlasting
 from speechbrain_apcodec.inference.tokens import TokenInterface
 from speechbrain_apcodec.lobes.folding import cast_weights, fold
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
 CODEC_FILE = weights_file("codec")
@@ -61,7 +64,7 @@ CHUNK_SECONDS = 20
 CPU_CHUNK_SECONDS = 5
 
 
-class APCodec(TokenInterface, FileInterface, Pretrained):
+class APCodec(TokenInterface, FileInterface, PlacedByParameters, Pretrained):
     """A trained codec, ready to encode and decode.
 
     Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:
@@ -241,9 +244,14 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
         )
         # SpeechBrain fetches it again, but would not say why it cannot.
         fetch_file(hparams_file, source, **fetching)
-        return super().from_hparams(
-            source, hparams_file, config=config, **fetching, **kwargs
-        )
+        with damage_named(
+            CheckpointError,
+            f"{hparams_file} of {config['model_id']} builds no codec",
+            "export the model again, or see the overrides",
+        ):
+            return super().from_hparams(
+                source, hparams_file, config=config, **fetching, **kwargs
+            )
 
     @classmethod
     def from_config(
@@ -416,7 +424,7 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
         if not self.streamable:
             return None  # each chunk would take a pass a layer
         seconds = CHUNK_SECONDS
-        if torch.device(self.device).type == "cpu":
+        if self.device_type == "cpu":
             share = CPU_CHUNK_SECONDS / max(1, batch_size)
             seconds = min(seconds, max(0.2, share))
         return round(seconds * self.frame_rate)
@@ -496,6 +504,7 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
         covered = tokens.shape[1] * self.hop_length
         if num_samples is None:
             num_samples = covered
+        num_samples = whole_number(num_samples, "num_samples")
         if not 0 <= num_samples <= covered:
             raise APCodecError(
                 f"{tokens.shape[1]} token frames hold up to {covered} "
@@ -516,6 +525,10 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
     def forward(self, wavs, wav_lens=None, num_codebooks=None):
         """Encode and decode.
 
+        A gradient of the decoded waveforms reaches ``wavs``, if that asks
+        for one: what feeds a codec can be trained through it. The quantiser
+        passes it on as it is (straight-through).
+
         Arguments
         ---------
         wavs : torch.Tensor
@@ -532,6 +545,8 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
         wav_lens : torch.Tensor
             float [batch], relative lengths, as given.
         """
+        if wavs.requires_grad and torch.is_grad_enabled():
+            return self._differentiable(wavs, wav_lens, num_codebooks)
         tokens, token_lens = self.encode(wavs, wav_lens, num_codebooks)
         decoded, _ = self.decode(tokens, token_lens, wavs.shape[-1])
         if wav_lens is None:
@@ -560,6 +575,7 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
         """Samples from a sample to the first one of its latest tokens."""
         return self.mods["codec"].timing.decoder_latency_samples
 
+    @outlasting
     def make_streaming_context(
         self,
         batch_size: int = 1,
@@ -595,7 +611,7 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
             self.inference_ctx,
             self.codebook_size,
             codec.steps,
-            batch_size,
+            whole_number(batch_size, "batch_size"),
             low_delay,
             self._checked_num_codebooks(num_codebooks),
         )
@@ -646,3 +662,17 @@ class APCodec(TokenInterface, FileInterface, Pretrained):
     ) -> Tensor:
         """Call ``context.flush_decoder``."""
         return context.flush_decoder(num_samples, items)
+
+    def _differentiable(self, wavs, wav_lens, num_codebooks):
+        """Code and decode so that a gradient reaches the input."""
+        check_wavs(wavs)
+        if wav_lens is not None and not (torch.as_tensor(wav_lens) == 1).all():
+            raise APCodecError(
+                "a gradient passes through waveforms of one length alone: "
+                "cut them, or pass them one by one"
+            )
+        num_codebooks = self._checked_num_codebooks(num_codebooks)
+        wavs = wavs.to(self.mods["codec"].steps.like)
+        with self.inference_ctx:
+            decoded = self.mods["codec"](wavs, num_codebooks).decoded
+        return decoded, torch.ones(len(decoded), device=decoded.device)

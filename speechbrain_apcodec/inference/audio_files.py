@@ -4,14 +4,50 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import re
+from pathlib import Path
+
 import torch
 
+from speechbrain_apcodec.inference.sources import fetch_file
+from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError
+
+#: A URL, or a file of a hub's repository.
+_REMOTE = re.compile(r"https?:|[A-Za-z0-9][\w.-]*/[\w.-]+/.")
 
 
 class FileInterface:
     """Encodes an audio file to tokens, and decodes tokens into one."""
+
+    def load_audio(self, path, savedir=None):
+        """Read an audio file as `encode` takes it: mono, at its rate.
+
+        Arguments
+        ---------
+        path : str or pathlib.Path
+            A file of any rate and number of channels that soundfile reads,
+            a pipe, ``-`` for standard input, a URL, or
+            ``ORGANISATION/NAME/FILE`` of the hub.
+        savedir : str or pathlib.Path, optional
+            Where a file of the network is put; default: the hub's cache.
+
+        Returns
+        -------
+        torch.Tensor
+            float [samples].
+
+        Raises
+        ------
+        APCodecError
+            If the file is missing, empty, not whole or holds NaN.
+        """
+        if not Path(path).exists() and _REMOTE.match(str(path)):
+            source, _, name = str(path).rpartition("/")
+            path = fetch_file(name, source, savedir)
+        wav, sample_rate = read_audio(path)
+        return self.audio_normalizer(wav.T, sample_rate).to(self.device)
 
     def encode_file(self, path, num_codebooks=None):
         """Encode an audio file, mixed to mono and resampled where needed.
@@ -33,12 +69,11 @@ class FileInterface:
         AudioFileError
             If the file is missing, empty, damaged or holds NaN.
         """
-        wav, sample_rate = read_audio(path)
-        wav = self.audio_normalizer(wav.T, sample_rate)
+        wav = self.load_audio(path)
         tokens, _ = self.encode(wav[None], num_codebooks=num_codebooks)
         return tokens
 
-    def decode_file(self, tokens, path, num_samples=None):
+    def decode_file(self, tokens, path, num_samples=None, force=False):
         """Decode the tokens of one waveform into an audio file.
 
         Arguments
@@ -50,14 +85,17 @@ class FileInterface:
             the container, such as ``.wav``.
         num_samples : int, optional
             Length of the file; default: frames * hop_length.
+        force : bool
+            Whether a file at ``path`` may be replaced.
 
         Raises
         ------
         APCodecError
             If the tokens are not those of one waveform.
         AudioFileError
-            If the file cannot be written.
+            If the file cannot be written, or is there already.
         """
+        check_destination(path, force=force)
         if isinstance(tokens, torch.Tensor) and tokens.dim() == 2:
             tokens = tokens[None]
         wavs, _ = self.decode(tokens, num_samples=num_samples)

@@ -7,10 +7,13 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import math
+from numbers import Integral
+
 import torch
 
-from speechbrain_apcodec.utils.audio import all_finite
 from speechbrain_apcodec.utils.errors import APCodecError
+from speechbrain_apcodec.utils.levels import peak_level, warn_of_level
 
 
 def check_wavs(wavs):
@@ -19,7 +22,7 @@ def check_wavs(wavs):
     Arguments
     ---------
     wavs : torch.Tensor
-        float [batch, samples], finite.
+        float [batch, samples], finite; full scale is -1 to 1.
 
     Raises
     ------
@@ -44,8 +47,10 @@ tensor [batch, samples], not float32 [100]
             "wavs must be a float tensor [batch, samples], not "
             f"{_describe(wavs)}"
         )
-    if not all_finite(wavs):
+    peak = peak_level(wavs)
+    if not math.isfinite(peak):
         raise APCodecError("wavs holds NaN or infinite samples")
+    warn_of_level(peak)
 
 
 def check_tokens(tokens, most_codebooks):
@@ -85,6 +90,56 @@ codebooks, not 5
     check_num_codebooks(tokens.shape[2], most_codebooks)
 
 
+def whole_number(value, name):
+    """Take an integer, of Python or NumPy, and nothing else.
+
+    Arguments
+    ---------
+    value : int or numpy.integer
+        What a caller gave.
+    name : str
+        What it is, for the message.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    APCodecError
+        If it is a float, a bool or no number at all.
+
+    Example
+    -------
+    >>> import numpy
+    >>> whole_number(numpy.int64(3), "num_codebooks")
+    3
+    """
+    if not is_whole_number(value):
+        raise APCodecError(f"{name} must be a whole number, not {value!r}")
+    return int(value)
+
+
+def is_whole_number(value):
+    """Tell Python's and NumPy's integers from everything else.
+
+    Arguments
+    ---------
+    value : object
+        ``True`` is none, though Python counts it among them.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> is_whole_number(3), is_whole_number(True), is_whole_number(3.0)
+    (True, False, False)
+    """
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def check_num_codebooks(num_codebooks, most_codebooks):
     """Refuse numbers of codebooks that the model does not have.
 
@@ -111,13 +166,13 @@ def check_num_codebooks(num_codebooks, most_codebooks):
     2
     """
     if not (
-        isinstance(num_codebooks, int) and 1 <= num_codebooks <= most_codebooks
+        is_whole_number(num_codebooks) and 1 <= num_codebooks <= most_codebooks
     ):
         raise APCodecError(
             f"the model has 1 to {most_codebooks} codebooks, not "
             f"{num_codebooks}"
         )
-    return num_codebooks
+    return int(num_codebooks)
 
 
 def tokens_without_padding(tokens, num_frames, codebook_size):

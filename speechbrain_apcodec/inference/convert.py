@@ -49,7 +49,9 @@ _BLOCK = {
 }
 
 
-def convert(encoder, decoder, out_dir, discriminators=None, name=None):
+def convert(
+    encoder, decoder, out_dir, discriminators=None, name=None, force=False
+):
     """Convert published-format checkpoints into a model's folder.
 
     Arguments
@@ -64,6 +66,8 @@ def convert(encoder, decoder, out_dir, discriminators=None, name=None):
         File with ``{"mpd": state, "mrd": state}``, for ``apcodec losses``.
     name : str, optional
         Name of the model; default: that of the folder.
+    force : bool
+        Whether an earlier export in ``out_dir`` may be replaced.
 
     Returns
     -------
@@ -92,7 +96,9 @@ def convert(encoder, decoder, out_dir, discriminators=None, name=None):
             for kind, part in module.items()
         ]
         states["discriminators"] = _read_parts(parts)
-    return write_model(out_dir, hparams, states, name, origin=ORIGIN)
+    return write_model(
+        out_dir, hparams, states, name, origin=ORIGIN, force=force
+    )
 
 
 def encoder_keys(codec):

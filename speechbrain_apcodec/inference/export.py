@@ -6,6 +6,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import math
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from speechbrain_apcodec.inference.loading import (
     read_weights,
     weights_file,
 )
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 #: What trainings keep their best checkpoint by; lower is better.
@@ -37,7 +39,12 @@ _LEVELS = 4
 
 
 def export(
-    checkpoint_dir, out_dir, name=None, half=False, discriminators=False
+    checkpoint_dir,
+    out_dir,
+    name=None,
+    half=False,
+    discriminators=False,
+    force=False,
 ):
     """Export a checkpoint of a training run as a model's folder.
 
@@ -52,7 +59,7 @@ def export(
         checkpoint that did best in validation, or the newest one if none
         was validated. Or a model's folder.
     out_dir : str or pathlib.Path
-        The folder to write. An earlier export there is replaced.
+        The folder to write.
     name : str, optional
         Name of the model, which coded files carry; default: that of the
         folder.
@@ -60,6 +67,8 @@ def export(
         Store float16 instead of float32: half the size.
     discriminators : bool
         Export the discriminators too, which ``apcodec losses`` needs.
+    force : bool
+        Whether an earlier export in ``out_dir`` may be replaced.
 
     Returns
     -------
@@ -70,11 +79,11 @@ def export(
     ------
     CheckpointError
         If there is no checkpoint, it does not fit the run's YAML, or
-        ``out_dir`` is anything but an earlier export.
+        there is something in ``out_dir`` that may not be replaced.
     """
     if (Path(checkpoint_dir) / CONFIG_FILE).is_file():
         return _export_again(
-            Path(checkpoint_dir), out_dir, name, half, discriminators
+            Path(checkpoint_dir), out_dir, name, half, discriminators, force
         )
     checkpoint = find_checkpoint(checkpoint_dir)
     hparams = find_hparams(checkpoint)
@@ -93,6 +102,7 @@ def export(
         name,
         half,
         describe_origin(checkpoint, averaged),
+        force=force,
     )
 
 
@@ -112,7 +122,7 @@ def find_checkpoint(folder):
     Raises
     ------
     CheckpointError
-        If there is none.
+        If there is none, or none was ever validated with a finite result.
 
     Example
     -------
@@ -142,16 +152,28 @@ def find_checkpoint(folder):
     metas = {checkpoint: _read_meta(checkpoint) for checkpoint in found}
     for key in BEST_BY:
         validated = [c for c in found if key in metas[c]]
-        if validated:
+        finite = [c for c in validated if math.isfinite(metas[c][key])]
+        if finite:
             # Of equals the newest, as SpeechBrain chooses.
             return min(
-                validated, key=lambda c: (metas[c][key], -metas[c]["unixtime"])
+                finite, key=lambda c: (metas[c][key], -metas[c]["unixtime"])
+            )
+        if validated:
+            raise CheckpointError(
+                f"{key} was never finite in the validations of {folder}: "
+                "there is nothing to export; name a CKPT+... folder if you "
+                "want it nonetheless"
             )
     return max(found, key=lambda c: metas[c]["unixtime"])
 
 
-def _export_again(folder, out_dir, name, half, discriminators):
+def _export_again(folder, out_dir, name, half, discriminators, force):
     """Write an exported model anew; its weights and card stay."""
+    if Path(out_dir).exists() and folder.samefile(out_dir):
+        raise CheckpointError(
+            f"{out_dir} is the model itself, which is never replaced: name "
+            "another folder"
+        )
     file = LOSSES_FILE if (folder / LOSSES_FILE).is_file() else HPARAMS_FILE
     if discriminators and file != LOSSES_FILE:
         raise CheckpointError(
@@ -170,19 +192,18 @@ def _export_again(folder, out_dir, name, half, discriminators):
         name or model.model_id,
         half or all(tensor.dtype == torch.float16 for tensor in stored),
         card=card.read_text(encoding="utf-8") if card.is_file() else None,
+        force=force,
     )
 
 
 def _read_meta(checkpoint):
     path = checkpoint / META_FILE
-    try:
+    with damage_named(
+        CheckpointError, f"{path} is damaged", "name another checkpoint"
+    ):
         meta = yaml.safe_load(path.read_text(encoding="utf-8"))
         meta["unixtime"] + 0
-    except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-        raise CheckpointError(
-            f"{path} is damaged: name another checkpoint"
-        ) from error
-    return meta
+        return meta
 
 
 def find_hparams(checkpoint):

@@ -52,6 +52,7 @@ from speechbrain_apcodec.inference.token_tts import (
     CODEC_FOLDER,
     TokenTTS,
 )
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 TOKENIZER_FILE = f"tokenizer{TEXT_SUFFIX}"
@@ -64,6 +65,8 @@ _OWN_FILES = {
     TOKENIZER_FILE,
     weights_file("model"),
 }
+
+_LEAVE = "leave the checkpoint in the output folder of its run"
 
 _CARD = """\
 ---
@@ -126,7 +129,12 @@ def is_tts_run(checkpoint_dir):
 
 
 def export_tts(
-    checkpoint_dir, out_dir, name=None, half=False, codec_model=None
+    checkpoint_dir,
+    out_dir,
+    name=None,
+    half=False,
+    codec_model=None,
+    force=False,
 ):
     """Export a checkpoint of a TTS run, with its codec, as a model's folder.
 
@@ -136,13 +144,15 @@ def export_tts(
         A ``CKPT+...`` folder, or the run's output folder: then the
         checkpoint that did best in validation.
     out_dir : str or pathlib.Path
-        The folder to write. An earlier export there is replaced.
+        The folder to write.
     name : str, optional
         Name of the model; default: that of the folder.
     half : bool
         Store float16 instead of float32: half the size.
     codec_model : str, optional
         Folder or hub id of the codec, if it is not where it was.
+    force : bool
+        Whether an earlier export in ``out_dir`` may be replaced.
 
     Returns
     -------
@@ -153,14 +163,20 @@ def export_tts(
     ------
     CheckpointError
         If there is no checkpoint, it does not fit the run's YAML, the codec
-        is another one, or ``out_dir`` is anything but an earlier export.
+        is another one, or there is something in ``out_dir`` that may not be
+        replaced.
     """
     checkpoint = find_checkpoint(checkpoint_dir)
     hparams = _read_hparams(checkpoint)
+    if "codec_model" not in hparams:
+        raise CheckpointError(
+            f"{find_hparams(checkpoint)} names no codec_model: it is of no "
+            "TTS run"
+        )
     codec_model = codec_model or hparams["codec_model"]
     codec = APCodec.from_hparams(codec_model)
     manifests = find_hparams(checkpoint).parent / "manifests"
-    meta = _read_json(manifests / "tokens_meta.json")
+    meta = _read_meta(manifests / "tokens_meta.json")
     if codec.weights_sha256 != meta["weights_sha256"]:
         raise CheckpointError(
             f"the codec {codec_model} is not {meta['model_id']}, whose tokens "
@@ -168,7 +184,7 @@ def export_tts(
         )
     name = checked_name(name, out_dir)
     with exported_folder(
-        out_dir, _OWN_FILES, CONFIG_FILE, read_config
+        out_dir, _OWN_FILES, CONFIG_FILE, read_config, force
     ) as folder:
         (folder / CODEC_FOLDER).mkdir()
         for file in CODEC_FILES:
@@ -186,7 +202,9 @@ def export_tts(
             f"# {name}, written by speechbrain_apcodec\n{text}",
             encoding="utf-8",
         )
-        model = load_hyperpyyaml(text)["model"]
+        what = f"{find_hparams(checkpoint)} builds no model"
+        with damage_named(CheckpointError, what, _LEAVE):
+            model = load_hyperpyyaml(text)["model"]
         state = read_checkpoint(checkpoint / "ema.ckpt")
         load_state(model, state, "the checkpoint's model")
         config = {
@@ -223,14 +241,13 @@ def export_tts(
 def _read_hparams(checkpoint):
     """Read the plain values of a run's YAML."""
     path = find_hparams(checkpoint)
-    return YAML().load(path.read_text(encoding="utf-8"))
+    with damage_named(CheckpointError, f"{path} is damaged", _LEAVE):
+        return dict(YAML().load(path.read_text(encoding="utf-8")))
 
 
-def _read_json(path):
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} is missing or damaged: leave the checkpoint in the "
-            "output folder of its run"
-        ) from error
+def _read_meta(path):
+    """Read what a run says of its tokens."""
+    with damage_named(CheckpointError, f"{path} is damaged", _LEAVE):
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        names = "weights_sha256", "model_id", "num_codebooks"
+        return {name: meta[name] for name in names}

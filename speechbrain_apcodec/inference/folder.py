@@ -23,7 +23,6 @@ Authors
 import json
 import re
 import shutil
-import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +44,8 @@ from speechbrain_apcodec.inference.model_card import (
     model_card,
     with_checksum,
 )
+from speechbrain_apcodec.utils.atomic import temporary_beside
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 HPARAMS_FILE = "hyperparams.yaml"
@@ -72,13 +73,14 @@ def write_model(
     half=False,
     origin="",
     card=None,
+    force=False,
 ):
     """Write the folder of an exported model.
 
     Arguments
     ---------
     out_dir : str or pathlib.Path
-        The folder. An earlier export there is replaced as a whole.
+        The folder.
     hparams : str
         HyperPyYAML text with a ``codec``, of which only what the model
         needs is kept.
@@ -94,6 +96,8 @@ def write_model(
         Where the weights come from, for the model card, Markdown.
     card : str, optional
         A model card to keep; default: a new one.
+    force : bool
+        Whether an earlier export in ``out_dir`` may be replaced.
 
     Returns
     -------
@@ -103,12 +107,12 @@ def write_model(
     Raises
     ------
     CheckpointError
-        If ``out_dir`` is anything but an earlier export, the name cannot
-        serve, or the tensors do not fit the configuration.
+        If there is something in ``out_dir`` that may not be replaced, the
+        name cannot serve, or the tensors do not fit the configuration.
     """
     name = checked_name(name, out_dir)
     with exported_folder(
-        out_dir, OWN_FILES, CONFIG_FILE, read_config
+        out_dir, OWN_FILES, CONFIG_FILE, read_config, force
     ) as temporary:
         _fill(temporary, hparams, states, name, half, origin, card)
         for file in (HPARAMS_FILE, LOSSES_FILE):
@@ -120,19 +124,22 @@ def write_model(
 
 
 @contextmanager
-def exported_folder(out_dir, own_files, config_file, read):
+def exported_folder(out_dir, own_files, config_file, read, force=False):
     """Yield a temporary folder that becomes ``out_dir`` if all goes well.
 
     Arguments
     ---------
     out_dir : str or pathlib.Path
-        The folder. An earlier export there is replaced as a whole.
+        The folder.
     own_files : set of str
         What an export of this kind consists of.
     config_file : str
         The file by which an earlier export is known.
     read : callable
         From the path of that file to its content; raises CheckpointError.
+    force : bool
+        Whether an earlier export in ``out_dir`` may be replaced, as a
+        whole.
 
     Yields
     ------
@@ -142,12 +149,17 @@ def exported_folder(out_dir, own_files, config_file, read):
     Raises
     ------
     CheckpointError
-        If ``out_dir`` is anything but an earlier export.
+        If there is something in ``out_dir`` that may not be replaced.
     """
     out_dir = Path(out_dir)
     _check_replaceable(out_dir, own_files, config_file, read)
+    if not force and out_dir.exists() and any(out_dir.iterdir()):
+        raise CheckpointError(
+            f"{out_dir} holds an earlier export: name another folder, or "
+            "replace it with --force (in Python: force=True)"
+        )
     out_dir.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out_dir.with_name(f".{out_dir.name}.{uuid.uuid4().hex[:8]}")
+    temporary = temporary_beside(out_dir)
     temporary.mkdir()
     try:
         yield temporary
@@ -168,7 +180,12 @@ def _fill(folder, hparams, states, name, half, origin, card):
             f"# {name}, written by speechbrain_apcodec\n{text}",
             encoding="utf-8",
         )
-    built = load_hyperpyyaml(list(texts.values())[-1])
+    with damage_named(
+        CheckpointError,
+        "the run's YAML builds no codec",
+        "use the version of the package that it was trained with",
+    ):
+        built = load_hyperpyyaml(list(texts.values())[-1])
     digests = {}
     for module, state in states.items():
         load_state(built[module], state, f"the checkpoint's {module}")

@@ -6,7 +6,7 @@ Authors
 
 from speechbrain.dataio.preprocess import AudioNormalizer
 
-from speechbrain_apcodec.utils.audio import resample
+from speechbrain_apcodec.utils.audio import mix_to_mono, resample
 
 
 class CodecAudioNormalizer(AudioNormalizer):
@@ -46,4 +46,5 @@ class CodecAudioNormalizer(AudioNormalizer):
         torch.Tensor
             float [samples].
         """
-        return resample(self._mix(audio), sample_rate, self.sample_rate)
+        mono = mix_to_mono(audio.reshape(len(audio), -1).T)
+        return resample(mono, sample_rate, self.sample_rate)

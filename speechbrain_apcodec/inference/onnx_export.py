@@ -45,7 +45,9 @@ from speechbrain_apcodec.utils.atomic import write_json
 _BATCH, _FRAMES = 2, 3
 
 
-def export_onnx(source: str | Path, out_dir: str | Path) -> Path:
+def export_onnx(
+    source: str | Path, out_dir: str | Path, force: bool = False
+) -> Path:
     """Export a model as ONNX graphs.
 
     Arguments
@@ -53,8 +55,9 @@ def export_onnx(source: str | Path, out_dir: str | Path) -> Path:
     source : str or pathlib.Path
         Folder of an exported model, hub id or URL.
     out_dir : str or pathlib.Path
-        The folder to write, see ``onnx_folder``. An earlier export there is
-        replaced.
+        The folder to write, see ``onnx_folder``.
+    force : bool
+        Whether an earlier export in ``out_dir`` may be replaced.
 
     Returns
     -------
@@ -66,14 +69,14 @@ def export_onnx(source: str | Path, out_dir: str | Path) -> Path:
     MissingExtraError
         If the packages of the extra ``onnx`` are not installed.
     CheckpointError
-        If there is no model, or ``out_dir`` is anything but an earlier
-        export of graphs.
+        If there is no model, or something in ``out_dir`` that may not be
+        replaced.
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         import_onnx_package(package)
     model = APCodec.from_hparams(source, run_opts={"device": "cpu"})
     with exported_folder(
-        out_dir, ONNX_FILES, ONNX_CONFIG_FILE, read_onnx_config
+        out_dir, ONNX_FILES, ONNX_CONFIG_FILE, read_onnx_config, force
     ) as folder:
         write_graphs(
             model.mods["codec"], folder, model.model_id, model.weights_sha256

@@ -17,7 +17,7 @@ from speechbrain.utils.fetching import FetchFrom
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.folder import LOSSES_FILE
 from speechbrain_apcodec.inference.sources import find_source
-from speechbrain_apcodec.utils.audio import read_audio
+from speechbrain_apcodec.utils.audio import mix_to_mono, read_audio
 from speechbrain_apcodec.utils.errors import AudioFileError, CheckpointError
 
 
@@ -69,7 +69,7 @@ def reference_losses(model, path, run_opts=None):
             f"{path} has {sample_rate} Hz, but the model was trained at "
             f"{codec.sample_rate} Hz: resample the file first"
         )
-    wav = wav.mean(dim=0, keepdim=True).to(apcodec.device)
+    wav = mix_to_mono(wav, path)[None].to(apcodec.device)
     shortest = _shortest(discriminators)
     if wav.shape[1] < shortest:
         raise AudioFileError(

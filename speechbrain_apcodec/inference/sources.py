@@ -147,9 +147,15 @@ of unknown origin: name an empty folder
                 f"(revision {owner['revision']}): name another folder for "
                 f"{place} (revision {fetch_config.revision})"
             )
-    savedir.mkdir(parents=True, exist_ok=True)
-    with atomic_path(savedir / ORIGIN_FILE) as temporary:
-        temporary.write_text(json.dumps(origin) + "\n", encoding="utf-8")
+    try:
+        savedir.mkdir(parents=True, exist_ok=True)
+        with atomic_path(savedir / ORIGIN_FILE) as temporary:
+            temporary.write_text(json.dumps(origin) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError(
+            f"savedir {savedir} cannot be written ({error.strerror}): name "
+            "another folder"
+        ) from error
     return savedir
 
 

@@ -4,9 +4,10 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+import torch
 from torch import Tensor
 
 from speechbrain_apcodec.inference.checks import (
@@ -15,6 +16,15 @@ from speechbrain_apcodec.inference.checks import (
     tokens_without_padding,
 )
 from speechbrain_apcodec.streams.context import StreamingContext
+
+
+def outlasting(method: Callable) -> Callable:
+    """Compute without gradient, on tensors that may be changed later.
+
+    What ``torch.inference_mode`` makes cannot be updated outside of it, but a
+    stream goes on there.
+    """
+    return torch.inference_mode(False)(torch.no_grad()(method))
 
 
 class CheckedContext(StreamingContext):
@@ -55,17 +65,20 @@ class CheckedContext(StreamingContext):
         self.precision = precision
         self.codebook_size = codebook_size
 
+    @outlasting
     def encode(self, wavs: Tensor, num_samples: Tensor | None = None) -> Tensor:
         """Encode the next samples; see ``StreamingContext``."""
         check_wavs(wavs)
         with self.precision:
             return super().encode(wavs.to(self.codec.like), num_samples)
 
+    @outlasting
     def flush_encoder(self, items: Sequence[int] | None = None) -> Tensor:
         """End streams, and encode what is still inside."""
         with self.precision:
             return super().flush_encoder(items)
 
+    @outlasting
     def decode(
         self, tokens: Tensor, num_tokens: Tensor | None = None
     ) -> Tensor:
@@ -79,6 +92,7 @@ class CheckedContext(StreamingContext):
         with self.precision:
             return super().decode(tokens, num_tokens)
 
+    @outlasting
     def flush_decoder(
         self,
         num_samples: int | Tensor | None = None,

@@ -20,12 +20,15 @@ from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.checks import relative_lengths
 from speechbrain_apcodec.inference.config import CONFIG_FILE, read_config
 from speechbrain_apcodec.inference.loading import weights_file
+from speechbrain_apcodec.inference.placement import PlacedByParameters
 from speechbrain_apcodec.inference.sources import (
     claim_savedir,
     fetch_file,
     find_source,
 )
-from speechbrain_apcodec.utils.audio import write_audio
+from speechbrain_apcodec.utils.atomic import check_destination
+from speechbrain_apcodec.utils.audio import storable_subtype, write_audio
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 from speechbrain_apcodec.utils.text import encode_text
 
@@ -34,7 +37,7 @@ CODEC_FOLDER = "codec"
 CODEC_FILES = (CONFIG_FILE, "hyperparams.yaml", weights_file("codec"))
 
 
-class TokenTTS(Pretrained):
+class TokenTTS(PlacedByParameters, Pretrained):
     """A trained model of speech, ready to speak.
 
     Arguments
@@ -153,15 +156,20 @@ class TokenTTS(Pretrained):
         ]
         codec = APCodec.from_hparams(files[0].parent, run_opts=run_opts)
         check_codec(codec, config)
-        return super().from_hparams(
-            source,
-            hparams_file,
-            savedir=savedir,
-            codec=codec,
-            run_opts=run_opts,
-            **fetching,
-            **kwargs,
-        )
+        with damage_named(
+            CheckpointError,
+            f"{hparams_file} of {config['model_id']} builds no voice",
+            "export the model again, or see the overrides",
+        ):
+            return super().from_hparams(
+                source,
+                hparams_file,
+                savedir=savedir,
+                codec=codec,
+                run_opts=run_opts,
+                **fetching,
+                **kwargs,
+            )
 
     @property
     def sample_rate(self):
@@ -245,7 +253,7 @@ class TokenTTS(Pretrained):
         """
         return self.synthesize_batch([text], seed, **options)[0][0]
 
-    def synthesize_file(self, text, path, seed=0, **options):
+    def synthesize_file(self, text, path, seed=0, force=False, **options):
         """Speak a sentence into an audio file.
 
         Arguments
@@ -256,6 +264,8 @@ class TokenTTS(Pretrained):
             The file to write; its suffix names the container.
         seed : int
             The same seed gives the same speech.
+        force : bool
+            Whether a file at ``path`` may be replaced.
         **options : dict
             See ``generate``.
 
@@ -264,6 +274,8 @@ class TokenTTS(Pretrained):
         float
             Seconds.
         """
+        check_destination(path, force=force)
+        storable_subtype(path, "PCM_16")
         wav = self.synthesize(text, seed, **options)
         write_audio(path, wav[None].cpu(), self.sample_rate)
         return len(wav) / self.sample_rate

@@ -136,6 +136,16 @@ class Codec(nn.Module):
         self.stft_hop_length = analysis.stft_hop_length
         self.hop_length = analysis.stft_hop_length * encoder.ratio
 
+    def _apply(self, fn, recurse=True):
+        """Refuse what ``half`` and ``to(torch.bfloat16)`` would break."""
+        dtype = fn(torch.empty(0)).dtype
+        if dtype in (torch.float16, torch.bfloat16):
+            raise ConfigurationError(
+                "spectra, phases and codebooks need float32: load the codec "
+                'with run_opts={"precision": "bf16"}, or use autocast'
+            )
+        return super()._apply(fn, recurse)
+
     @property
     def stft(self) -> tuple[int, int, int]:
         """FFT size, hop and window of the STFT, samples."""
@@ -185,7 +195,12 @@ class Codec(nn.Module):
         latent = self.encoder(log_amplitude, phase, time)
         # Whole multiples of hop_length have one STFT frame more than the
         # latents need: it takes part and is then dropped.
-        return latent[..., : self.num_frames(wavs.shape[-1])]
+        frames = self.num_frames(wavs.shape[-1])
+        if torch.compiler.is_exporting():
+            # A slice would have to be proved to lie within.
+            kept = torch.arange(frames, device=latent.device)
+            return latent.index_select(-1, kept)
+        return latent[..., :frames]
 
     def encode(
         self,
@@ -325,7 +340,10 @@ class Codec(nn.Module):
         CodecOutput
         """
         samples = wavs.shape[-1]
-        with torch.no_grad():
+        # A gradient of the input is for what comes before the codec.
+        with torch.set_grad_enabled(
+            torch.is_grad_enabled() and wavs.requires_grad
+        ):
             natural = self.analysis(wavs)
         latent = self.encoder(natural.log_amplitude, natural.phase)
         latent = latent[..., : self.num_frames(samples)]
@@ -350,7 +368,7 @@ class Codec(nn.Module):
         return CodecOutput(
             wavs=wavs,
             decoded=decoded,
-            natural=natural.narrow(frames),
+            natural=natural.narrow(frames).detach(),
             predicted=predicted.narrow(frames),
             consistent=(real[..., :frames], imaginary[..., :frames]),
             latent=latent,

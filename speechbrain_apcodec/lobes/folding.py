@@ -58,6 +58,8 @@ def fold_weight_norm(module: nn.Module) -> None:
             # Of a frozen layer PyTorch leaves a tensor that is no parameter
             # and would not move with its module.
             del layer.weight
+            # It reads states of an older kind, and cannot be pickled.
+            layer._load_state_dict_pre_hooks.clear()
             layer.weight = nn.Parameter(weight, layer.bias.requires_grad)
 
 

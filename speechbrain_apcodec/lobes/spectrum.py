@@ -40,8 +40,14 @@ class Spectrum:
 
     def narrow(self, frames: int) -> "Spectrum":
         """Keep the first ``frames`` frames."""
-        parts = self.log_amplitude, self.phase, self.real, self.imaginary
-        return Spectrum(*(part[..., :frames] for part in parts))
+        return Spectrum(*(part[..., :frames] for part in self._parts()))
+
+    def detach(self) -> "Spectrum":
+        """Leave the gradient out."""
+        return Spectrum(*(part.detach() for part in self._parts()))
+
+    def _parts(self):
+        return self.log_amplitude, self.phase, self.real, self.imaginary
 
 
 def angle(imaginary: Tensor, real: Tensor) -> Tensor:
@@ -195,7 +201,10 @@ class STFTAnalysis(_STFT):
             length = FRAMES_PER_BLOCK
             if wavs.device.type == "cpu":
                 length = max(1, length // max(1, len(frames)))
-            blocks = frames.split(length, dim=1)
+            blocks = (frames,)
+            # A graph for any length has no number of blocks.
+            if not (torch.compiler.is_exporting() or torch.jit.is_tracing()):
+                blocks = frames.split(length, dim=1)
             parts = zip(*map(self._transformed, blocks), strict=True)
             real, imaginary = (torch.cat(part, dim=1) for part in parts)
             return real.transpose(1, 2), imaginary.transpose(1, 2)
@@ -204,7 +213,15 @@ class STFTAnalysis(_STFT):
         """Transform frames [batch, frames, window], to twice [..., bins]."""
         exact = frames.double() if self.double_precision else frames
         exact = exact * self.window.to(exact.dtype)
-        spectrum = torch.fft.rfft(F.pad(exact, (self.margin, self.margin)))
+        exact = F.pad(exact, (self.margin, self.margin))
+        if torch.compiler.is_exporting():
+            # The other way round, a graph would need to know that the
+            # frames are several.
+            rows = exact.transpose(0, 1).flatten(0, 1)
+            spectrum = torch.fft.rfft(rows).unflatten(0, (-1, len(frames)))
+            spectrum = spectrum.transpose(0, 1)
+        else:
+            spectrum = torch.fft.rfft(exact)
         parts = torch.view_as_real(spectrum)
         if self.double_precision:
             parts = without_rounding_errors(parts).to(frames.dtype)
@@ -218,7 +235,11 @@ class STFTAnalysis(_STFT):
     def _padded(self, wavs: Tensor, num_samples: Tensor | None) -> Tensor:
         half = self.window_length // 2
         if num_samples is None:
-            wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
+            if torch.compiler.is_exporting():
+                # A graph for any length has one way, that of longer ones.
+                torch._check(wavs.shape[-1] > half)
+            else:
+                wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
             return F.pad(wavs[:, None], (half, half), mode="reflect")[:, 0]
         samples = torch.arange(wavs.shape[-1], device=wavs.device)
         wavs = wavs * (samples < num_samples[:, None])
@@ -254,7 +275,13 @@ class STFTAnalysis(_STFT):
 
     def spectrum(self, real: Tensor, imaginary: Tensor) -> Spectrum:
         """Take the logarithm of the amplitude, and the phase."""
-        amplitude = torch.sqrt(real.square() + imaginary.square())
+        power = real.square() + imaginary.square()
+        if power.requires_grad:  # that of a root is infinite at zero
+            silent = power == 0
+            power = power.masked_fill(silent, 1.0)
+            amplitude = torch.sqrt(power).masked_fill(silent, 0.0)
+        else:
+            amplitude = torch.sqrt(power)
         return Spectrum(
             log_amplitude=torch.log(amplitude + self.floor),
             phase=angle(imaginary, real),

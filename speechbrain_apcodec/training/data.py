@@ -36,7 +36,6 @@ Authors
 """
 
 import functools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +45,7 @@ from speechbrain.utils.logger import get_logger
 from torch.utils.data import Sampler
 
 from speechbrain_apcodec.training.crops import Clips
+from speechbrain_apcodec.utils.atomic import read_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 logger = get_logger(__name__)
@@ -81,7 +81,7 @@ def make_dataset(manifest, crop, seconds_per_crop=None):
         raise ConfigurationError(
             f"{path}: there is no such manifest; prepare the data first"
         )
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_json(path)
     if not content:
         raise ConfigurationError(f"{path}: the manifest holds no items")
     for item_id, item in content.items():

@@ -236,7 +236,8 @@ class History:
         if len(values) < 2 * self.PATIENCE or len(values) % self.PATIENCE:
             return False
         before = values[-2 * self.PATIENCE : -self.PATIENCE]
-        return sum(values[-self.PATIENCE :]) >= 0.995 * sum(before)
+        # NaN, too, has not fallen.
+        return not sum(values[-self.PATIENCE :]) < 0.995 * sum(before)
 
     def curves(self):
         """Read the file as curves.

@@ -20,26 +20,31 @@ Authors
 
 import hashlib
 import json
+import os
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-import soundfile
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from speechbrain_apcodec.utils.atomic import atomic_path, write_json
-from speechbrain_apcodec.utils.audio import read_audio, resample
+from speechbrain_apcodec.utils.audio import (
+    mix_to_mono,
+    read_audio,
+    resample,
+    write_audio,
+)
 from speechbrain_apcodec.utils.band import measure_band
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
+from speechbrain_apcodec.utils.levels import peak_level
 
 logger = get_logger(__name__)
 
 # Part of every cache record: raise it when what is stored or how the band is
 # measured changes, and old entries are made again.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 def cache_audio(source, cache_folder, sample_rate):
@@ -83,7 +88,9 @@ def cache_audio(source, cache_folder, sample_rate):
         "sample_rate": sample_rate,
         "version": CACHE_VERSION,
     }
-    digest = hashlib.sha256(f"{source}\n{sample_rate}".encode()).hexdigest()
+    digest = hashlib.sha256(
+        os.fsencode(source) + f"\n{sample_rate}".encode()
+    ).hexdigest()
     stem = re.sub(r"[^A-Za-z0-9_.-]", "_", source.stem)[:60]
     wav_path = Path(cache_folder) / digest[:2] / f"{stem}-{digest[:16]}.wav"
     record_path = wav_path.with_suffix(".json")
@@ -121,20 +128,17 @@ def _read_record(path):
 
 def _convert(source, wav_path, sample_rate):
     wav, source_rate = read_audio(source)
-    mono = wav.mean(dim=0, keepdim=True)
+    mono = mix_to_mono(wav, source)
     # The band is the source's own: after resampling, the filter's edge would
     # be measured instead.
-    band_hz = measure_band(mono[0].numpy(), source_rate)
-    mono = resample(mono, source_rate, sample_rate)[0].numpy()
+    band_hz = measure_band(mono.numpy(), source_rate)
+    mono = resample(mono, source_rate, sample_rate)
     wav_path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(wav_path) as temporary:
-        soundfile.write(
-            temporary, mono, sample_rate, format="WAV", subtype="FLOAT"
-        )
+    write_audio(wav_path, mono, sample_rate, "FLOAT")
     return {
-        "num_samples": int(mono.size),
+        "num_samples": len(mono),
         "band_hz": min(band_hz, sample_rate // 2),
-        "peak": float(np.abs(mono).max()),
+        "peak": peak_level(mono),
     }
 
 
@@ -253,7 +257,9 @@ def _report_bad_files(outcome, save_folder, skip_bad_files):
         return
     save_folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(list_path) as temporary:
-        temporary.write_text("\n".join(bad) + "\n", encoding="utf-8")
+        temporary.write_text(
+            "\n".join(bad) + "\n", encoding="utf-8", errors="backslashreplace"
+        )
     if skip_bad_files:
         for message in bad:
             logger.warning(f"left out: {message}")

@@ -4,25 +4,48 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import json
+import math
 import os
+import signal
 import sys
-from pathlib import Path
 
 import speechbrain as sb
+import torch
 from speechbrain.dataio.sampler import DynamicBatchSampler
-from speechbrain.utils.distributed import (
-    ddp_init_group,
-    if_main_process,
-    run_on_main,
+from speechbrain.utils.distributed import ddp_init_group, run_on_main
+from speechbrain.utils.logger import get_logger
+
+from speechbrain_apcodec.training.resume import open_run
+from speechbrain_apcodec.utils.atomic import read_json
+from speechbrain_apcodec.utils.damage import damage_named
+from speechbrain_apcodec.utils.devices import check_device
+from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
+from speechbrain_apcodec.utils.hparams import (
+    load_hparams,
+    merge_hparams,
+    read_values,
 )
 
-from speechbrain_apcodec.utils.atomic import atomic_path
-from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
+logger = get_logger(__name__)
+
+#: Whole numbers of every recipe, and the least that each may be.
+_LEAST = {
+    "number_of_epochs": 1,
+    "batch_size": 1,
+    "valid_batch_size": 1,
+    "frames_per_batch": 1,
+    "log_every": 1,
+    "sample_every": 1,
+    "num_workers": 0,
+    "num_prepare_jobs": 1,
+}
 
 
 def run_recipe(prepare, arguments=None):
     """Prepare the data, train, validate and test.
+
+    Ctrl-C ends it after the step that it is at, which is saved, with exit
+    code 130.
 
     Arguments
     ---------
@@ -37,21 +60,42 @@ def run_recipe(prepare, arguments=None):
     -------
     speechbrain_apcodec.training.recorded_brain.RecordedBrain
         After training.
+
+    Raises
+    ------
+    APCodecError
+        If the configuration, the data or the output folder cannot serve, or
+        nothing was learned that could be measured.
     """
-    hparams_file, run_opts, overrides = sb.parse_arguments(
-        sys.argv[1:] if arguments is None else arguments
-    )
+    try:
+        brain = _run(prepare, sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        logger.log(NOTICE, "Interrupted: the same command goes on from here")
+        sys.exit(128 + signal.SIGINT)
+    if torch.distributed.is_initialized():
+        # Left open, its threads may abort the process when that exits.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+    return brain
+
+
+def _run(prepare, arguments):
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    if run_opts["device"] is not None:
+        check_device(run_opts["device"])
+    merged = merge_hparams(hparams_file, overrides)
+    values = read_values(merged, hparams_file)
+    _check_numbers(values)
     ddp_init_group(run_opts)
-    hparams = load_hparams(hparams_file, overrides)
-    output_folder = Path(hparams["output_folder"])
-    sb.create_experiment_directory(output_folder)
-    if if_main_process():
-        # Complete and not resolved: later commands read from it how the
-        # model was built, and plain HyperPyYAML loads it.
-        with atomic_path(output_folder / "hyperparams.yaml") as temporary:
-            temporary.write_text(
-                merge_hparams(hparams_file, overrides), encoding="utf-8"
-            )
+    # Before anything is built: the checkpointer makes its folder at once.
+    run_on_main(open_run, args=[values["output_folder"], merged])
+    with damage_named(
+        ConfigurationError,
+        f"{hparams_file} with these settings builds no training",
+        "see the settings that differ",
+    ):
+        hparams = load_hparams(hparams_file, overrides)
+    sb.create_experiment_directory(hparams["output_folder"])
     run_on_main(prepare, kwargs=hparams["prepare_arguments"])
 
     if "pretrainer" in hparams:
@@ -82,13 +126,40 @@ def run_recipe(prepare, arguments=None):
         valid_data,
         train_loader_kwargs={
             **hparams["train_loader_options"],
+            "worker_init_fn": _ignore_interrupts,
             "batch_sampler" if batched else "sampler": sampler,
         },
         valid_loader_kwargs=hparams["valid_loader_options"],
     )
-    if json.loads(Path(hparams["test_manifest"]).read_text(encoding="utf-8")):
+    brain.check_best()
+    if read_json(hparams["test_manifest"]):
         brain.evaluate(
             hparams["make_test_data"](),
             test_loader_kwargs=hparams["valid_loader_options"],
         )
     return brain
+
+
+def _check_numbers(values):
+    """Refuse numbers that no training can have, in the user's words."""
+    for name, least in _LEAST.items():
+        value = values.get(name, least)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int)
+            or value < least
+        ):
+            raise ConfigurationError(
+                f"{name} is {value!r}: it must be a whole number from {least}"
+            )
+    rate = values.get("learning_rate", 1.0)
+    if not (isinstance(rate, int | float) and 0 < rate < math.inf):
+        raise ConfigurationError(
+            f"learning_rate is {rate!r}: it must be a number above 0"
+        )
+
+
+def _ignore_interrupts(worker_id):
+    """Let the main process end a step for which it needs its workers."""
+    del worker_id
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,7 +4,11 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import math
 import os
+import signal
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import speechbrain as sb
@@ -18,7 +22,11 @@ from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
 
 from speechbrain_apcodec.training.history import History, Window, cut_log
-from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from speechbrain_apcodec.utils.errors import (
+    NOTICE,
+    APCodecError,
+    ConfigurationError,
+)
 
 logger = get_logger(__name__)
 
@@ -60,6 +68,95 @@ class RecordedBrain(sb.Brain):
         self.window = Window()
         self.training_window = None
         self.last_pair = None
+        self.stopping = False
+
+    def fit(self, *args, **kwargs):
+        """Train; see ``speechbrain.Brain``.
+
+        Ctrl-C ends it after the step that it is at, which is saved.
+
+        Arguments
+        ---------
+        *args : tuple
+            See ``speechbrain.Brain``.
+        **kwargs : dict
+            See ``speechbrain.Brain``.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            When it was ended so.
+        """
+        with self._stoppable():
+            super().fit(*args, **kwargs)
+
+    @contextmanager
+    def _stoppable(self):
+        """Let the first SIGINT ask for an end, and the second one have it."""
+        if (
+            self.checkpointer is None
+            or self.distributed_launch  # torchrun ends all processes itself
+            or threading.current_thread() is not threading.main_thread()
+        ):
+            yield
+            return
+
+        def stop(*_):
+            signal.signal(signal.SIGINT, former)
+            self.stopping = True
+            logger.log(
+                NOTICE, "Saving after this step; Ctrl-C again stops at once"
+            )
+
+        former = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+    def check_best(self):
+        """Refuse a run of which nothing can be taken.
+
+        Raises
+        ------
+        APCodecError
+            If it was validated, but never with a finite result.
+        """
+        if self.checkpointer is None:
+            return
+        values = [
+            checkpoint.meta[self.BEST_TERM]
+            for checkpoint in self.checkpointer.list_checkpoints()
+            if self.BEST_TERM in checkpoint.meta
+        ]
+        if values and not any(map(math.isfinite, values)):
+            raise APCodecError(
+                f"{self.BEST_TERM} was never finite in validation: nothing "
+                "was learned; lower learning_rate, and look for what is "
+                "wrong in the data"
+            )
+
+    def check_loss_isfinite(self, loss):
+        """Count losses that are not finite; see ``speechbrain.Brain``.
+
+        Arguments
+        ---------
+        loss : torch.Tensor
+            Scalar.
+
+        Raises
+        ------
+        APCodecError
+            If there were more of them than ``nonfinite_patience``.
+        """
+        try:
+            super().check_loss_isfinite(loss)
+        except ValueError as error:
+            raise APCodecError(
+                f"Loss is not finite, {self.nonfinite_count} times in this "
+                "epoch, and patience is exhausted: lower learning_rate, or "
+                "raise nonfinite_patience; the checkpoints are kept"
+            ) from error
 
     def check_length(self, num_batches):
         """Refuse a run that cannot train what is to be trained.
@@ -246,9 +343,14 @@ class RecordedBrain(sb.Brain):
         # Gradients are not saved: wait until none are accumulated.
         if self.step % self.grad_accumulation_factor != 0:
             return False
-        return super()._should_save_intra_epoch_ckpt(
+        return self.stopping or super()._should_save_intra_epoch_ckpt(
             last_ckpt_time, steps_since_ckpt
         )
+
+    def _save_intra_epoch_ckpt(self):
+        super()._save_intra_epoch_ckpt()
+        if self.stopping:
+            raise KeyboardInterrupt
 
     @mark_as_saver
     def _save(self, path):

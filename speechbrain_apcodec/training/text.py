@@ -19,21 +19,25 @@ Authors
 """
 
 import functools
+import math
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.tokenizers.SentencePiece import SentencePiece
+from speechbrain.utils.logger import get_logger
 
 from speechbrain_apcodec.utils.atomic import atomic_path
-from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 from speechbrain_apcodec.utils.text import (
     BOS_ID,
     EOS_ID,
     encode_text,
     normalize_text,
 )
+
+logger = get_logger(__name__)
 
 
 def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
@@ -95,7 +99,9 @@ def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
         temporary.write_bytes(model)
 
 
-def make_text_dataset(tokenizer, make_tokens, phonemes=None):
+def make_text_dataset(
+    tokenizer, make_tokens, phonemes=None, pattern=None, max_steps=None
+):
     """Make a data set of sentences and tokens.
 
     Arguments
@@ -107,14 +113,26 @@ def make_text_dataset(tokenizer, make_tokens, phonemes=None):
         ``num_frames``, such as ``corpus.dataset.token_dataset``.
     phonemes : str, optional
         See ``utils.text.normalize_text``.
+    pattern : speechbrain_apcodec.tokens.patterns.DelayPattern, optional
+        How tokens become steps. Sentences with more pieces than their speech
+        has steps, of which none can be read aloud, are then left out.
+    max_steps : int, optional
+        Most steps and pieces of the model; default: any number.
 
     Returns
     -------
     speechbrain.dataio.dataset.DynamicItemDataset
         Items with ``id``, ``text_ids`` (int64 [pieces]) and ``tokens``
         (int64 [frames, codebooks]).
+
+    Raises
+    ------
+    ConfigurationError
+        If no sentence is left.
     """
     dataset = make_tokens()
+    if pattern is not None:
+        _leave_out_misfits(dataset, tokenizer, phonemes, pattern, max_steps)
     # A partial can be sent to loader processes that are not forked.
     dataset.add_dynamic_item(
         functools.partial(encode_text, tokenizer, phonemes=phonemes),
@@ -123,6 +141,36 @@ def make_text_dataset(tokenizer, make_tokens, phonemes=None):
     )
     dataset.set_output_keys(["id", "text_ids", "tokens"])
     return dataset
+
+
+def _leave_out_misfits(dataset, tokenizer, phonemes, pattern, max_steps):
+    """Leave out what the model could not take, and say it of all at once."""
+    most, kept, misfits = max_steps or math.inf, [], []
+    for identity in dataset.data_ids:
+        item = dataset.data[identity]
+        num_text = len(encode_text(tokenizer, item["text"], phonemes))
+        num_groups = -(-item["num_frames"] // pattern.frames_per_step)
+        num_steps = pattern.num_steps(item["num_frames"] + 1)
+        if num_text <= num_groups and max(num_text, num_steps) <= most:
+            kept.append(identity)
+        else:
+            misfits.append(
+                f"{identity} ({num_text} pieces of text, but only "
+                f"{num_groups} steps)"
+            )
+    if misfits:
+        logger.log(
+            NOTICE,
+            f"left out: {len(misfits)} sentences with more text than speech, "
+            f"or longer than max_steps {max_steps}: " + ", ".join(misfits),
+        )
+    if dataset.data_ids and not kept:
+        raise ConfigurationError(
+            "every sentence has more text than speech, or is longer than "
+            f"max_steps {max_steps}, such as {misfits[0]}: see the column "
+            "`text`, or set frames_per_step to 1 or another text_type"
+        )
+    dataset.data_ids = kept
 
 
 class BucketBatchSampler(DynamicBatchSampler):

@@ -1,57 +1,69 @@
-"""Read and write audio files of any rate, width and channel count.
+"""Read audio files of any rate, width and channel count.
 
-Files are read and written by soundfile (wav, flac, ogg, opus, mp3, aiff...),
-tensors are float32 ``[channels, samples]`` in the range -1 to 1. Every fault
-of a file is an :class:`AudioFileError` whose one line names the file, the
-cause and the fix.
+The one reader of the package: coding, tokens, training and evaluation all
+come here. Files are decoded by soundfile (wav, flac, ogg, opus, mp3, aiff...)
+and read to their end, or refused: a file that is not whole is never taken for
+one that is. Tensors are float32 ``[channels, samples]`` in the range -1 to 1.
+Every fault of a file is an :class:`AudioFileError` whose one line names the
+file, the cause and the fix.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from dataclasses import dataclass
+import io
+import math
+import mmap
+import os
+import stat
+import sys
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy
 import soundfile
 import torch
 
-from speechbrain_apcodec.utils.atomic import atomic_path
-from speechbrain_apcodec.utils.errors import AudioFileError
-
-# Who handles files handles rates: callers find both in one place.
+# Who handles files handles rates: callers find all in one place.
+from speechbrain_apcodec.utils.audio_writing import (  # noqa: F401
+    storable_subtype,
+    write_audio,
+)
+from speechbrain_apcodec.utils.containers import SAMPLE_RATES, find_fault
+from speechbrain_apcodec.utils.errors import AudioFileError, shown
+from speechbrain_apcodec.utils.levels import (
+    check_level,
+    mix_to_mono,  # noqa: F401
+    peak_level,
+)
 from speechbrain_apcodec.utils.resampling import resample  # noqa: F401
 
-#: Samples per channel that are read or written in one go. Blocks bound the
-#: memory, and a header that promises too much cannot ask for gigabytes.
+#: Values that are read in one go. Blocks bound the memory, and a header that
+#: promises too much cannot ask for gigabytes.
 BLOCK_SAMPLES = 1 << 20
 
-#: Bits of the integer encodings. libsndfile takes the most significant bits
-#: of an int32, so one rule serves them all.
-INTEGER_BITS = {
-    "PCM_S8": 8,
-    "PCM_U8": 8,
-    "PCM_16": 16,
-    "PCM_24": 24,
-    "PCM_32": 32,
-}
+#: Suffixes by which recordings are found in a folder. soundfile knows the
+#: file by its content.
+AUDIO_SUFFIXES = (
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aiff",
+    ".aif",
+    ".aifc",
+    ".caf",
+    ".w64",
+    ".rf64",
+    ".au",
+    ".snd",
+    ".sph",
+)
 
-#: Encodings that keep any number of samples. Block codecs such as IMA ADPCM
-#: round the length up, so a file coded by one is restored as 16-bit.
-EXACT_SUBTYPES = {*INTEGER_BITS, "FLOAT", "DOUBLE", "ULAW", "ALAW"}
-
-#: What stands in for an encoding that a container does not offer, best first.
-SUBSTITUTES = {
-    "PCM_S8": ("PCM_U8", "PCM_16"),
-    "PCM_U8": ("PCM_S8", "PCM_16"),
-    "PCM_24": ("PCM_32", "PCM_16"),
-    "PCM_32": ("PCM_24", "PCM_16"),
-    "FLOAT": ("PCM_24", "PCM_16"),
-    "DOUBLE": ("FLOAT", "PCM_24", "PCM_16"),
-    "ALAC_20": ("PCM_24", "PCM_16"),
-    "ALAC_24": ("PCM_24", "PCM_16"),
-    "ALAC_32": ("PCM_32", "PCM_24", "PCM_16"),
-}
+#: What libsndfile says of a length that no header tells.
+UNKNOWN = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,8 @@ class AudioFormat:
     channels : int
         Number of channels.
     num_samples : int
-        Samples per channel. For MP3 this is an estimate; the tensor that
-        ``read_audio`` returns is exact.
+        Samples per channel. Of MP3, and of a FLAC that came through a pipe,
+        ``read_audio_info`` knows an estimate; ``read_recording`` counts them.
     container : str
         soundfile's name of the container, such as ``"WAV"``.
     subtype : str
@@ -118,35 +130,79 @@ def read_audio_info(path):
                 container='FLAC', subtype='PCM_24')
     """
     with _open(path) as file:
-        return AudioFormat(
-            sample_rate=file.samplerate,
-            channels=file.channels,
-            num_samples=file.frames,
-            container=file.format,
-            subtype=file.subtype,
-        )
+        return _format_of(file)
 
 
-def all_finite(values):
-    """Tell whether there is neither NaN nor infinity, without a copy.
+def read_recording(path):
+    """Read a whole audio file, and what its header says.
 
     Arguments
     ---------
-    values : torch.Tensor
-        float, any shape; an hour of audio may be in it.
+    path : str or pathlib.Path
+        An audio file, a pipe such as ``/dev/stdin``, or ``-`` for standard
+        input.
 
     Returns
     -------
-    bool
+    wav : torch.Tensor
+        float32 ``[channels, samples]``; integer encodings lie in [-1, 1),
+        float encodings are passed as they are.
+    audio_format : AudioFormat
+        With the number of samples that were read.
+
+    Raises
+    ------
+    AudioFileError
+        If the file is missing, a folder, empty, not audio, truncated, more
+        than one recording, without a single sample, or holds NaN, infinite
+        samples or such as are no audio in the range -1 to 1.
 
     Example
     -------
-    >>> all_finite(torch.ones(2)), all_finite(torch.tensor([0.0, torch.nan]))
-    (True, False)
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "half.wav"
+    >>> write_audio(path, torch.full((1, 4), 0.5), 16000, "PCM_16")
+    >>> wav, audio_format = read_recording(path)
+    >>> wav, audio_format.subtype
+    (tensor([[0.5000, 0.5000, 0.5000, 0.5000]]), 'PCM_16')
     """
-    if values.numel() == 0:
-        return True
-    return all(bool(extreme.isfinite()) for extreme in values.aminmax())
+    name = shown(path)
+    blocks = []
+    with _open(path, whole=True) as file:
+        block_samples = max(1, BLOCK_SAMPLES // file.channels)
+        try:
+            while True:
+                block = file.read(
+                    block_samples, dtype="float32", always_2d=True
+                )
+                if len(block) == 0:
+                    break
+                blocks.append(torch.from_numpy(block).T)
+        except soundfile.SoundFileError as error:
+            raise AudioFileError(
+                f"{name} is damaged ({_reason(error)}): replace the file"
+            ) from error
+        audio_format = _format_of(file)
+    num_samples = sum(block.shape[1] for block in blocks)
+    if num_samples == 0:
+        raise AudioFileError(
+            f"{name} holds no samples: give a file of at least one sample"
+        )
+    promised = audio_format.num_samples
+    if num_samples < promised < UNKNOWN and audio_format.container != "MP3":
+        raise AudioFileError(
+            f"{name} is truncated ({num_samples} of {promised} samples): "
+            "replace the file"
+        )
+    wav = torch.cat(blocks, dim=1)
+    peak = peak_level(wav)
+    if not math.isfinite(peak):
+        raise AudioFileError(
+            f"{name} holds NaN or infinite samples: "
+            "repair it or export it again from its source"
+        )
+    check_level(peak, name)
+    return wav, replace(audio_format, num_samples=num_samples)
 
 
 def read_audio(path):
@@ -155,21 +211,19 @@ def read_audio(path):
     Arguments
     ---------
     path : str or pathlib.Path
-        An audio file.
+        See `read_recording`, which also returns what the header says.
 
     Returns
     -------
     wav : torch.Tensor
-        float32 ``[channels, samples]``; integer encodings lie in [-1, 1),
-        float encodings are passed as they are.
+        float32 ``[channels, samples]``.
     sample_rate : int
         Samples per second.
 
     Raises
     ------
     AudioFileError
-        If the file is missing, a folder, empty, not audio, truncated,
-        without a single sample, or holds NaN or infinite samples.
+        As `read_recording`.
 
     Example
     -------
@@ -179,233 +233,113 @@ def read_audio(path):
     >>> read_audio(path)
     (tensor([[0.5000, 0.5000, 0.5000, 0.5000]]), 16000)
     """
-    blocks = []
-    with _open(path) as file:
-        sample_rate = file.samplerate
-        # Only MP3 headers estimate the length; elsewhere fewer samples than
-        # promised mean that the end of the file is lost.
-        promised = 1 if file.format == "MP3" else file.frames
-        try:
-            while True:
-                block = file.read(
-                    BLOCK_SAMPLES, dtype="float32", always_2d=True
-                )
-                if len(block) == 0:
-                    break
-                blocks.append(torch.from_numpy(block).T)
-        except soundfile.SoundFileError as error:
-            raise AudioFileError(
-                f"{path} is damaged ({_reason(error)}): replace the file"
-            ) from error
-    num_samples = sum(block.shape[1] for block in blocks)
-    if num_samples == 0:
-        raise AudioFileError(
-            f"{path} holds no samples: give a file of at least one sample"
-        )
-    if num_samples < promised:
-        raise AudioFileError(
-            f"{path} is truncated ({num_samples} of {promised} samples): "
-            "replace the file"
-        )
-    wav = torch.cat(blocks, dim=1)
-    if not all_finite(wav):
-        raise AudioFileError(
-            f"{path} holds NaN or infinite samples: "
-            "repair it or export it again from its source"
-        )
-    return wav, sample_rate
+    wav, audio_format = read_recording(path)
+    return wav, audio_format.sample_rate
 
 
-def storable_subtype(path, subtype):
-    """Name the encoding that a file will get.
+class _Forward(soundfile.SoundFile):
+    """A file that is read from its beginning to its end.
 
-    It is ``subtype`` where the container of ``path`` offers it and keeps the
-    number of samples, else the nearest one that the container offers.
+    Where a header does not say the length, libsndfile fails at the seek by
+    which soundfile follows each read.
+    """
+
+    def seekable(self):
+        return False
+
+
+@contextmanager
+def _open(path, whole=False):
+    """Open an audio file or say what is wrong with it.
 
     Arguments
     ---------
     path : str or pathlib.Path
-        The file to be written; its suffix names the container.
-    subtype : str
-        The encoding wished for, in soundfile's names.
-
-    Returns
-    -------
-    str
-        An encoding of that container.
-
-    Raises
-    ------
-    AudioFileError
-        If the suffix belongs to no container that soundfile writes.
-
-    Example
-    -------
-    >>> storable_subtype("a.wav", "PCM_24")
-    'PCM_24'
-    >>> storable_subtype("a.flac", "FLOAT")
-    'PCM_24'
-    >>> storable_subtype("a.wav", "VORBIS")
-    'PCM_16'
+        The file.
+    whole : bool
+        Whether to look into it for what its header promises.
     """
-    container = _container(path)
-    offered = soundfile.available_subtypes(container)
-    exact = [name for name in offered if name in EXACT_SUBTYPES]
-    if Path(path).suffix.lower() == ".opus":
-        return "OPUS"
-    if not exact:  # a lossy container, such as ogg, has its own encoding
-        if subtype in offered:
-            return subtype
-        return soundfile.default_subtype(container)
-    for name in (subtype, *SUBSTITUTES.get(subtype, ("PCM_16",))):
-        if name in exact:
-            return name
-    return soundfile.default_subtype(container)
-
-
-def check_destination(path):
-    """Refuse a place where no file can be written, before the long work.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file to be written.
-
-    Raises
-    ------
-    AudioFileError
-        If ``path`` is a folder or its parent is none.
-
-    Example
-    -------
-    >>> check_destination("no-such-folder/out.wav")
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.AudioFileError: no-such-folder is not a \
-folder: create it before writing no-such-folder/out.wav
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise AudioFileError(f"{path} is a folder: name a file inside it")
-    if not path.parent.is_dir():
-        raise AudioFileError(
-            f"{path.parent} is not a folder: create it before writing {path}"
-        )
-
-
-def write_audio(path, wav, sample_rate, subtype="PCM_16"):
-    """Write an audio file, whole or not at all.
-
-    Integer encodings are rounded to the nearest step and clipped at full
-    scale: a sample that is too loud never wraps around.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file to write; its suffix names the container.
-    wav : torch.Tensor
-        float ``[channels, samples]`` or ``[samples]``.
-    sample_rate : int
-        Samples per second.
-    subtype : str
-        The encoding wished for; ``storable_subtype`` tells which one the
-        container allows.
-
-    Raises
-    ------
-    AudioFileError
-        If ``wav`` is not finite, the folder is missing, the suffix names no
-        container, or the container cannot hold this rate or number of
-        channels.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "loud.wav"
-    >>> write_audio(path, torch.tensor([2.0, -2.0]), 8000, "PCM_16")
-    >>> read_audio(path)[0]
-    tensor([[ 1.0000, -1.0000]])
-    """
-    path = Path(path)
-    samples = torch.atleast_2d(wav.detach().cpu().float())
-    if not all_finite(samples):
-        raise AudioFileError(
-            f"the samples for {path} hold NaN or infinite values: "
-            "nothing was written, check the model that made them"
-        )
-    subtype = storable_subtype(path, subtype)
-    container = _container(path)
-    check_destination(path)
-    with atomic_path(path) as temporary:
-        try:
-            with soundfile.SoundFile(
-                temporary,
-                mode="w",
-                samplerate=sample_rate,
-                channels=samples.shape[0],
-                subtype=subtype,
-                format=container,
-            ) as file:
-                for start in range(0, samples.shape[1], BLOCK_SAMPLES):
-                    block = samples[:, start : start + BLOCK_SAMPLES].T.numpy()
-                    file.write(_encode_block(block, subtype))
-        except soundfile.SoundFileError as error:
-            raise AudioFileError(
-                f"cannot write {path} as {container} {subtype} with "
-                f"{samples.shape[0]} channels at {sample_rate} Hz "
-                f"({_reason(error)}): choose the suffix .wav"
-            ) from error
-
-
-def _open(path):
-    """Open an audio file for reading or say what is wrong with it."""
-    path = Path(path)
-    if path.is_dir():
-        raise AudioFileError(f"{path} is a folder: give an audio file")
-    if not path.exists():
-        raise AudioFileError(f"{path} does not exist: check the path")
+    name = shown(path)
     try:
-        size = path.stat().st_size
-        if size == 0:
-            raise AudioFileError(f"{path} is an empty file: replace it")
-        with path.open("rb"):  # libsndfile calls this only "System error"
-            pass
-        return soundfile.SoundFile(path)
+        with ExitStack() as stack:
+            source, data = os.fsencode(path), _piped(path)
+            if data is not None:
+                source = io.BytesIO(data)
+            elif whole:
+                stream = stack.enter_context(Path(path).open("rb"))
+                data = stack.enter_context(
+                    mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+                )
+            fault = find_fault(data) if whole else None
+            if fault is not None:
+                raise AudioFileError(f"{name} {fault}")
+            file = stack.enter_context(_Forward(source))
+            if not SAMPLE_RATES[0] <= file.samplerate <= SAMPLE_RATES[1]:
+                raise AudioFileError(
+                    f"{name} has a sampling rate of {file.samplerate} Hz, not "
+                    f"from {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]}: replace "
+                    "the file, or correct its header"
+                )
+            yield file
     except OSError as error:
         raise AudioFileError(
-            f"{path} cannot be read ({error.strerror}): "
+            f"{name} cannot be read ({error.strerror}): "
             "check the file's permissions"
         ) from error
     # A headerless .raw file has no rate, which soundfile calls a TypeError.
     except (soundfile.SoundFileError, TypeError) as error:
         raise AudioFileError(
-            f"{path} is not an audio file that can be read "
+            f"{name} is not an audio file that can be read "
             f"({_reason(error)}): give wav, flac, ogg, opus, mp3 or aiff"
         ) from error
 
 
-def _container(path):
-    """Name the container (in soundfile's words) that a suffix stands for."""
-    suffix = Path(path).suffix.lstrip(".").upper()
-    suffix = {"OPUS": "OGG", "AIF": "AIFF", "AIFC": "AIFF"}.get(suffix, suffix)
-    if suffix == "RAW" or suffix not in soundfile.available_formats():
+def _piped(path):
+    """Return the bytes of a pipe; None if there is a file to be read.
+
+    A pipe ends when it is closed and is read once, so that it is kept.
+    """
+    if str(path) == "-":
+        if sys.stdin is None or sys.stdin.isatty():
+            raise AudioFileError(
+                "standard input is no pipe and no file: name a recording, or "
+                "put a program that writes one before this command"
+            )
+        return _not_empty(sys.stdin.buffer.read(), path)
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError as error:
         raise AudioFileError(
-            f"{path} has no suffix that names an audio format: "
-            "use .wav, .flac or .ogg"
+            f"{path} does not exist: check the path"
+        ) from error
+    if stat.S_ISDIR(mode):
+        raise AudioFileError(f"{path} is a folder: give an audio file")
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return _not_empty(path.read_bytes(), path)
+    if not stat.S_ISREG(mode):
+        raise AudioFileError(f"{path} is a device: give an audio file")
+    if path.stat().st_size == 0:
+        raise AudioFileError(f"{path} is an empty file: replace it")
+    return None
+
+
+def _not_empty(data, path):
+    if not data:
+        raise AudioFileError(
+            f"{shown(path)} ended before its first byte: see what writes it"
         )
-    return suffix
+    return data
 
 
-def _encode_block(block, subtype):
-    """Round and clip ``[samples, channels]`` for integer encodings."""
-    bits = INTEGER_BITS.get(subtype)
-    if bits is None:
-        # The other integer-based encodings are clipped by soundfile itself.
-        return block
-    full_scale = 2.0 ** (bits - 1)
-    steps = numpy.rint(block.astype(numpy.float64) * full_scale)
-    steps = numpy.clip(steps, -full_scale, full_scale - 1)
-    return steps.astype(numpy.int32) << (32 - bits)
+def _format_of(file):
+    return AudioFormat(
+        sample_rate=file.samplerate,
+        channels=file.channels,
+        num_samples=file.frames,
+        container=file.format,
+        subtype=file.subtype,
+    )
 
 
 def _reason(error):

@@ -7,6 +7,14 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import logging
+import os
+
+#: Level of what a user has to know: above the warnings to developers, which
+#: the command line switches off.
+NOTICE = logging.WARNING + 1
+logging.addLevelName(NOTICE, "NOTICE")
+
 
 class APCodecError(ValueError):
     """Base class of every error whose cause is the input, not the code."""
@@ -30,3 +38,25 @@ class ConfigurationError(APCodecError):
 
 class MissingExtraError(APCodecError):
     """An optional package is needed that is not installed."""
+
+
+def shown(path):
+    r"""Say which file it is, in letters that every terminal and log takes.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        A path, maybe of an old archive whose names are no UTF-8; or ``-``.
+
+    Returns
+    -------
+    str
+
+    Example
+    -------
+    >>> shown("-"), shown(os.fsdecode(b"caf\xe9.wav"))
+    ('standard input', 'caf\\xe9.wav')
+    """
+    if str(path) == "-":
+        return "standard input"
+    return os.fsencode(path).decode(errors="backslashreplace")

@@ -33,6 +33,7 @@ Authors
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -67,7 +68,7 @@ def merge_hparams(path, overrides=""):
     ------
     ConfigurationError
         If a file is missing, no YAML mapping or includes itself, or if an
-        override names no key.
+        override names no key, or gives words for a number.
 
     Example
     -------
@@ -82,9 +83,10 @@ def merge_hparams(path, overrides=""):
     merged = _merge_files(Path(path).resolve(), including=(), done=set())
     if isinstance(overrides, str):
         overrides = _parse(overrides, "the overrides")
-    for key in overrides or {}:
+    for key, value in (overrides or {}).items():
         if key not in merged:
             raise ConfigurationError(_unknown_key(key, merged, path))
+        _check_number(key, merged[key], value)
     _update(merged, overrides or {})
     return _dump(merged)
 
@@ -118,18 +120,132 @@ def load_hparams(path, overrides=""):
     >>> load_hparams(path, {"ratio": 4})["n"]
     160
     """
-    merged = merge_hparams(path, overrides)
+    # An error from a constructor is passed on with its type and traceback.
+    return load_hyperpyyaml(_resolve(merge_hparams(path, overrides), path))
+
+
+def read_values(merged, path):
+    r"""Resolve the references of a merged text, without building anything.
+
+    Arguments
+    ---------
+    merged : str
+        HyperPyYAML text from ``merge_hparams``.
+    path : str or pathlib.Path
+        Where it comes from, for the error.
+
+    Returns
+    -------
+    dict
+        Numbers, texts and lists by their top keys; what is to be built has
+        no meaning here.
+
+    Raises
+    ------
+    ConfigurationError
+        As ``load_hparams``.
+
+    Example
+    -------
+    >>> read_values("hop: 40\nfolder: !ref run/<hop>\n", "a.yaml")["folder"]
+    'run/40'
+    """
+    return dict(_parse(_resolve(merged, path), path))
+
+
+def _resolve(merged, path):
     try:
-        # Only the text is handled here: an error from a constructor below
-        # is passed on with its own type and traceback.
-        resolved = resolve_references(merged)
+        return resolve_references(merged).getvalue()
     except ValueError as error:
         reason = " ".join(str(part) for part in error.args)
         raise ConfigurationError(
             f"{path}: {reason} Give the value in the YAML or as an override "
             "(--KEY VALUE)."
         ) from error
-    return load_hyperpyyaml(resolved)
+
+
+def find_changes(former, present):
+    r"""Compare two merged texts, value by value.
+
+    Keys that only one of them has are left out: another version of this
+    package has them.
+
+    Arguments
+    ---------
+    former : str
+        HyperPyYAML text from ``merge_hparams``.
+    present : str
+        Another one.
+
+    Returns
+    -------
+    list of tuple
+        Top key and what has changed below it, in words.
+
+    Example
+    -------
+    >>> find_changes("rate: 48000\nbooks: 4\n", "rate: 48000\nbooks: 8\n")
+    [('books', 'books: 4 -> 8')]
+    """
+    texts = _parse(former, "the former text"), _parse(present, "the text")
+    return [
+        (path.split(".")[0], f"{path}: {old} -> {new}")
+        for path, old, new in _differences("", *map(_plain, texts))
+    ]
+
+
+def keys_behind(text, roots):
+    r"""Collect the keys that others refer to, those of theirs included.
+
+    Arguments
+    ---------
+    text : str
+        HyperPyYAML text from ``merge_hparams``.
+    roots : iterable of str
+        Top keys; those that the text lacks are left out.
+
+    Returns
+    -------
+    set of str
+        ``roots`` and all top keys behind them.
+
+    Example
+    -------
+    >>> text = "rate: 48000\nhop: 40\nmodel: !new:M\n    rate: !ref <rate>\n"
+    >>> sorted(keys_behind(text, ["model"]))
+    ['model', 'rate']
+    """
+    merged = _plain(_parse(text, "the text"))
+    found, open_keys = set(), [key for key in roots if key in merged]
+    while open_keys:
+        key = open_keys.pop()
+        if key not in found:
+            found.add(key)
+            names = re.findall(r"<(\w+)", repr(merged[key]))
+            open_keys += [name for name in names if name in merged]
+    return found
+
+
+def _plain(node):
+    """Turn what the parser made into plain values that can be compared."""
+    tag = getattr(getattr(node, "tag", None), "value", None)
+    if isinstance(node, Mapping):
+        plain = {str(key): _plain(value) for key, value in node.items()}
+        return {"": tag, **plain} if tag else plain
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return f"{tag} {node.value}" if tag and hasattr(node, "value") else node
+
+
+def _differences(path, old, new):
+    """Yield path, old and new value wherever both have one."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old:
+            if key in new:
+                below = f"{path}.{key}".strip(".")
+                yield from _differences(below, old[key], new[key])
+    elif old != new:
+        yield path, old, new
 
 
 def _merge_files(path, including, done):
@@ -248,6 +364,14 @@ def _take_comment(below, above, key):
     tokens = getattr(above, "ca", None) and above.ca.items.get(key)
     if tokens:
         below.ca.items[key] = tokens
+
+
+def _check_number(key, known, value):
+    """Refuse words where a number is meant."""
+    if isinstance(known, bool) or not isinstance(known, int | float):
+        return
+    if isinstance(value, bool | str | list):
+        raise ConfigurationError(f"{key} is {value!r}: it must be a number")
 
 
 def _unknown_key(key, mapping, path):

@@ -18,11 +18,19 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
-from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.audio import AUDIO_SUFFIXES
+from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 
 logger = get_logger(__name__)
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3")
+#: Audio and film that is not read.
+# fmt: off
+UNREADABLE_SUFFIXES = {
+    ".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".dff", ".dsf", ".m4a",
+    ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".pcm", ".ra", ".raw",
+    ".shn", ".spx", ".tta", ".voc", ".webm", ".wma", ".wv", ".wv1", ".wv2",
+}
+# fmt: on
 
 # How a `split` column may call our three splits.
 SPLIT_NAMES = {
@@ -99,12 +107,15 @@ def read_utterances(path):
 def find_utterances(folder, without=()):
     """Find every audio file below a folder, in sorted order.
 
+    Folders that are links are searched too. Audio that cannot be read, such
+    as ``.m4a``, is counted and named in the log.
+
     Arguments
     ---------
     folder : str or pathlib.Path
         Searched with all its subfolders.
     without : list of str or pathlib.Path
-        Folders to leave out, such as those that a run writes.
+        Folders and files to leave out, such as those that a run writes.
 
     Returns
     -------
@@ -118,17 +129,27 @@ def find_utterances(folder, without=()):
         If there is no such folder, or no audio in it.
     """
     folder = require_folder(folder, "a folder of audio files")
-    left_out = {Path(other).resolve() for other in without}
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES
-        and path.is_file()
-        and not left_out.intersection(path.resolve().parents)
-    )
+    # What lies above the folder says nothing of what lies below it.
+    above = {folder.resolve(), *folder.resolve().parents}
+    left_out = {Path(other).resolve() for other in without} - above
+    paths, others = [], Counter()
+    for path in _files_below(folder, left_out):
+        suffix = path.suffix.lower()
+        if suffix not in AUDIO_SUFFIXES:
+            others[suffix] += suffix in UNREADABLE_SUFFIXES
+        elif path.is_file():
+            paths.append(path)
+        else:
+            others["that leads nowhere"] += 1
+    named = ", ".join(f"{others[key]} {key}" for key in sorted(+others))
     if not paths:
         raise ConfigurationError(
             f"{folder}: holds no audio file ({', '.join(AUDIO_SUFFIXES)})"
+            + (f", but {named}: convert them" if named else "")
+        )
+    if named:
+        logger.log(
+            NOTICE, f"left out below {folder}: {named}; convert them to wav"
         )
     return [
         {
@@ -136,8 +157,20 @@ def find_utterances(folder, without=()):
             "source": str(path),
             "speaker": path.parent.name,
         }
-        for path in paths
+        for path in sorted(paths)
     ]
+
+
+def _files_below(folder, left_out, above=frozenset()):
+    """Yield every file; links are followed, but never in a circle."""
+    place = folder.resolve()
+    if place in left_out or place in above:
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _files_below(path, left_out, above | {place})
+        elif path.resolve() not in left_out:
+            yield path
 
 
 def identity_of(path):
@@ -235,7 +268,7 @@ def split_by_column(utterances):
         else:
             splits[name].append(item)
     for name, count in left_out.items():
-        logger.warning(f"left out: {count} files of the split {name!r}")
+        logger.log(NOTICE, f"left out: {count} files of the split {name!r}")
     return splits
 
 

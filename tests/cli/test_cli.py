@@ -136,7 +136,8 @@ def test_bad_recordings_are_one_line_and_no_output(
 ):
     path = bad_recording(tmp_path, fault)
     before = set(tmp_path.iterdir())
-    output = [] if command == "losses" else [tmp_path / "out.wav"]
+    names = {"encode": ["out.apc"], "roundtrip": ["out.wav"], "losses": []}
+    output = [tmp_path / name for name in names[command]]
     code, shown, errors = call(command, path, *output)
     assert code == 2
     assert shown == ""
@@ -208,12 +209,14 @@ def test_codebooks_are_counted_from_one(call, speech, capsys, value):
         (
             PermissionError(13, "Permission denied", "out.wav"),
             2,
-            "apcodec: error: out.wav: Permission denied\n",
+            "apcodec: error: out.wav: Permission denied: "
+            "see who may read and write it\n",
         ),
         (
             OSError(28, "No space left on device"),
             2,
-            "apcodec: error: No space left on device\n",
+            "apcodec: error: standard output: No space left on device: "
+            "free some space, or write to another disk\n",
         ),
     ],
 )
@@ -283,6 +286,9 @@ def test_demo_writes_tokens_audio_and_picture(call, tmp_path):
         "spectrograms",
         "index.html",
     }
+    again, _, errors = call("demo", folder)
+    assert again == 2
+    assert "--force" in errors
     info = read_audio_info(folder / "original.wav")
     assert read_audio_info(folder / "decoded.wav") == info
     header, tokens = read_apc(folder / "tokens.apc")
@@ -309,7 +315,8 @@ def test_convert_passes_the_files_on(monkeypatch, capsys):
     )
     command = "convert --encoder e --decoder d --discriminators x out"
     assert main(command.split()) == 0
-    assert calls == [(("e", "d", "out"), {"discriminators": "x", "name": None})]
+    options = {"discriminators": "x", "name": None, "force": False}
+    assert calls == [(("e", "d", "out"), options)]
     assert "--model out" in capsys.readouterr().out
 
 
@@ -321,7 +328,12 @@ def test_export_passes_its_options_on(monkeypatch):
     assert calls == [
         (
             ("run", "out"),
-            {"name": "mini", "half": True, "discriminators": False},
+            {
+                "name": "mini",
+                "half": True,
+                "discriminators": False,
+                "force": False,
+            },
         )
     ]
 
@@ -331,7 +343,7 @@ def test_export_of_graphs(monkeypatch, capsys):
         monkeypatch, "speechbrain_apcodec.inference.onnx_export.export_onnx"
     )
     assert main(["export", "--onnx", "model", "out"]) == 0
-    assert calls == [(("model", "out"), {})]
+    assert calls == [(("model", "out", False), {})]
     assert "ONNXCodec.from_folder('out')" in capsys.readouterr().out
     for option in (
         ["--half"],

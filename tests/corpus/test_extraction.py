@@ -189,6 +189,34 @@ def test_no_usable_file_is_an_error(tiny_model, manifest, tmp_path):
     assert not (tmp_path / "out" / "train.json").exists()
 
 
+def test_files_of_others_are_left_alone(tiny_model, manifest, tmp_path):
+    corpus = manifest.parent
+    features = corpus / "b" / "03.npy"
+    features.write_bytes(b"somebody's features")
+    listed = json.dumps({"a": {"wav": "a/00.wav"}})
+    (corpus / "list.json").write_text(listed)
+    for recordings, out, words in (
+        (manifest, corpus, "03.npy is there already"),
+        (corpus / "list.json", corpus, "list of the recordings"),
+    ):
+        with pytest.raises(APCodecError, match=words):
+            extract_tokens(tiny_model, recordings, out)
+    assert features.read_bytes() == b"somebody's features"
+    assert (corpus / "list.json").read_text() == listed
+    assert not (corpus / "tokens_meta.json").exists()
+
+
+def test_names_that_are_no_utf8(tiny_model, tmp_path):
+    corpus = write_recordings(tmp_path / "corpus", 2).parent
+    (corpus / "train.csv").unlink()
+    (corpus / "a/00.wav").rename(corpus / os.fsdecode(b"caf\xe9.wav"))
+    (corpus / "b/01.wav").unlink()
+    (corpus / os.fsdecode(b"bad\xe9.wav")).write_bytes(b"no audio")
+    done = extract_tokens(tiny_model, corpus, tmp_path / "out")
+    assert list(json.loads(done.index.read_text())) == [os.fsdecode(b"caf\xe9")]
+    assert len(done.bad_files) == 1
+
+
 @pytest.mark.parametrize("damage", ["deleted", "changed", "cut"])
 def test_damaged_tokens_are_found_and_made_anew(
     tiny_model, manifest, tmp_path, damage

@@ -27,7 +27,9 @@ def tones(every_hz):
 
 @pytest.mark.parametrize("gain", [1.0, 0.1])
 def test_a_level_is_no_line(wav, gain):
-    assert latent_rate_lines(wav, gain * wav, RATE) == pytest.approx(0, abs=1e-4)
+    assert latent_rate_lines(wav, gain * wav, RATE) == pytest.approx(
+        0, abs=1e-4
+    )
 
 
 def test_stronger_lines_count_more(wav):

@@ -87,7 +87,8 @@ def test_models_that_cannot_stand_in_one_table(
 
 
 @pytest.mark.parametrize("content", [None, "not JSON", "[]", "{}"])
-def test_a_bad_manifest_is_one_line(content, tmp_path, capsys):
+def test_a_bad_manifest_is_one_line(content, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", "")  # no program is needed to see it
     path = tmp_path / "test.json"
     if content is not None:
         path.write_text(content)
@@ -96,3 +97,14 @@ def test_a_bad_manifest_is_one_line(content, tmp_path, capsys):
     assert error.startswith("error: ") and error.count("\n") == 1
     assert str(path) in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["index.html", "means.md", "sounds"])
+def test_files_of_others_are_left_alone(files, tmp_path, capsys, name):
+    (tmp_path / "test.json").write_text(json.dumps(files))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("years of work")
+    arguments = [str(tmp_path / "test.json"), str(tmp_path / "out")]
+    assert report.main(arguments) == 2
+    assert f"{name} is there already" in capsys.readouterr().err
+    assert (tmp_path / "out" / name).read_text() == "years of work"

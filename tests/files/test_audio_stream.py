@@ -175,3 +175,13 @@ def test_silence_for_ever_is_still_a_wav():
 
 def test_the_command_line_offers_these_formats():
     assert tuple(RAW_FORMATS) == _RAW_FORMATS
+
+
+@pytest.mark.parametrize(("other", "cancels"), [(-1, True), (1, False)])
+def test_channels_that_cancel_each_other_out_are_noticed(other, cancels):
+    left = 0.1 * noise(4800)
+    file = io.BytesIO(wav_bytes(numpy.stack([left, other * left], axis=1)))
+    audio = AudioInput(file, 48000)
+    assert not audio.cancels_out
+    assert sum(map(len, audio)) == 4800
+    assert audio.cancels_out == cancels

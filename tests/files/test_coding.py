@@ -202,11 +202,41 @@ def test_a_bad_destination_is_noticed_before_the_work(
 
 def test_a_file_without_a_sensible_rate_is_refused(tiny_model, tmp_path):
     write_audio(tmp_path / "in.wav", noise(1, 10), 100, "PCM_16")
-    with pytest.raises(BitstreamError, match="sample_rate is 100"):
+    with pytest.raises(AudioFileError, match="sampling rate of 100 Hz"):
         roundtrip_file(tiny_model, tmp_path / "in.wav", tmp_path / "out.wav")
 
 
-def test_an_input_may_be_its_own_output(tiny_model, recording):
-    before = read_audio_info(recording)
-    roundtrip_file(tiny_model, recording, recording)
-    assert read_audio_info(recording) == before
+@pytest.mark.parametrize("force", [False, True])
+def test_an_input_is_never_its_own_output(tiny_model, recording, force):
+    before = recording.read_bytes()
+    with pytest.raises(AudioFileError, match="input itself"):
+        roundtrip_file(tiny_model, recording, recording, force=force)
+    assert recording.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".AIFF", ".mp3"])
+def test_tokens_are_not_named_like_a_recording(recording, tmp_path, suffix):
+    with pytest.raises(AudioFileError, match="named .apc"):
+        encode_file(None, recording, tmp_path / f"a{suffix}", force=True)
+
+
+def test_a_recording_is_not_named_like_tokens(recording, tmp_path):
+    with pytest.raises(AudioFileError, match="suffix"):
+        roundtrip_file(None, recording, tmp_path / "a.apc")
+
+
+def test_outputs_are_replaced_by_force_alone(tiny_model, recording, tmp_path):
+    apc, out = tmp_path / "a.apc", tmp_path / "out.wav"
+    encode_file(tiny_model, recording, apc)
+    for path, code in (
+        (apc, lambda force: encode_file(None, recording, apc, force=force)),
+        (out, lambda force: decode_file(None, apc, out, force=force)),
+        (out, lambda force: roundtrip_file(None, recording, out, force=force)),
+    ):
+        path.write_bytes(b"precious")
+        with pytest.raises(AudioFileError, match="--force"):
+            code(False)
+        assert path.read_bytes() == b"precious"
+    encode_file(tiny_model, recording, apc, force=True)
+    decode_file(tiny_model, apc, out, force=True)
+    assert read_audio_info(out) == read_audio_info(recording)

@@ -1,6 +1,7 @@
 """From a training run's folder to a model's folder."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from safetensors.torch import load_file
 from speechbrain.utils.checkpoints import Checkpointer
 
 from speechbrain_apcodec.inference import APCodec
-from speechbrain_apcodec.inference.export import export
+from speechbrain_apcodec.inference.export import export, find_checkpoint
 from speechbrain_apcodec.utils.errors import CheckpointError
 from tests.tiny_model import tiny_hparams, tiny_states, write_tiny_model
 
@@ -87,10 +88,29 @@ def test_exported_model_codes(run_folder, states, tmp_path):
     assert decoded.shape == (1, 1000)
 
 
+def validated_as(run_folder, *values):
+    """Write other results into the checkpoints of a run."""
+    for number, value in enumerate(values, start=1):
+        meta = run_folder / "save" / f"CKPT+{number}" / "CKPT.yaml"
+        text = meta.read_text()
+        meta.write_text(re.sub("mel_mae: .*", f"mel_mae: {value}", text))
+
+
+def test_nan_is_the_worst_of_values(run_folder, tmp_path):
+    validated_as(run_folder, ".nan", "0.9", ".inf")
+    assert find_checkpoint(run_folder).name == "CKPT+2"
+    validated_as(run_folder, ".nan", ".inf", ".nan")
+    with pytest.raises(CheckpointError, match="never finite"):
+        export(run_folder, tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    named = run_folder / "save" / "CKPT+3"
+    assert bias_of(export(named, tmp_path / "model")) == 13.0
+
+
 def test_given_checkpoint(run_folder, tmp_path):
     out = export(run_folder / "save" / "CKPT+3", tmp_path / "model")
     assert bias_of(out) == 13.0
-    export(run_folder / "save", tmp_path / "model")
+    export(run_folder / "save", tmp_path / "model", force=True)
     assert bias_of(out) == 12.0
 
 
@@ -159,7 +179,10 @@ def test_files_are_readable_for_everybody_who_may_read(run_folder, tmp_path):
 def test_earlier_export_is_replaced_as_a_whole(run_folder, tmp_path):
     out = write_tiny_model(tmp_path / "model")
     assert (out / "losses.yaml").exists()
-    export(run_folder, out)
+    with pytest.raises(CheckpointError, match="--force"):
+        export(run_folder, out)
+    assert (out / "losses.yaml").exists()
+    export(run_folder, out, force=True)
     assert {file.name for file in out.iterdir()} == FILES
     assert bias_of(out) == 12.0
     (tmp_path / "empty").mkdir()
@@ -184,7 +207,7 @@ def test_folders_of_others_are_left_alone(run_folder, tmp_path):
         (run_folder, "which no export wrote"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            export(run_folder, folder)
+            export(run_folder, folder, force=True)
     assert (thesis / "chapter1.tex").read_text() == "years of work"
     assert (ours / "notes.txt").exists()
     assert (run_folder / "hyperparams.yaml").exists()
@@ -197,10 +220,10 @@ def test_failure_leaves_the_earlier_export(run_folder, states, tmp_path):
     del state[BIAS]
     torch.save(state, path)
     with pytest.raises(CheckpointError, match=f"missing \\({BIAS}\\)"):
-        export(run_folder, out)
+        export(run_folder, out, force=True)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="damaged"):
-        export(run_folder, out)
+        export(run_folder, out, force=True)
     assert bias_of(out) == 12.0
     assert sorted(file.name for file in tmp_path.iterdir()) == [
         "model",
@@ -226,3 +249,12 @@ def test_checkpoint_without_discriminators(run_folder, tmp_path):
     (run_folder / "save" / "CKPT+2" / "discriminators.ckpt").unlink()
     with pytest.raises(CheckpointError, match="no file .*discriminators"):
         export(run_folder, tmp_path / "model", discriminators=True)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_model_is_never_its_own_output(tmp_path, force):
+    model = write_tiny_model(tmp_path / "model")
+    before = (model / "codec.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match="the model itself"):
+        export(model, model, half=True, force=force)
+    assert (model / "codec.safetensors").read_bytes() == before

@@ -356,12 +356,14 @@ def test_earlier_export_is_replaced(
 
     monkeypatch.setattr(onnx_export, "write_graphs", write)
     out = tmp_path / "graphs"
-    for _ in range(2):
-        assert export_onnx(tiny_model_folder, out) == out
+    for force in (False, True):
+        assert export_onnx(tiny_model_folder, out, force) == out
         assert {path.name for path in out.iterdir()} == onnx_folder.ONNX_FILES
     monkeypatch.setattr(onnx_export, "write_graphs", lambda *_: None)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(CheckpointError, match="--force"):
         export_onnx(tiny_model_folder, out)
+    with pytest.raises(CheckpointError):
+        export_onnx(tiny_model_folder, out, force=True)
     assert {path.name for path in out.iterdir()} == onnx_folder.ONNX_FILES
     assert list(tmp_path.iterdir()) == [out]
 

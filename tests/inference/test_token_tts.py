@@ -138,11 +138,14 @@ def test_codec_that_was_moved_can_be_named(tiny_voice_folder, tmp_path):
         APCodec.from_hparams(voice / "codec").weights_sha256
         == config["codec_sha256"]
     )
-    # An earlier export is replaced, anything else is not.
-    export_tts(folder / "run", voice, half=True, codec_model=str(codec))
+    # An earlier export is replaced if asked for, anything else is not.
+    again = {"codec_model": str(codec), "half": True}
+    with pytest.raises(CheckpointError, match="--force"):
+        export_tts(folder / "run", voice, **again)
+    export_tts(folder / "run", voice, **again, force=True)
     (voice / "notes.txt").touch()
     with pytest.raises(CheckpointError, match="notes.txt"):
-        export_tts(folder / "run", voice, codec_model=str(codec))
+        export_tts(folder / "run", voice, **again, force=True)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.model"])

@@ -248,3 +248,38 @@ def test_shared_ids_and_empty_splits_are_refused(tmp_path):
         prepare_manifests(
             {"train": [item], "valid": []}, tmp_path, tmp_path, 16000
         )
+
+
+def test_antiphase_stereo_is_no_silence(tmp_path):
+    wav = noise(4800)
+    source = write(tmp_path / "a.wav", np.stack([wav, -wav], 1), 48000)
+    assert cache_audio(source, tmp_path / "c", 48000)["peak"] > 0.1
+
+
+@pytest.mark.parametrize("fault", ["half", "integers"])
+def test_what_is_no_whole_recording_is_not_trained_on(tmp_path, fault):
+    level = 0.1 if fault == "half" else 3276.8
+    source = write(
+        tmp_path / "a.wav", noise(4800, level=level), 48000, subtype="FLOAT"
+    )
+    if fault == "half":
+        source.write_bytes(source.read_bytes()[:9000])
+    with pytest.raises(AudioFileError, match="truncated|divide 16-bit"):
+        cache_audio(source, tmp_path / "c", 48000)
+
+
+def test_names_that_are_no_utf8_are_prepared(tmp_path):
+    good = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    write(tmp_path / "a.wav", noise(4800)).rename(good)
+    bad = tmp_path / os.fsdecode(b"bad\xe9.wav")
+    bad.write_text("no audio")
+    items = [{"id": path.stem, "source": str(path)} for path in (good, bad)]
+    made = prepare_manifests(
+        {"train": items, "valid": [{**items[0], "id": "b"}]},
+        tmp_path / "m",
+        tmp_path / "c",
+        16000,
+        skip_bad_files=True,
+    )
+    assert list(json.loads(made["train"].read_text())) == [good.stem]
+    assert "bad\\xe9.wav" in (tmp_path / "m" / "bad_files.txt").read_text()

@@ -120,7 +120,7 @@ def test_text_and_history_are_hidden_in_training_alone(data, tmp_path):
 def test_more_text_than_speech_is_refused(data, tmp_path):
     with pytest.raises(ConfigurationError, match="pieces of text, but only"):
         run_recipe(
-            prepare_sentences, arguments(data, tmp_path, frames_per_step=12)
+            prepare_sentences, arguments(data, tmp_path, frames_per_step=24)
         )
 
 

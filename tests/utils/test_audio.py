@@ -6,9 +6,9 @@ import soundfile
 import torch
 
 from speechbrain_apcodec.utils import audio
+from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
     AudioFormat,
-    check_destination,
     read_audio,
     read_audio_info,
     storable_subtype,

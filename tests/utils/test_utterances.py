@@ -118,3 +118,47 @@ def test_seeded_split_of_few_speakers():
     assert sorted(len(part) for part in splits.values()) == [1, 1, 8]
     uneven = [{"id": f"{n}", "speaker": "abc"[min(n, 2)]} for n in range(9)]
     assert all(split_by_seed(uneven, 0, 0.9, 0.9).values())
+
+
+def find(folder, **options):
+    return [item["id"] for item in find_utterances(folder, **options)]
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_every_readable_kind_is_found(tmp_path):
+    suffixes = "wav flac ogg oga opus mp3 aiff aif aifc caf w64 rf64 au snd sph"
+    touch(tmp_path, *(f"{name}.{name.upper()}" for name in suffixes.split()))
+    assert len(find(tmp_path)) == len(suffixes.split())
+
+
+def test_linked_folders_are_searched_but_not_in_a_circle(tmp_path):
+    touch(tmp_path, "data/anna/a.wav", "disk2/bert/b.wav")
+    (tmp_path / "data" / "bert").symlink_to(tmp_path / "disk2" / "bert")
+    (tmp_path / "data" / "anna" / "again").symlink_to(tmp_path / "data")
+    (tmp_path / "disk2" / "bert" / "up").symlink_to(tmp_path / "data")
+    assert find(tmp_path / "data") == ["anna_a", "bert_b"]
+
+
+def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):
+    touch(tmp_path, "a.wav", "b.m4a", "c/d.M4A", "e.wma", "notes.txt")
+    (tmp_path / "gone.flac").symlink_to(tmp_path / "nowhere.flac")
+    assert find(tmp_path) == ["a"]
+    assert "2 .m4a, 1 .wma, 1 that leads nowhere" in caplog.text
+    (tmp_path / "a.wav").unlink()
+    with pytest.raises(ConfigurationError, match=r"but 2 .m4a, 1 .wma"):
+        find(tmp_path)
+
+
+def test_only_what_lies_below_is_left_out(tmp_path, caplog):
+    touch(tmp_path, "data/a.wav", "data/run/b.wav", "data/decoded.wav")
+    data = tmp_path / "data"
+    above = [tmp_path, data]
+    own = [data / "run", data / "decoded.wav"]
+    assert find(data, without=above) == ["a", "decoded", "run_b"]
+    assert find(data, without=above + own) == ["a"]
+    assert caplog.text == ""

@@ -7,6 +7,7 @@ Authors
 from pathlib import Path
 
 from speechbrain_apcodec.training.manifests import prepare_manifests
+from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
     find_utterances,
     read_utterances,
@@ -58,8 +59,15 @@ def prepare_audio_folder(
     if Path(data_folder).is_file():
         utterances = read_utterances(data_folder)
     else:
-        # The run's own folder has WAVs too, and the cache nothing else.
-        own = [cache_folder, Path(save_folder).parent]
+        # The run's own folder has WAVs too, and the cache nothing else. The
+        # data may lie in either.
+        run = Path(save_folder).parent
+        if Path(cache_folder).resolve() == Path(data_folder).resolve():
+            raise ConfigurationError(
+                f"cache_folder {cache_folder} is the data folder itself: "
+                "name another one"
+            )
+        own = [cache_folder, run, run / "original.wav", run / "decoded.wav"]
         utterances = find_utterances(data_folder, without=own)
     if any("split" in utterance for utterance in utterances):
         splits = split_by_column(utterances)

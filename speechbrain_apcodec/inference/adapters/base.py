@@ -50,17 +50,13 @@ class CodecAdapter(nn.Module):
             )
         self.codec = source
         self.sample_rate = source.sample_rate
+        if num_codebooks is None:
+            num_codebooks = source.num_codebooks
         self.num_codebooks = check_num_codebooks(
-            num_codebooks or source.num_codebooks, source.num_codebooks
+            num_codebooks, source.num_codebooks
         )
         self.freeze = freeze
         self.requires_grad_(not freeze)
-
-    def _apply(self, fn, recurse=True):
-        """Tell the codec where ``to``, ``cuda`` and others put it."""
-        super()._apply(fn, recurse)
-        self.codec.device = str(next(self.parameters()).device)
-        return self
 
     @property
     def device(self):

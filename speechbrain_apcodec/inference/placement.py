@@ -1,0 +1,61 @@
+"""Where a loaded model is: where its parameters are.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from speechbrain.utils.autocast import AMPConfig, TorchAutocast
+
+
+class PlacedByParameters:
+    """Lets ``device`` and autocast of SpeechBrain's ``Pretrained`` follow.
+
+    SpeechBrain sets them once. PyTorch moves modules, on their own or with
+    one that they are a part of, and says nothing; so they are looked up.
+    Comes before ``Pretrained`` among the bases.
+
+    Example
+    -------
+    >>> from speechbrain_apcodec.inference import APCodec
+    >>> codec = APCodec.from_hparams(run_opts={"device": "cpu"})
+    >>> codec.to("meta").device
+    'meta'
+    """
+
+    @property
+    def device(self):
+        """Name of the parameters' device; to be assigned, too."""
+        for parameter in self._parameters_if_built():
+            return str(parameter.device)
+        return self.__dict__["_device"]
+
+    @device.setter
+    def device(self, device):
+        self.__dict__["_device"] = device
+        if any(True for _ in self._parameters_if_built()):
+            self.to(device)
+
+    @property
+    def device_type(self):
+        """``cpu``, ``cuda`` and so on."""
+        return self.device.split(":")[0]
+
+    @device_type.setter
+    def device_type(self, device_type):
+        del device_type  # that of the device
+
+    @property
+    def inference_ctx(self):
+        """Autocast to the precision of ``run_opts``, on this device."""
+        return TorchAutocast(
+            device_type=self.device_type,
+            dtype=AMPConfig.from_name(self.precision).dtype,
+        )
+
+    @inference_ctx.setter
+    def inference_ctx(self, context):
+        del context  # made when it is needed
+
+    def _parameters_if_built(self):
+        modules = self.__dict__.get("_modules", {})
+        return modules["mods"].parameters() if "mods" in modules else ()
