@@ -76,9 +76,6 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> torch.allclose(linear(x, weight), x @ weight.T, atol=1e-4)
     True
     """
-    if torch.compiler.is_exporting() and x.dim() == 3 and len(x) == 1:
-        # Else the graph would have to know that there are several frames.
-        return F.linear(x.transpose(0, 1), weight, bias).transpose(0, 1)
     if (
         x.device.type != "cpu"
         or not has_fast_convolution(x, weight)

@@ -201,10 +201,7 @@ class STFTAnalysis(_STFT):
             length = FRAMES_PER_BLOCK
             if wavs.device.type == "cpu":
                 length = max(1, length // max(1, len(frames)))
-            blocks = (frames,)
-            # A graph for any length has no number of blocks.
-            if not (torch.compiler.is_exporting() or torch.jit.is_tracing()):
-                blocks = frames.split(length, dim=1)
+            blocks = frames.split(length, dim=1)
             parts = zip(*map(self._transformed, blocks), strict=True)
             real, imaginary = (torch.cat(part, dim=1) for part in parts)
             return real.transpose(1, 2), imaginary.transpose(1, 2)
@@ -213,15 +210,7 @@ class STFTAnalysis(_STFT):
         """Transform frames [batch, frames, window], to twice [..., bins]."""
         exact = frames.double() if self.double_precision else frames
         exact = exact * self.window.to(exact.dtype)
-        exact = F.pad(exact, (self.margin, self.margin))
-        if torch.compiler.is_exporting():
-            # The other way round, a graph would need to know that the
-            # frames are several.
-            rows = exact.transpose(0, 1).flatten(0, 1)
-            spectrum = torch.fft.rfft(rows).unflatten(0, (-1, len(frames)))
-            spectrum = spectrum.transpose(0, 1)
-        else:
-            spectrum = torch.fft.rfft(exact)
+        spectrum = torch.fft.rfft(F.pad(exact, (self.margin, self.margin)))
         parts = torch.view_as_real(spectrum)
         if self.double_precision:
             parts = without_rounding_errors(parts).to(frames.dtype)
@@ -235,11 +224,7 @@ class STFTAnalysis(_STFT):
     def _padded(self, wavs: Tensor, num_samples: Tensor | None) -> Tensor:
         half = self.window_length // 2
         if num_samples is None:
-            if torch.compiler.is_exporting():
-                # A graph for any length has one way, that of longer ones.
-                torch._check(wavs.shape[-1] > half)
-            else:
-                wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
+            wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
             return F.pad(wavs[:, None], (half, half), mode="reflect")[:, 0]
         samples = torch.arange(wavs.shape[-1], device=wavs.device)
         wavs = wavs * (samples < num_samples[:, None])

@@ -203,13 +203,15 @@ def test_an_older_folder_is_exported_anew(folder, tmp_path):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     drop_architecture(folder)
     append(folder / "README.md", "My own words.\n")
-    assert main(["export", str(folder), str(folder)]) == 0
-    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    new = tmp_path / "new" / folder.name
+    new.parent.mkdir()
+    assert main(["export", str(folder), str(new)]) == 0
+    after = {path.name: path.read_bytes() for path in new.iterdir()}
     assert after.pop("README.md") == (
         before.pop("README.md") + b"My own words.\n"
     )
     assert after == before
-    check_release(folder)
+    check_release(new)
 
 
 def test_an_export_of_an_export_keeps_precision_unless_told(tmp_path):
