@@ -166,7 +166,9 @@ class Contract:
     """Compares with what the whole waveform gives.
 
     float64: the same tokens, and waveforms to 1e-9 of the peak. float32:
-    waveforms to 1e-5, and the same tokens but for ties.
+    waveforms to 3e-5, and the same tokens but for ties: which kernels PyTorch
+    takes depends on shapes, threads and processor (1.9e-5 was seen). What is
+    wrong in the streams is found in float64.
     """
 
     def __init__(self):
@@ -187,7 +189,7 @@ class Contract:
     def check_wav(self, whole, other, case):
         """Compare decoded waveforms [samples]."""
         assert other.shape == whole.shape, case
-        tolerance = 1e-5 if whole.dtype == torch.float32 else 1e-9
+        tolerance = 3e-5 if whole.dtype == torch.float32 else 1e-9
         if len(whole):
             error = (other - whole).abs().max() / whole.abs().max()
             assert error <= tolerance, (case, error.item())
