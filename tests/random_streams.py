@@ -1,5 +1,6 @@
 """Random streams through one context, and what must come out of them."""
 
+import copy
 import math
 
 import torch
@@ -162,13 +163,18 @@ def decode_streams(rng, context, playlists, largest):
     )
 
 
+def distance(whole, other):
+    """Compute the largest difference, in units of the peak."""
+    return ((other - whole).abs().max() / whole.abs().max()).item()
+
+
 class Contract:
     """Compares with what the whole waveform gives.
 
-    float64: the same tokens, and waveforms to 1e-9 of the peak. float32:
-    waveforms to 3e-5, and the same tokens but for ties: which kernels PyTorch
-    takes depends on shapes, threads and processor (1.9e-5 was seen). What is
-    wrong in the streams is found in float64.
+    float64: the same tokens, and waveforms to 1e-9 of the peak. float32: the
+    same tokens but for ties, and waveforms to 1e-5, or to four times what the
+    whole waveform itself is off: a phase can hang on the last digit, which
+    depends on the kernels that PyTorch takes.
     """
 
     def __init__(self):
@@ -186,13 +192,16 @@ class Contract:
                 wrong &= ~ties(codec, wav, whole.shape[1])
         assert not wrong.any(), case
 
-    def check_wav(self, whole, other, case):
-        """Compare decoded waveforms [samples]."""
+    def check_wav(self, whole, other, case, codec=None, tokens=None):
+        """Compare decoded waveforms [samples]; see the class."""
         assert other.shape == whole.shape, case
-        tolerance = 3e-5 if whole.dtype == torch.float32 else 1e-9
+        tolerance = 1e-5 if whole.dtype == torch.float32 else 1e-9
         if len(whole):
-            error = (other - whole).abs().max() / whole.abs().max()
-            assert error <= tolerance, (case, error.item())
+            error = distance(whole, other)
+            if error > tolerance and codec is not None:
+                exact = copy.deepcopy(codec).double().decode(tokens[None])[0]
+                tolerance = 4 * distance(exact[: len(whole)], whole)
+            assert error <= tolerance, (case, error, tolerance)
 
     def check_share(self):
         """Allow one token in a thousand to differ, for ties."""

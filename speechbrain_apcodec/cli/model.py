@@ -127,28 +127,7 @@ def load_model(arguments):
 
 
 def checked_device(device):
-    """Make sure that this machine has a device.
-
-    Arguments
-    ---------
-    device : str
-        Name of a device, as PyTorch writes it.
-
-    Returns
-    -------
-    str
-        The same name.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such device.
-
-    Example
-    -------
-    >>> checked_device("cpu")
-    'cpu'
-    """
+    """Call ``utils.devices.check_device``, and import torch only now."""
     from speechbrain_apcodec.utils.devices import check_device
 
     return check_device(device)

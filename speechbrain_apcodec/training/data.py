@@ -44,7 +44,7 @@ from speechbrain.dataio.sampler import ReproducibleRandomSampler
 from speechbrain.utils.logger import get_logger
 from torch.utils.data import Sampler
 
-from speechbrain_apcodec.training.crops import Clips
+from speechbrain_apcodec.training.clips import Clips
 from speechbrain_apcodec.utils.atomic import read_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
 

@@ -79,8 +79,8 @@ def test_streamed_equals_whole(group):
             [[item] for item in tokens],
             rng.choice([1, 3, 20]),
         )
-        for whole, (other,) in zip(decoded, outputs, strict=True):
-            contract.check_wav(whole, other, case)
+        for item, whole, (other,) in zip(tokens, decoded, outputs, strict=True):
+            contract.check_wav(whole, other, case, codec, item)
     contract.check_share()
 
 

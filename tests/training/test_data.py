@@ -253,6 +253,19 @@ def test_level_does_not_move_the_crop(manifest):
         assert torch.equal(first["sig"], second["sig"])
 
 
+def test_a_pause_is_drawn_anew_but_not_for_ever(tmp_path):
+    speech, pause = np.full(10 * SEGMENT, 0.5), np.zeros(10 * SEGMENT)
+    wavs = [np.concatenate([speech, pause]), pause]
+    manifest = write_manifest(tmp_path, [len(w) for w in wavs], wavs=wavs)
+    heard = 0
+    for epoch in range(100):
+        half, nothing = make_dataset(manifest, random_crop(epoch))
+        heard += bool(half["sig"].abs().max() > 0.1)
+        assert torch.all(nothing["sig"] == 0)
+    # One draw would hear half of them; of six, one in 64 hears nothing.
+    assert heard >= 92
+
+
 def test_silence_is_not_amplified(tmp_path):
     wavs = [np.zeros(700), np.full(700, 3e-5)]
     manifest = write_manifest(tmp_path, [700, 700], wavs=wavs)
