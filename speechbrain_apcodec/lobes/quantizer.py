@@ -57,9 +57,16 @@ class VectorQuantizer(nn.Module):
         Number of codewords.
     codebook_dim : int
         Dimension of a codeword.
-    cosine : bool
-        The codeword of the nearest direction, as published, or else the
-        nearest codeword, which codes the length of the latent too.
+    factorized : bool
+        True, as published: the latent is projected, and the codeword of the
+        nearest direction is taken. False: codewords lie in the latent's own
+        space, and the nearest one is taken.
+
+    Raises
+    ------
+    ConfigurationError
+        If the codebook is not factorized and its dimension is not the
+        latent's.
 
     Example
     -------
@@ -69,11 +76,21 @@ class VectorQuantizer(nn.Module):
     torch.Size([2, 8, 5])
     """
 
-    def __init__(self, latent_dim, codebook_size, codebook_dim, cosine=True):
+    def __init__(
+        self, latent_dim, codebook_size, codebook_dim, factorized=True
+    ):
         super().__init__()
-        self.cosine = cosine
-        self.in_proj = weight_norm(nn.Conv1d(latent_dim, codebook_dim, 1))
-        self.out_proj = weight_norm(nn.Conv1d(codebook_dim, latent_dim, 1))
+        self.factorized = factorized
+        if factorized:
+            self.in_proj = weight_norm(nn.Conv1d(latent_dim, codebook_dim, 1))
+            self.out_proj = weight_norm(nn.Conv1d(codebook_dim, latent_dim, 1))
+        elif codebook_dim != latent_dim:
+            raise ConfigurationError(
+                f"codebooks that are searched together lie in the latent's "
+                f"space: set codebook_dim to latent_dim, {latent_dim}"
+            )
+        else:
+            self.in_proj = self.out_proj = nn.Identity()
         self.codebook = nn.Embedding(codebook_size, codebook_dim)
         self.folded = None
 
@@ -85,12 +102,14 @@ class VectorQuantizer(nn.Module):
         linear in the latent.
         """
         weight, bias = self._scores()
-        projection = self.in_proj.weight[..., 0]
+        if self.factorized:
+            bias = weight @ self.in_proj.bias + bias
+            weight = weight @ self.in_proj.weight[..., 0]
         self.folded = nn.ParameterDict(
             {
-                "weight": weight @ projection,
-                "bias": weight @ self.in_proj.bias + bias,
-                "vocabulary": self.vocabulary,
+                "weight": weight,
+                "bias": bias,
+                "vocabulary": self.vocabulary.detach().clone(),
             }
         ).requires_grad_(False)
 
@@ -99,6 +118,8 @@ class VectorQuantizer(nn.Module):
         """What each codeword adds to the latent, [codewords, latent_dim]."""
         if self.folded is not None:
             return self.folded["vocabulary"]
+        if not self.factorized:
+            return self.codebook.weight
         weight = self.out_proj.weight[..., 0]
         return F.linear(self.codebook.weight, weight, self.out_proj.bias)
 
@@ -109,7 +130,7 @@ class VectorQuantizer(nn.Module):
         the projection does not matter.
         """
         codewords = self.codebook.weight.detach()
-        if not self.cosine:
+        if not self.factorized:
             return codewords, -codewords.square().sum(dim=1) / 2
         directions = F.normalize(codewords, dim=1)
         return directions, directions.new_zeros(len(directions))
@@ -216,8 +237,8 @@ class ResidualVectorQuantizer(nn.Module):
         Dimension of a codeword.
     search_width : int, optional
         None: each stage takes the codeword of the nearest direction, as
-        published. Else codewords are compared by the error that they leave
-        in the latent, and as many sequences of them are followed from stage
+        published. Else the codewords lie in the latent's own space and are
+        compared by the error that they leave in it, and as many sequences of them are followed from stage
         to stage: the nearest codeword of one stage need not leave the least
         to the last.
 
@@ -261,7 +282,7 @@ class ResidualVectorQuantizer(nn.Module):
                 latent_dim,
                 codebook_size,
                 codebook_dim,
-                cosine=search_width is None,
+                factorized=search_width is None,
             )
             for _ in range(num_codebooks)
         )

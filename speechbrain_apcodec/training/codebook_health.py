@@ -185,7 +185,8 @@ class CodebookHealth:
         generator = torch.Generator().manual_seed(self.seed + step)
         residual = self._known_pool()
         for stage in self.quantizer.quantizers:
-            _fit_projections(stage, residual)
+            if stage.factorized:
+                _fit_projections(stage, residual)
             projected = _project(stage, residual)
             chosen = _sample(projected, self.quantizer.codebook_size, generator)
             stage.codebook.weight.copy_(chosen)

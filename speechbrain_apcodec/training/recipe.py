@@ -4,6 +4,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import gc
 import math
 import os
 import signal
@@ -14,6 +15,7 @@ import torch
 from speechbrain.dataio.sampler import DynamicBatchSampler
 from speechbrain.utils.distributed import ddp_init_group, run_on_main
 from speechbrain.utils.logger import get_logger
+from torch.nn.parallel import DistributedDataParallel
 
 from speechbrain_apcodec.training.resume import open_run
 from speechbrain_apcodec.utils.atomic import read_json
@@ -73,10 +75,23 @@ def run_recipe(prepare, arguments=None):
         logger.log(NOTICE, "Interrupted: the same command goes on from here")
         sys.exit(128 + signal.SIGINT)
     if torch.distributed.is_initialized():
-        # Left open, its threads may abort the process when that exits.
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()
+        _leave_group(brain)
     return brain
+
+
+def _leave_group(brain):
+    """End the process group and its threads.
+
+    A thread that still needs Python when the interpreter exits aborts the
+    process, and DDP's wrappers would keep the group alive until then.
+    """
+    torch.distributed.barrier()
+    for name, module in brain.modules.items():
+        if isinstance(module, DistributedDataParallel):
+            brain.modules[name] = module.module
+    gc.collect()
+    torch.distributed.destroy_process_group()
+    gc.collect()
 
 
 def _run(prepare, arguments):

@@ -241,9 +241,22 @@ def test_a_frame_is_searched_by_itself(latent):
 
 def test_the_nearest_codeword_where_the_length_counts():
     torch.manual_seed(0)
-    stage = VectorQuantizer(8, 16, 4, cosine=False)
-    rows = torch.randn(2, 4, 5)
+    stage = VectorQuantizer(8, 16, 8, factorized=False)
+    rows = torch.randn(2, 8, 5)
     distances = rows.transpose(1, 2)[:, :, None] - stage.codebook.weight
     assert torch.equal(
         stage.nearest(rows), distances.square().sum(-1).argmin(-1)
     )
+
+
+def test_the_encoder_sees_the_decoder_through_searched_codebooks(latent):
+    latent = latent.requires_grad_()
+    output = make_searching(4)(latent)
+    weight = torch.randn_like(latent)
+    (output.quantized * weight).sum().backward()
+    torch.testing.assert_close(latent.grad, weight)
+
+
+def test_searched_codebooks_lie_in_the_space_of_the_latent():
+    with pytest.raises(ConfigurationError, match="codebook_dim to .* 8"):
+        ResidualVectorQuantizer(8, codebook_dim=4, search_width=2)

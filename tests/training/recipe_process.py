@@ -62,11 +62,3 @@ if dump_folder:
 sys.path.insert(0, str(recipe))
 sys.argv[0] = str(recipe / "train.py")
 runpy.run_path(sys.argv[0], run_name="__main__")
-
-if torch.distributed.is_initialized():
-    # gloo aborts now and then when the interpreter exits.
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
