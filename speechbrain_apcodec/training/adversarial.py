@@ -69,6 +69,37 @@ def adversarial_terms(discriminators, loss, wavs, decoded):
     return loss.adversarial(real, discriminators(decoded))
 
 
+def level_gain(wavs: torch.Tensor, level_db: float | None) -> torch.Tensor:
+    """Find the gain with which discriminators hear every item equally loud.
+
+    To a discriminator that begins near zero, quiet speech and its decoding
+    look alike: it learns several times faster from items of one level.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        float [batch, samples], real.
+    level_db : float or None
+        RMS level to reach, dBFS; None: the level stays.
+
+    Returns
+    -------
+    torch.Tensor
+        float [batch, 1], for the real and for the decoded waveforms. Silence
+        is raised by 60 dB at most.
+
+    Example
+    -------
+    >>> level_gain(torch.full((1, 8), 0.01), level_db=-20.0)
+    tensor([[10.]])
+    """
+    if level_db is None:
+        return torch.ones_like(wavs[:, :1])
+    level = wavs.square().mean(dim=1, keepdim=True).sqrt()
+    target = 10 ** (level_db / 20)
+    return target / level.clamp(min=target / 1000)
+
+
 def _part(outputs, items):
     """Take some items of every score and feature map."""
     return {

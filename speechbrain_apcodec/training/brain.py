@@ -20,6 +20,7 @@ from speechbrain.utils.logger import get_logger
 from speechbrain_apcodec.training.adversarial import (
     adversarial_terms,
     discriminator_terms,
+    level_gain,
 )
 from speechbrain_apcodec.training.distillation import watched
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
@@ -40,6 +41,7 @@ class CodecBrain(RecordedBrain):
     ``epoch_counter``, ``seed``, ``ema_decay`` (0: none),
     ``discriminator_start`` (optimiser steps before the GAN begins),
     ``discriminator_every`` (steps between two in which it takes part),
+    ``discriminator_level_db`` (at which it hears every item, or None),
     ``quantizer_dropout`` (share of items with fewer codebooks),
     ``frozen_parts`` (of the codec, not trained), ``codebook_health``,
     ``log_every`` (steps a log line), ``valid_metrics`` (dict of callables
@@ -187,6 +189,7 @@ class CodecBrain(RecordedBrain):
         self._maintain_codebooks(step)
         wavs = batch.sig.data.to(self.device)
         gan = self._plays(step)
+        gain = level_gain(wavs, self.hparams.discriminator_level_db)
         terms = {}
         with self.no_sync(not should_step):
             with self.training_ctx, self._watched() as features:
@@ -197,8 +200,8 @@ class CodecBrain(RecordedBrain):
                     terms |= discriminator_terms(
                         self.modules.discriminators,
                         self.hparams.loss,
-                        wavs,
-                        output.decoded,
+                        gain * wavs,
+                        gain * output.decoded,
                     )
                     loss = self.hparams.loss.total(terms)
                 if not self._backward(loss, batch):
@@ -212,8 +215,8 @@ class CodecBrain(RecordedBrain):
                     generator_terms |= adversarial_terms(
                         self.modules.discriminators,
                         self.hparams.loss,
-                        wavs,
-                        output.decoded,
+                        gain * wavs,
+                        gain * output.decoded,
                     )
                 if self.distillation is not None:
                     generator_terms |= self.modules.distillation(

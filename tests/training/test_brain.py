@@ -10,6 +10,7 @@ from speechbrain.dataio.batch import PaddedBatch
 from speechbrain_apcodec.training.adversarial import (
     adversarial_terms,
     discriminator_terms,
+    level_gain,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from tests.training.tiny_brain import (
@@ -38,6 +39,37 @@ def make_nan_items(number):
     items = make_items(number)
     items[0]["sig"][100] = math.nan
     return items
+
+
+def test_discriminators_hear_every_item_at_one_level(tmp_path):
+    brain = make_brain(
+        tmp_path, checkpointer=False, discriminator_level_db=-14.0
+    )
+    brain.on_fit_start()
+    heard, decoded = [], []
+    brain.codec.register_forward_hook(
+        lambda module, args, output: decoded.append(output.decoded.detach())
+    )
+    brain.modules.discriminators.register_forward_hook(
+        lambda module, args, output: heard.append(args[0].detach())
+    )
+    items = make_items(2)
+    items[1]["sig"] = 0.01 * items[1]["sig"]
+    wavs = torch.stack([item["sig"] for item in items])
+    brain.fit_batch(PaddedBatch(items))
+    both, real, fake = heard
+    levels = 20 * real.square().mean(dim=1).sqrt().log10()
+    torch.testing.assert_close(levels, torch.full((2,), -14.0))
+    torch.testing.assert_close(both, torch.cat([real, fake]))
+    # What is decoded keeps its distance from what is real.
+    gain = real.norm(dim=1) / wavs.norm(dim=1)
+    torch.testing.assert_close(fake, gain[:, None] * decoded[0])
+
+
+def test_silence_is_not_raised_without_end():
+    gain = level_gain(torch.zeros(2, 8), -14.0)
+    assert torch.isfinite(gain).all()
+    assert torch.equal(level_gain(torch.zeros(2, 8), None), torch.ones(2, 1))
 
 
 def test_generator_pass_leaves_the_discriminators_alone(brain):
