@@ -9,8 +9,9 @@ is a tie, or the frame sees an input phase that is pi and -pi (to 1e-5)::
     python -m benchmarks.onnx_parity MANIFEST.csv OUT.json
 
 The rest is near a tie: ``largest_gap`` is by how much PyTorch's codeword was
-nearer than that of the graph, in cosines, among the tokens that are neither
-ties nor follow from an earlier one of their frame.
+nearer than that of the graph, among the tokens that are neither ties nor follow
+from an earlier one of their frame: in cosines, or, where sequences of codewords
+are searched, as a share of the latent's energy.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -53,6 +54,13 @@ def read_split(manifest, split):
 
 def gaps(codec, latent, tokens, others):
     """Measure by how much a token was nearer than another one, [frames, K]."""
+    if codec.quantizer.search_width is not None:
+        left = [
+            (latent - codec.quantizer.decode(sequence[None])).square().sum(1)
+            for sequence in (tokens, others)
+        ]
+        gap = (left[1] - left[0]) / latent.square().sum(dim=1)
+        return gap.T.expand(-1, codec.num_codebooks)
     residual, found = latent, []
     for k, stage in enumerate(codec.quantizer.quantizers):
         direction = F.normalize(stage.in_proj(residual), dim=1)[0].T

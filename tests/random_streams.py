@@ -226,16 +226,10 @@ def ties(codec, wav, num_codebooks):
     torch.Tensor
         bool [frames, codebooks].
     """
-    residual = codec.latents(wav[None])
-    tied = []
-    for stage in codec.quantizer.quantizers[:num_codebooks]:
-        direction = F.normalize(stage.in_proj(residual), dim=1)[0].T
-        codewords = F.normalize(stage.codebook.weight, dim=1)
-        best = (direction @ codewords.T).topk(2, dim=-1)
-        tied.append(best.values[:, 0] - best.values[:, 1] < 1e-5)
-        chosen = best.indices[None, :, 0]
-        residual = residual - stage.decode(chosen)
-    tied = torch.stack(tied, dim=1).cumsum(1) > 0
+    find = _tied_directions
+    if codec.quantizer.search_width is not None:
+        find = _tied_sequences
+    tied = find(codec.quantizer, codec.latents(wav[None]), num_codebooks)
     # At DC and Nyquist a phase of pi is exact.
     phase = codec.analysis(wav[None]).phase[0, 1:-1]
     encoder = codec.encoder
@@ -248,6 +242,36 @@ def ties(codec, wav, num_codebooks):
         first = max(0, int(frame - encoder.clock.lookahead) // encoder.ratio)
         tied[first : int(frame + past) // encoder.ratio + 2] = True
     return tied
+
+
+def _tied_directions(quantizer, residual, num_codebooks):
+    tied = []
+    for stage in quantizer.quantizers[:num_codebooks]:
+        direction = F.normalize(stage.in_proj(residual), dim=1)[0].T
+        codewords = F.normalize(stage.codebook.weight, dim=1)
+        best = (direction @ codewords.T).topk(2, dim=-1)
+        tied.append(best.values[:, 0] - best.values[:, 1] < 1e-5)
+        chosen = best.indices[None, :, 0]
+        residual = residual - stage.decode(chosen)
+    return torch.stack(tied, dim=1).cumsum(1) > 0
+
+
+def _tied_sequences(quantizer, latent, num_codebooks):
+    """Find frames of which two sequences, kept or left, are equally near."""
+    latent = latent[0].T
+    tolerance = 1e-6 * latent.square().sum(dim=1)
+    sums = latent.new_zeros(len(latent), 1, quantizer.latent_dim)
+    tied = torch.zeros(len(latent), dtype=torch.bool)
+    for stage in quantizer.quantizers[:num_codebooks]:
+        sums = (sums[:, :, None] + stage.vocabulary).flatten(1, 2)
+        errors = (latent[:, None] - sums).square().sum(dim=2)
+        best = errors.topk(quantizer.search_width + 1, largest=False)
+        tied |= best.values[:, -1] - best.values[:, -2] < tolerance
+        sums = sums.gather(
+            1, best.indices[:, :-1, None].expand(-1, -1, sums.shape[2])
+        )
+    tied |= best.values[:, 1] - best.values[:, 0] < tolerance
+    return tied[:, None].repeat(1, num_codebooks)
 
 
 def _padded(piece, width):
