@@ -26,7 +26,6 @@ from speechbrain.utils.fetching import (
 from torch import Tensor
 
 from speechbrain_apcodec import DEFAULT_MODEL
-from speechbrain_apcodec.inference.architecture import build_codec
 from speechbrain_apcodec.inference.audio_files import FileInterface
 from speechbrain_apcodec.inference.checks import (
     absolute_lengths,
@@ -37,21 +36,23 @@ from speechbrain_apcodec.inference.checks import (
     tokens_without_padding,
     whole_number,
 )
-from speechbrain_apcodec.inference.config import CONFIG_FILE, read_config
-from speechbrain_apcodec.inference.loading import (
+from speechbrain_apcodec.inference.normalizer import CodecAudioNormalizer
+from speechbrain_apcodec.inference.placement import PlacedByParameters
+from speechbrain_apcodec.inference.streaming import CheckedContext, outlasting
+from speechbrain_apcodec.inference.tokens import TokenInterface
+from speechbrain_apcodec.lobes.folding import cast_weights, fold
+from speechbrain_apcodec.models.architecture import build_codec
+from speechbrain_apcodec.models.config import CONFIG_FILE, read_config
+from speechbrain_apcodec.models.loading import (
     SafetensorsPretrainer,
     weights_file,
 )
-from speechbrain_apcodec.inference.normalizer import CodecAudioNormalizer
-from speechbrain_apcodec.inference.placement import PlacedByParameters
-from speechbrain_apcodec.inference.sources import (
+from speechbrain_apcodec.models.pretrained import load_pretrained
+from speechbrain_apcodec.models.sources import (
     claim_savedir,
     fetch_file,
     find_source,
 )
-from speechbrain_apcodec.inference.streaming import CheckedContext, outlasting
-from speechbrain_apcodec.inference.tokens import TokenInterface
-from speechbrain_apcodec.lobes.folding import cast_weights, fold
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
@@ -242,15 +243,13 @@ class APCodec(TokenInterface, FileInterface, PlacedByParameters, Pretrained):
         source, config, fetching = cls._fetch_config(
             source, savedir, local_strategy, fetch_config
         )
-        # SpeechBrain fetches it again, but would not say why it cannot.
-        fetch_file(hparams_file, source, **fetching)
         with damage_named(
             CheckpointError,
             f"{hparams_file} of {config['model_id']} builds no codec",
             "export the model again, or see the overrides",
         ):
-            return super().from_hparams(
-                source, hparams_file, config=config, **fetching, **kwargs
+            return load_pretrained(
+                cls, source, hparams_file, config=config, **fetching, **kwargs
             )
 
     @classmethod

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from speechbrain_apcodec.inference.sources import fetch_file
+from speechbrain_apcodec.models.sources import fetch_file
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError
