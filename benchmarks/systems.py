@@ -19,8 +19,8 @@ import torch
 from benchmarks.literal import LiteralCodec
 from benchmarks.measure import build, count_gmac
 from speechbrain_apcodec.lobes.folding import cast_weights, fold
+from speechbrain_apcodec.onnx.codec import ONNXCodec
 from speechbrain_apcodec.onnx.export import write_graphs
-from speechbrain_apcodec.onnx.runtime import ONNXCodec
 
 FULL, SMALL = "48khz_6kbps.yaml", "mini.yaml"
 

@@ -103,5 +103,5 @@ def _run_onnx(arguments):
     export_onnx(arguments.source, arguments.output, arguments.force)
     print(
         f"{arguments.output}: run it with ONNXCodec.from_folder"
-        f"({arguments.output!r}) of speechbrain_apcodec.onnx.runtime"
+        f"({arguments.output!r}) of speechbrain_apcodec.onnx.codec"
     )

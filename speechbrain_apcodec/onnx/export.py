@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.lobes.codec import Codec
 from speechbrain_apcodec.models.config import file_sha256
+from speechbrain_apcodec.onnx.codec import ONNXCodec
 from speechbrain_apcodec.onnx.folder import (
     DECODER,
     ENCODER,
@@ -35,7 +36,6 @@ from speechbrain_apcodec.onnx.modules import (
     exportable,
     floor_divide,
 )
-from speechbrain_apcodec.onnx.runtime import ONNXCodec
 from speechbrain_apcodec.release.folder import exported_folder
 from speechbrain_apcodec.streams.state import NetworkState
 from speechbrain_apcodec.utils.atomic import write_json

@@ -1,300 +1,156 @@
-"""A trained codec whose networks ONNX Runtime computes.
+"""The graphs of a codec, run by ONNX Runtime on NumPy arrays.
 
-``ONNXCodec`` is an ``APCodec``: files, streams and all that is built upon it
-work the same way. Only the networks are not PyTorch's.
+It needs neither PyTorch nor SpeechBrain. ``onnx.codec`` makes an ``APCodec`` of
+it; ``onnx.folder`` says what goes into the graphs of streams.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+import numpy as np
 
-from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.models.config import file_sha256
 from speechbrain_apcodec.onnx.folder import (
     DECODER,
     ENCODER,
     ONNX_CONFIG_FILE,
-    STREAM_DECODER,
-    STREAM_ENCODER,
     import_onnx_package,
     read_onnx_config,
 )
-from speechbrain_apcodec.streams.chunks import (
-    decode_in_chunks,
-    encode_in_chunks,
-)
-from speechbrain_apcodec.streams.context import StreamingContext
-from speechbrain_apcodec.streams.state import NetworkState, Stream
-from speechbrain_apcodec.streams.time import Clock
-from speechbrain_apcodec.streams.timing import Timing
-from speechbrain_apcodec.utils.errors import (
-    APCodecError,
-    CheckpointError,
-    ConfigurationError,
-)
+from speechbrain_apcodec.utils.errors import CheckpointError
 
 
-class ONNXCodec(APCodec):
-    """A codec of ONNX graphs, on the CPU.
-
-    Example
-    -------
-    >>> codec = ONNXCodec.from_folder("my_model_onnx")  # doctest: +SKIP
-    >>> tokens, token_lens = codec.encode(wavs)  # doctest: +SKIP
-    >>> wavs, wav_lens = codec.decode(tokens)  # doctest: +SKIP
-    """
-
-    @classmethod
-    def from_folder(cls, folder):
-        """Load the graphs that ``apcodec export --onnx`` wrote.
-
-        They take as many threads as PyTorch has.
-
-        Arguments
-        ---------
-        folder : str or pathlib.Path
-            The folder.
-
-        Returns
-        -------
-        ONNXCodec
-
-        Raises
-        ------
-        MissingExtraError
-            If ONNX Runtime is not installed.
-        CheckpointError
-            If there are no graphs, or one was changed.
-        """
-        folder = Path(folder)
-        config = read_onnx_config(folder / ONNX_CONFIG_FILE)
-        return cls(
-            {"codec": ONNXNetworks(folder, config)},
-            freeze_params=False,  # graphs are, and were folded before
-            config=config,
-        )
-
-    @property
-    def weights_sha256(self):
-        """SHA-256 of the weight file that the graphs were made of."""
-        return self.config["weights_sha256"]
-
-
-class ONNXNetworks(nn.Module):
-    """Graphs in the place of a ``Codec``, and of its steps through streams.
+class Graphs:
+    """The graphs that ``apcodec export --onnx`` wrote, on the CPU.
 
     Arguments
     ---------
-    folder : pathlib.Path
-        Folder of the graphs.
-    config : dict
-        Content of its ``onnx.json``.
+    folder : str or pathlib.Path
+        The folder.
+    num_threads : int
+        Threads for one call; 0: as many as ONNX Runtime wants.
 
     Raises
     ------
     MissingExtraError
         If ONNX Runtime is not installed.
     CheckpointError
-        If a graph is missing or was changed.
+        If there are no graphs, or one was changed.
+
+    Example
+    -------
+    >>> graphs = Graphs("my_model_onnx")  # doctest: +SKIP
+    >>> tokens = graphs.encode(wavs)  # doctest: +SKIP
+    >>> wavs = graphs.decode(tokens)  # doctest: +SKIP
     """
 
-    def __init__(self, folder: Path, config: dict):
-        super().__init__()
-        self.config = config
-        self.sample_rate = config["sample_rate"]
-        self.hop_length = config["hop_length"]
-        self.stft_hop_length = config["stft_hop_length"]
-        self.frame_rate = self.sample_rate / self.hop_length
-        self.num_codebooks = config["num_codebooks"]
-        self.codebook_size = config["codebook_size"]
-        self.latent_dim = config["latent_dim"]
-        self.like = torch.zeros(0)  # graphs are float32, on the CPU
+    def __init__(self, folder: str | Path, num_threads: int = 0):
+        folder = Path(folder)
+        #: Content of the folder's ``onnx.json``.
+        self.config = read_onnx_config(folder / ONNX_CONFIG_FILE)
+        self.hop_length = self.config["hop_length"]
+        self.num_codebooks = self.config["num_codebooks"]
         self.sessions = {
-            file: _load(folder / file, graph["sha256"])
-            for file, graph in config["graphs"].items()
+            file: _load(folder / file, graph["sha256"], num_threads)
+            for file, graph in self.config["graphs"].items()
         }
 
-    @property
-    def quantizer(self) -> NoReturn:
-        """Not to be had: the codewords are inside the graphs."""
-        raise APCodecError(
-            "ONNX graphs do not give their codewords away: load the model's "
-            "folder with APCodec.from_hparams"
-        )
+    def run(self, file: str, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run a graph.
+
+        Arguments
+        ---------
+        file : str
+            One of the names in ``onnx.folder``.
+        inputs : list of numpy.ndarray
+            In the order of ``onnx.json``.
+
+        Returns
+        -------
+        list of numpy.ndarray
+        """
+        session = self.sessions[file]
+        names = [entry.name for entry in session.get_inputs()]
+        arrays = map(np.ascontiguousarray, inputs)
+        return session.run(None, dict(zip(names, arrays, strict=True)))
 
     def encode(
-        self,
-        wavs: Tensor,
-        num_samples: Tensor | None = None,
-        num_codebooks: int | None = None,
-        chunk_frames: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Encode waveforms to tokens; see ``Codec.encode``."""
+        self, wavs: np.ndarray, num_samples: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Encode whole waveforms.
+
+        Arguments
+        ---------
+        wavs : numpy.ndarray
+            float32 [batch, samples].
+        num_samples : list of int, optional
+            Samples of each item; default: all.
+
+        Returns
+        -------
+        numpy.ndarray
+            int64 [batch, ceil(samples / hop_length), codebooks], 0 beyond an
+            item's own frames.
+        """
         batch, samples = wavs.shape
-        if num_samples is None:
-            num_samples = torch.full((batch,), samples)
-        num_frames = -(-num_samples // self.hop_length)
         frames = -(-samples // self.hop_length)
-        if chunk_frames is not None and frames > chunk_frames:
-            tokens = encode_in_chunks(
-                self, wavs, num_samples, num_codebooks, chunk_frames
-            )
-            return tokens, num_frames
-        tokens = torch.zeros(batch, frames, self.num_codebooks).long()
-        for length, items in _alike(num_samples.tolist()):
-            (own,) = self._run(ENCODER, [wavs[items, :length]])
+        tokens = np.zeros((batch, frames, self.num_codebooks), np.int64)
+        for length, items in alike(num_samples or [samples] * batch):
+            (own,) = self.run(ENCODER, [wavs[items, :length]])
             tokens[items, : own.shape[1]] = own
-        return tokens[..., :num_codebooks], num_frames
+        return tokens
 
     def decode(
-        self,
-        tokens: Tensor,
-        num_frames: Tensor | None = None,
-        num_samples: int | None = None,
-        chunk_frames: int | None = None,
-    ) -> Tensor:
-        """Decode tokens to waveforms; see ``Codec.decode``."""
+        self, tokens: np.ndarray, num_frames: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Decode whole waveforms.
+
+        Arguments
+        ---------
+        tokens : numpy.ndarray
+            int64 [batch, frames, codebooks]; they may be fewer than trained.
+        num_frames : list of int, optional
+            Frames of each item; default: all.
+
+        Returns
+        -------
+        numpy.ndarray
+            float32 [batch, frames * hop_length], 0 beyond an item's own
+            frames.
+        """
         batch, frames, _ = tokens.shape
-        if num_frames is None:
-            num_frames = torch.full((batch,), frames)
-        if chunk_frames is not None and frames > chunk_frames:
-            wavs = decode_in_chunks(self, tokens, num_frames, chunk_frames)
-            return wavs[:, :num_samples]
-        tokens = self._filled(tokens)
-        wavs = torch.zeros(batch, frames * self.hop_length)
-        for length, items in _alike(num_frames.tolist()):
-            (own,) = self._run(DECODER, [tokens[items, :length]])
-            wavs[items, : own.shape[1]] = own
-        return wavs[:, :num_samples]
-
-    # Streams; see ``streams.context.StreamableCodec``.
-
-    @property
-    def streamable(self) -> bool:
-        """Whether there are graphs for streams."""
-        return STREAM_ENCODER in self.sessions
-
-    @property
-    def steps(self) -> "ONNXNetworks":
-        """The codec as streams take it."""
-        return self
-
-    def check_streamable(self) -> None:
-        """Say why the codec cannot be streamed, if so."""
-        if not self.streamable:
-            raise ConfigurationError(
-                "these graphs cannot be streamed: the model's normalisation "
-                "looks at the whole utterance, or its branches look ahead "
-                "differently. Export a model trained with "
-                "grn_statistic: frame"
-            )
-
-    def make_streaming_context(
-        self,
-        batch_size: int = 1,
-        low_delay: bool = False,
-        num_codebooks: int | None = None,
-    ) -> StreamingContext:
-        """Begin streams; see ``Codec.make_streaming_context``."""
-        self.check_streamable()
-        return StreamingContext(self, batch_size, low_delay, num_codebooks)
-
-    @property
-    def timing(self) -> Timing:
-        """Sizes in time, delays and latency."""
-        self.check_streamable()
-        ratio = self.config["ratio"]
-        return Timing(
-            self.stft_hop_length,
-            self.config["window_length"],
-            Clock(ratio, 1, **self.config["encoder"]),
-            Clock(ratio, ratio, **self.config["decoder"]),
-        )
-
-    def encoder_state(self, batch_size: int) -> NetworkState:
-        """Make the state of an encoder whose streams begin."""
-        return self._state(STREAM_ENCODER, batch_size)
-
-    def decoder_state(self, batch_size: int) -> NetworkState:
-        """Make the state of a decoder whose streams begin."""
-        return self._state(STREAM_DECODER, batch_size)
-
-    def _state(self, file: str, batch_size: int) -> NetworkState:
-        inputs = self.config["graphs"][file]["inputs"]
-        histories = {
-            name.removeprefix("past."): torch.zeros(
-                batch_size, *entry["shape"][1:]
-            )
-            for name, entry in inputs.items()
-            if name.startswith("past.")
-        }
-        return NetworkState.begin(histories, batch_size, self.config["ratio"])
-
-    def encode_step(
-        self, wavs: Tensor, stream: Stream, num_codebooks: int | None = None
-    ) -> Tensor:
-        """Encode whole groups of frames and the ``overlap`` behind them."""
-        overlap = self.timing.overlap
-        tokens = torch.zeros(len(wavs), stream.steps, self.num_codebooks).long()
-        for count, items in _alike(stream.counts):
-            pieces = wavs[items, : count * self.hop_length + overlap]
-            own = self._step(STREAM_ENCODER, pieces, stream.state, items)
-            tokens[items, :count] = own
-        return tokens[..., :num_codebooks]
-
-    def decode_step(self, tokens: Tensor, stream: Stream) -> Tensor:
-        """Decode tokens as far as no later frame adds to the sum."""
-        tokens = self._filled(tokens)
-        wavs = torch.zeros(len(tokens), stream.steps * self.hop_length)
-        for count, items in _alike(stream.counts):
-            pieces = tokens[items, :count]
-            own = self._step(STREAM_DECODER, pieces, stream.state, items)
+        tokens = self.filled(tokens)
+        wavs = np.zeros((batch, frames * self.hop_length), np.float32)
+        for length, items in alike(num_frames or [frames] * batch):
+            (own,) = self.run(DECODER, [tokens[items, :length]])
             wavs[items, : own.shape[1]] = own
         return wavs
 
-    def _filled(self, tokens: Tensor) -> Tensor:
+    def filled(self, tokens: np.ndarray) -> np.ndarray:
         """Put -1 into the codebooks that are not used."""
         missing = self.num_codebooks - tokens.shape[-1]
-        return F.pad(tokens, (0, missing), value=-1)
-
-    def _step(
-        self, file: str, pieces: Tensor, state: NetworkState, items: list[int]
-    ) -> Tensor:
-        """Run a graph on some of the streams, and keep their new past."""
-        histories = state.histories
-        past = [history[items] for history in histories.values()]
-        output, *new = self._run(
-            file, [pieces, state.position[items], state.total[items], *past]
+        return np.pad(
+            tokens, ((0, 0), (0, 0), (0, missing)), constant_values=-1
         )
-        for path, own in zip(histories, new, strict=True):
-            # Not in place: the caller may have kept the old state.
-            histories[path] = histories[path].index_copy(
-                0, torch.tensor(items), own
-            )
-        return output
-
-    def _run(self, file: str, inputs: list[Tensor]) -> list[Tensor]:
-        """Run a graph; tensors in the order of its inputs and outputs."""
-        session = self.sessions[file]
-        names = [entry.name for entry in session.get_inputs()]
-        arrays = [tensor.contiguous().numpy() for tensor in inputs]
-        outputs = session.run(None, dict(zip(names, arrays, strict=True)))
-        return [torch.from_numpy(output) for output in outputs]
 
 
-def _alike(counts):
-    """Group the items of a batch by their count, zeros left out."""
+def alike(counts: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
+    """Group the items of a batch by their count, zeros left out.
+
+    Example
+    -------
+    >>> list(alike([3, 0, 5, 3]))
+    [(3, [0, 3]), (5, [2])]
+    """
     for count in sorted(set(counts) - {0}):
         yield count, [i for i, other in enumerate(counts) if other == count]
 
 
-def _load(path, sha256):
+def _load(path: Path, sha256: str, num_threads: int) -> Any:
     """Load a graph, if it is the one that was exported."""
     runtime = import_onnx_package("onnxruntime")
     if not path.is_file() or file_sha256(path) != sha256:
@@ -302,7 +158,7 @@ def _load(path, sha256):
             f"{path} is missing or was changed: export the graphs again"
         )
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = num_threads
     return runtime.InferenceSession(
         path, options, providers=["CPUExecutionProvider"]
     )
