@@ -9,24 +9,17 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import dataclasses
-
 import torch
-from speechbrain.inference.interfaces import Pretrained
-from speechbrain.utils.fetching import FetchConfig, FetchFrom, LocalStrategy
+from speechbrain.utils.fetching import FetchConfig, LocalStrategy
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.checks import relative_lengths
-from speechbrain_apcodec.inference.placement import PlacedByParameters
-from speechbrain_apcodec.models.config import CONFIG_FILE, read_config
+from speechbrain_apcodec.inference.placement import PlacedPretrained
+from speechbrain_apcodec.models.config import CONFIG_FILE
 from speechbrain_apcodec.models.loading import weights_file
-from speechbrain_apcodec.models.pretrained import load_pretrained
-from speechbrain_apcodec.models.sources import (
-    claim_savedir,
-    fetch_file,
-    find_source,
-)
+from speechbrain_apcodec.models.pretrained import find_model, load_pretrained
+from speechbrain_apcodec.models.sources import fetch_file
 from speechbrain_apcodec.tts.text import encode_text
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import storable_subtype, write_audio
@@ -38,7 +31,7 @@ CODEC_FOLDER = "codec"
 CODEC_FILES = (CONFIG_FILE, "hyperparams.yaml", weights_file("codec"))
 
 
-class TokenTTS(PlacedByParameters, Pretrained):
+class TokenTTS(PlacedPretrained):
     """A trained model of speech, ready to speak.
 
     Arguments
@@ -128,30 +121,20 @@ class TokenTTS(PlacedByParameters, Pretrained):
             If there is no model of speech, a file is damaged or was changed,
             or the codec is not the one whose tokens the model predicts.
         """
-        source = find_source(source)
-        savedir = claim_savedir(savedir, source, fetch_config)
-        if source.FetchFrom == FetchFrom.LOCAL:
-            # The folder may have been exported anew since the last time.
-            fetch_config = dataclasses.replace(fetch_config, overwrite=True)
-        fetching = {
-            "local_strategy": local_strategy,
-            "fetch_config": fetch_config,
-        }
-        config = read_config(
-            fetch_file(CONFIG_FILE, source, savedir, **fetching)
-        )
+        found = find_model(source, savedir, local_strategy, fetch_config)
+        config = found.config
         if "codec_sha256" not in config:
             raise CheckpointError(
-                f"{source.path} is a codec, no model of speech: give the "
+                f"{found.source.path} is a codec, no model of speech: give the "
                 "folder that `apcodec export` made of a TTS run"
             )
         files = [
             fetch_file(
                 f"{CODEC_FOLDER}/{name}",
-                source,
-                savedir and savedir / CODEC_FOLDER,
+                found.source,
+                found.savedir and found.savedir / CODEC_FOLDER,
                 name,
-                **fetching,
+                **found.how,
             )
             for name in CODEC_FILES
         ]
@@ -164,12 +147,10 @@ class TokenTTS(PlacedByParameters, Pretrained):
         ):
             return load_pretrained(
                 cls,
-                source,
+                found,
                 hparams_file,
-                savedir=savedir,
                 codec=codec,
                 run_opts=run_opts,
-                **fetching,
                 **kwargs,
             )
 

@@ -8,7 +8,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
-from speechbrain_apcodec.inference import APCodec, apcodec
+from speechbrain_apcodec.inference import APCodec
+from speechbrain_apcodec.models import pretrained
 from speechbrain_apcodec.models.architecture import (
     build_codec,
     describe_architecture,
@@ -82,9 +83,9 @@ def test_no_yaml_is_read(tiny_model_folder, tmp_path, monkeypatch):
     folder = shutil.copytree(tiny_model_folder, tmp_path / "model")
     (folder / "hyperparams.yaml").write_text("codec: !apply:os.abort []\n")
     fetched = []
-    fetch = apcodec.fetch_file
+    fetch = pretrained.fetch_file
     monkeypatch.setattr(
-        apcodec,
+        pretrained,
         "fetch_file",
         lambda *a, **k: fetched.append(a[0]) or fetch(*a, **k),
     )

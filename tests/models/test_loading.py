@@ -8,12 +8,13 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import load_file, save_file
 
-from speechbrain_apcodec.inference import APCodec
+from speechbrain_apcodec.inference import APCodec, loading
 from speechbrain_apcodec.models.config import file_sha256
 from speechbrain_apcodec.models.loading import (
     SafetensorsPretrainer,
     weights_file,
 )
+from speechbrain_apcodec.models.pretrained import find_model
 from speechbrain_apcodec.utils.errors import CheckpointError
 from tests.former_names import with_former_names
 from tests.tiny_model import write_tiny_model
@@ -237,14 +238,13 @@ def test_a_model_that_changes_while_it_is_fetched(
     way, tiny_model_folder, monkeypatch
 ):
     """A hub's branch can move on between config.json and the weights."""
-    fetch = APCodec._fetch_config
 
-    def fetch_older(*args):
-        source, config, fetching = fetch(*args)
-        config["sha256"][WEIGHTS] = "0" * 64
-        return source, config, fetching
+    def find_older(*args):
+        found = find_model(*args)
+        found.config["sha256"][WEIGHTS] = "0" * 64
+        return found
 
-    monkeypatch.setattr(APCodec, "_fetch_config", staticmethod(fetch_older))
+    monkeypatch.setattr(loading, "find_model", find_older)
     with pytest.raises(CheckpointError, match="fetch the model again"):
         way(tiny_model_folder)
 
