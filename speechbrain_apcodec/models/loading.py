@@ -26,15 +26,12 @@ from speechbrain_apcodec.models.config import (
     file_sha256,
     read_config,
 )
+from speechbrain_apcodec.models.fit import load_state
 from speechbrain_apcodec.models.sources import fetch_file
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 #: Suffix of the weight files. No other place decides it.
 WEIGHTS_SUFFIX = ".safetensors"
-
-# How many tensors an error names before it only counts.
-_NAMED = 3
-
 
 #: Suffix of the pieces of text.
 TEXT_SUFFIX = ".model"
@@ -58,90 +55,6 @@ def weights_file(name):
     'codec.safetensors'
     """
     return name + WEIGHTS_SUFFIX
-
-
-def load_state(module, state, description):
-    """Load tensors into a module; every tensor must fit.
-
-    Floating-point tensors may have another precision than the module, which
-    keeps its own.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Takes the tensors.
-    state : dict
-        Tensors by name.
-    description : str or pathlib.Path
-        What the error message calls the origin of the tensors.
-
-    Raises
-    ------
-    CheckpointError
-        If tensors are missing, unexpected, misshapen, of another kind
-        (integers for floats) or not finite. The module is then unchanged.
-
-    Example
-    -------
-    >>> layer = torch.nn.Linear(3, 2)
-    >>> load_state(layer, {"weight": torch.zeros(2, 4)}, "layer")
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.CheckpointError: layer does not fit the \
-model: 1 tensor is missing (bias); 1 tensor is misshapen (weight: [2, 4] \
-instead of [2, 3])
-    """
-    misfit = describe_misfit(state, module.state_dict())
-    if misfit:
-        raise CheckpointError(f"{description} does not fit the model: {misfit}")
-    module.load_state_dict(state)
-
-
-def describe_misfit(state, expected):
-    """Say how tensors differ from those that are expected.
-
-    Arguments
-    ---------
-    state : dict
-        Tensors by name.
-    expected : dict
-        Tensors of the right names, shapes and kinds.
-
-    Returns
-    -------
-    str
-        One line that counts and names the tensors that are missing,
-        unexpected, misshapen, of another type (integers for floats) or not
-        finite; empty if all is well.
-
-    Example
-    -------
-    >>> describe_misfit({"bias": torch.ones(2)}, {"bias": torch.ones(3)})
-    '1 tensor is misshapen (bias: [2] instead of [3])'
-    """
-    shared = [name for name in expected if name in state]
-    faults = {
-        "missing": [name for name in expected if name not in state],
-        "unexpected": [name for name in state if name not in expected],
-        "misshapen": [
-            f"{name}: {list(state[name].shape)} instead of "
-            f"{list(expected[name].shape)}"
-            for name in shared
-            if state[name].shape != expected[name].shape
-        ],
-        "of another type": [
-            f"{name}: {_dtype(state[name])} instead of {_dtype(expected[name])}"
-            for name in shared
-            if state[name].is_floating_point()
-            != expected[name].is_floating_point()
-        ],
-        "not finite": [
-            name for name in shared if not torch.isfinite(state[name]).all()
-        ],
-    }
-    return "; ".join(
-        _fault(kind, names) for kind, names in faults.items() if names
-    )
 
 
 def read_weights(path):
@@ -401,14 +314,3 @@ def _checked_sha256(path, filename):
                 f"in {CONFIG_FILE}; fetch or export the model again"
             )
     return digest
-
-
-def _fault(kind, names):
-    """Say how many tensors have a fault, and name the first few."""
-    verb = "tensor is" if len(names) == 1 else "tensors are"
-    more = ", ..." if len(names) > _NAMED else ""
-    return f"{len(names)} {verb} {kind} ({', '.join(names[:_NAMED])}{more})"
-
-
-def _dtype(tensor):
-    return str(tensor.dtype).removeprefix("torch.")

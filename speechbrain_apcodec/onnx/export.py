@@ -1,7 +1,7 @@
 """From a model's folder to ONNX graphs.
 
-The graphs are traced from the codec itself; ``onnx_modules`` exchanges the
-few operators that ONNX lacks, ``onnx_folder`` says what a graph takes and
+The graphs are traced from the codec itself; ``onnx.modules`` exchanges the
+few operators that ONNX lacks, ``onnx.folder`` says what a graph takes and
 gives.
 
 Authors
@@ -55,7 +55,7 @@ def export_onnx(
     source : str or pathlib.Path
         Folder of an exported model, hub id or URL.
     out_dir : str or pathlib.Path
-        The folder to write, see ``onnx_folder``.
+        The folder to write, see ``onnx.folder``.
     force : bool
         Whether an earlier export in ``out_dir`` may be replaced.
 

@@ -17,8 +17,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 import speechbrain_apcodec
+from speechbrain_apcodec.models.fit import describe_misfit
 from speechbrain_apcodec.models.loading import (
-    describe_misfit,
     read_checkpoint,
 )
 from speechbrain_apcodec.release.folder import write_model

@@ -38,7 +38,8 @@ from speechbrain_apcodec.models.config import (
     file_sha256,
     read_config,
 )
-from speechbrain_apcodec.models.loading import load_state, weights_file
+from speechbrain_apcodec.models.fit import load_state
+from speechbrain_apcodec.models.loading import weights_file
 from speechbrain_apcodec.release.card import (
     model_card,
     with_checksum,

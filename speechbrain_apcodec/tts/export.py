@@ -27,9 +27,9 @@ from speechbrain_apcodec.models.config import (
     file_sha256,
     read_config,
 )
+from speechbrain_apcodec.models.fit import load_state
 from speechbrain_apcodec.models.loading import (
     TEXT_SUFFIX,
-    load_state,
     read_checkpoint,
     weights_file,
 )

@@ -223,7 +223,7 @@ def test_graphs_are_as_described(exported, kind):
 
 
 def run_graph(folder, file, first, position, total, past):
-    """Run a graph of streams as ``onnx_folder`` describes it."""
+    """Run a graph of streams as ``onnx.folder`` describes it."""
     session = InferenceSession(folder / file)
     name, _, _, *names = [entry.name for entry in session.get_inputs()]
     past = past or {
@@ -249,7 +249,7 @@ def run_graph(folder, file, first, position, total, past):
 @streamable
 @torch.no_grad()
 def test_streams_as_described(exported, kind):
-    """What ``onnx_folder`` says is enough to run the graphs by NumPy."""
+    """What ``onnx.folder`` says is enough to run the graphs by NumPy."""
     codec, model, folder = exported(kind)
     config = json.loads((folder / "onnx.json").read_text())
     hop, window = config["hop_length"], config["window_length"]
