@@ -1,6 +1,7 @@
 """The package is a house: a floor imports only what is below it."""
 
 import ast
+import re
 
 import pytest
 
@@ -67,6 +68,14 @@ def test_every_folder_is_a_floor():
         path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")
     }
     assert folders == set(FLOORS)
+
+
+def test_the_readme_shows_the_floors():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.*)\|$", text, re.MULTILINE)
+    assert [floor for floor, _ in rows] == list(FLOORS)
+    for floor, below in rows:
+        assert set(re.findall(r"`(\w+)`", below)) <= FLOORS[floor], floor
 
 
 @pytest.mark.parametrize("floor", FLOORS)
