@@ -15,8 +15,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from speechbrain_apcodec.inference.hparams import inference_hparams
 from speechbrain_apcodec.lobes.kernels import linear
+from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.hparams import merge_hparams
 

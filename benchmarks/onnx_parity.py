@@ -30,8 +30,8 @@ from tqdm import tqdm
 from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
 from speechbrain_apcodec.evaluation.recordings import read_mono
 from speechbrain_apcodec.inference import APCodec
-from speechbrain_apcodec.inference.onnx_export import export_onnx
-from speechbrain_apcodec.inference.onnx_runtime import ONNXCodec
+from speechbrain_apcodec.onnx.codec import ONNXCodec
+from speechbrain_apcodec.onnx.export import export_onnx
 from speechbrain_apcodec.utils.atomic import write_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import SPLIT_NAMES, read_utterances

@@ -18,9 +18,9 @@ import torch
 
 from benchmarks.literal import LiteralCodec
 from benchmarks.measure import build, count_gmac
-from speechbrain_apcodec.inference.onnx_export import write_graphs
-from speechbrain_apcodec.inference.onnx_runtime import ONNXCodec
 from speechbrain_apcodec.lobes.folding import cast_weights, fold
+from speechbrain_apcodec.onnx.codec import ONNXCodec
+from speechbrain_apcodec.onnx.export import write_graphs
 
 FULL, SMALL = "48khz_6kbps.yaml", "mini.yaml"
 

@@ -3,8 +3,9 @@
 import pytest
 from speechbrain.utils.importutils import LazyModule
 
-from speechbrain_apcodec.inference import APCodec, TokenTTS
-from speechbrain_apcodec.inference.convert import convert
+from speechbrain_apcodec.inference import APCodec
+from speechbrain_apcodec.release.convert import convert
+from speechbrain_apcodec.tts import TokenTTS
 from speechbrain_apcodec.utils.audio import write_audio
 from tests.golden_weights import (
     golden_arrays,
@@ -12,7 +13,7 @@ from tests.golden_weights import (
     write_published_checkpoints,
 )
 from tests.tiny_model import write_tiny_model
-from tests.training.tiny_sentences import write_tiny_voice
+from tests.tts.tiny_sentences import write_tiny_voice
 
 CPU = {"device": "cpu"}
 

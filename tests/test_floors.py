@@ -1,6 +1,7 @@
 """The package is a house: a floor imports only what is below it."""
 
 import ast
+import re
 
 import pytest
 
@@ -16,18 +17,32 @@ FLOORS = {
     "lobes": {"utils", "streams"},
     "losses": {"utils", "lobes"},
     "training": {"utils", "lobes", "losses"},
-    "inference": {"utils", "tokens", "streams", "lobes"},
-    "files": {"utils", "lobes", "inference"},
+    "models": {"utils", "lobes"},
+    "inference": {"utils", "tokens", "streams", "lobes", "models"},
+    "release": {"utils", "models", "inference"},
+    "onnx": {"utils", "streams", "lobes", "models", "inference", "release"},
+    "files": {"utils", "inference"},
     "corpus": {"utils", "inference"},
-    "evaluation": {"utils", "lobes", "inference", "files"},
+    "evaluation": {"utils", "models", "inference", "files"},
+    "tts": {
+        "utils",
+        "training",
+        "models",
+        "inference",
+        "release",
+        "corpus",
+        "evaluation",
+    },
     "cli": {
         "utils",
-        "lobes",
-        "losses",
+        "models",
         "inference",
+        "release",
+        "onnx",
         "files",
         "corpus",
         "evaluation",
+        "tts",
     },
 }
 
@@ -53,6 +68,14 @@ def test_every_folder_is_a_floor():
         path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")
     }
     assert folders == set(FLOORS)
+
+
+def test_the_readme_shows_the_floors():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.*)\|$", text, re.MULTILINE)
+    assert [floor for floor, _ in rows] == list(FLOORS)
+    for floor, below in rows:
+        assert set(re.findall(r"`(\w+)`", below)) <= FLOORS[floor], floor
 
 
 @pytest.mark.parametrize("floor", FLOORS)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_apcodec.inference.folder import write_model
-from speechbrain_apcodec.inference.hparams import inference_hparams
+from speechbrain_apcodec.release.folder import write_model
+from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.hparams import merge_hparams
 from tests.golden_weights import published_value
 

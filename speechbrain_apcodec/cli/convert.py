@@ -41,7 +41,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Convert and say where the model is."""
-    from speechbrain_apcodec.inference.convert import convert
+    from speechbrain_apcodec.release.convert import convert
 
     convert(
         arguments.encoder,

@@ -45,11 +45,11 @@ def add_arguments(parser):
 def run(arguments):
     """Measure, and print the table."""
     from speechbrain_apcodec.evaluation.recognition import Recognizer
-    from speechbrain_apcodec.evaluation.speech import (
+    from speechbrain_apcodec.tts.evaluation import (
         evaluate_voice,
         read_sentences,
     )
-    from speechbrain_apcodec.inference.token_tts import TokenTTS
+    from speechbrain_apcodec.tts.interface import TokenTTS
 
     sentences = read_sentences(arguments.manifest, arguments.split)
     tts = TokenTTS.from_hparams(

@@ -63,8 +63,8 @@ def run(arguments):
     if arguments.onnx:
         _run_onnx(arguments)
         return
-    from speechbrain_apcodec.inference.export import export
-    from speechbrain_apcodec.inference.export_tts import (
+    from speechbrain_apcodec.release.export import export
+    from speechbrain_apcodec.tts.export import (
         export_tts,
         is_tts_run,
     )
@@ -98,10 +98,10 @@ def _run_onnx(arguments):
             raise ConfigurationError(
                 f"--{option} is for model folders: leave it out with --onnx"
             )
-    from speechbrain_apcodec.inference.onnx_export import export_onnx
+    from speechbrain_apcodec.onnx.export import export_onnx
 
     export_onnx(arguments.source, arguments.output, arguments.force)
     print(
         f"{arguments.output}: run it with ONNXCodec.from_folder"
-        f"({arguments.output!r}) of speechbrain_apcodec.inference.onnx_runtime"
+        f"({arguments.output!r}) of speechbrain_apcodec.onnx.codec"
     )

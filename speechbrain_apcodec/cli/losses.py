@@ -28,7 +28,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Print the losses."""
-    from speechbrain_apcodec.inference.reference_losses import reference_losses
+    from speechbrain_apcodec.release.reference_losses import reference_losses
 
     losses = reference_losses(
         arguments.model,

@@ -49,7 +49,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Check, show and send."""
-    from speechbrain_apcodec.inference.push import prepared, push
+    from speechbrain_apcodec.release.push import prepared, push
 
     with prepared(
         arguments.folder, arguments.repo_id, arguments.license

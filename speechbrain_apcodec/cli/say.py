@@ -71,7 +71,7 @@ def add_voice_arguments(parser):
 
 def run(arguments):
     """Speak, and say how long it took to say."""
-    from speechbrain_apcodec.inference.token_tts import TokenTTS
+    from speechbrain_apcodec.tts.interface import TokenTTS
 
     tts = TokenTTS.from_hparams(
         arguments.model,

@@ -88,8 +88,6 @@ num_codebooks 4, not 2: use the model that made them, or another folder
                 f"the model has {codec.codebook_size} codewords, but tokens "
                 f"are stored in 16 bits, of which {_MOST_CODEWORDS} fit"
             )
-        if num_codebooks is None:
-            num_codebooks = codec.num_codebooks
         return cls(
             codec.model_id,
             codec.weights_sha256,

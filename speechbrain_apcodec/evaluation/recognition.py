@@ -17,7 +17,7 @@ from pathlib import Path
 
 from speechbrain.utils.edit_distance import accumulatable_wer_stats
 
-from speechbrain_apcodec.inference.config import file_sha256
+from speechbrain_apcodec.models.config import file_sha256
 from speechbrain_apcodec.utils.audio import resample
 from speechbrain_apcodec.utils.errors import CheckpointError, MissingExtraError
 

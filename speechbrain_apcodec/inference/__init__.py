@@ -1,6 +1,5 @@
-"""Trained codecs: loading, encoding and decoding, export, conversion."""
+"""A trained codec in use: encoding, decoding, streams, adapters."""
 
 from speechbrain_apcodec.inference.apcodec import APCodec
-from speechbrain_apcodec.inference.token_tts import TokenTTS
 
-__all__ = ["APCodec", "TokenTTS"]
+__all__ = ["APCodec"]

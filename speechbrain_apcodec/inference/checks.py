@@ -120,6 +120,34 @@ def whole_number(value, name):
     return int(value)
 
 
+def check_num_samples(num_samples: int, covered: int) -> int:
+    """Refuse lengths of waveforms that the tokens do not cover.
+
+    Arguments
+    ---------
+    num_samples : int
+        Length wanted.
+    covered : int
+        Samples of the tokens' frames.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    APCodecError
+        If it is longer, negative or no integer.
+    """
+    num_samples = whole_number(num_samples, "num_samples")
+    if not 0 <= num_samples <= covered:
+        raise APCodecError(
+            f"the tokens hold up to {covered} samples, but num_samples is "
+            f"{num_samples}"
+        )
+    return num_samples
+
+
 def is_whole_number(value):
     """Tell Python's and NumPy's integers from everything else.
 
@@ -140,20 +168,19 @@ def is_whole_number(value):
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
-def check_num_codebooks(num_codebooks, most_codebooks):
+def check_num_codebooks(num_codebooks: int | None, most_codebooks: int) -> int:
     """Refuse numbers of codebooks that the model does not have.
 
     Arguments
     ---------
-    num_codebooks : int
-        Codebooks to use.
+    num_codebooks : int, optional
+        Codebooks to use; default: all.
     most_codebooks : int
         Codebooks of the model.
 
     Returns
     -------
     int
-        ``num_codebooks``.
 
     Raises
     ------
@@ -162,9 +189,11 @@ def check_num_codebooks(num_codebooks, most_codebooks):
 
     Example
     -------
-    >>> check_num_codebooks(2, 4)
-    2
+    >>> check_num_codebooks(2, 4), check_num_codebooks(None, 4)
+    (2, 4)
     """
+    if num_codebooks is None:
+        return most_codebooks
     if not (
         is_whole_number(num_codebooks) and 1 <= num_codebooks <= most_codebooks
     ):

@@ -1,414 +1,113 @@
-"""Strict loading of exported models.
+"""Ways to an ``APCodec`` from an exported model.
 
-SpeechBrain's ``Pretrainer`` loads what fits and leaves the rest as it was
-initialised, so that a wrong checkpoint gives a random model and no error.
-Here weights are safetensors files, each tensor must be there once with its
-shape, and what ``config.json`` says of the files must be true.
-
-Paper: https://arxiv.org/abs/2402.10533
+These functions are class methods of ``APCodec``.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from sentencepiece import SentencePieceProcessor
-from speechbrain.utils.fetching import FetchConfig, LocalStrategy
-from speechbrain.utils.parameter_transfer import Pretrainer
+from speechbrain.utils.fetching import FetchConfig, FetchSource, LocalStrategy
 
-from speechbrain_apcodec.inference.config import (
-    CONFIG_FILE,
-    file_sha256,
-    read_config,
+from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec.models.pretrained import (
+    find_model,
+    load_by_config,
+    load_pretrained,
 )
-from speechbrain_apcodec.inference.sources import fetch_file
+from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
-#: Suffix of the weight files. No other place decides it.
-WEIGHTS_SUFFIX = ".safetensors"
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference.apcodec import APCodec
 
-# How many tensors an error names before it only counts.
-_NAMED = 3
-
-
-#: Suffix of the pieces of text.
-TEXT_SUFFIX = ".model"
+Interface = TypeVar("Interface", bound="APCodec")
 
 
-def weights_file(name):
-    """Return the file name of a module's weights.
+def from_hparams(
+    cls: type[Interface],
+    source: str | Path | FetchSource = DEFAULT_MODEL,
+    hparams_file: str = "hyperparams.yaml",
+    savedir: str | Path | None = None,
+    local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+    fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
+    **kwargs: Any,
+) -> Interface:
+    """Load an exported model; its weights must fit to the last tensor.
 
     Arguments
     ---------
-    name : str
-        Name of the module, such as ``"codec"``.
+    cls : type
+        ``APCodec``, or one that is built upon it.
+    source : str or pathlib.Path or FetchSource
+        Folder of an exported model, hub id or URL; default: the model
+        inside the package.
+    hparams_file : str
+        Name of the YAML in it. It executes code: load models only from
+        people whom you trust.
+    savedir : str or pathlib.Path, optional
+        Folder, for this model and revision alone, in which its files
+        are collected; default: they are read where they lie (folders)
+        or from the hub's cache.
+    local_strategy : LocalStrategy
+        Whether ``savedir`` gets links or copies.
+    fetch_config : FetchConfig
+        Revision, token, network and so on.
+    **kwargs : dict
+        ``run_opts``, ``overrides`` and others of SpeechBrain's
+        ``pretrained_from_hparams``.
 
     Returns
     -------
-    str
-
-    Example
-    -------
-    >>> weights_file("codec")
-    'codec.safetensors'
-    """
-    return name + WEIGHTS_SUFFIX
-
-
-def load_state(module, state, description):
-    """Load tensors into a module; every tensor must fit.
-
-    Floating-point tensors may have another precision than the module, which
-    keeps its own.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Takes the tensors.
-    state : dict
-        Tensors by name.
-    description : str or pathlib.Path
-        What the error message calls the origin of the tensors.
+    APCodec
 
     Raises
     ------
     CheckpointError
-        If tensors are missing, unexpected, misshapen, of another kind
-        (integers for floats) or not finite. The module is then unchanged.
-
-    Example
-    -------
-    >>> layer = torch.nn.Linear(3, 2)
-    >>> load_state(layer, {"weight": torch.zeros(2, 4)}, "layer")
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.CheckpointError: layer does not fit the \
-model: 1 tensor is missing (bias); 1 tensor is misshapen (weight: [2, 4] \
-instead of [2, 3])
+        If there is no model, ``savedir`` holds another one, or a weight
+        file is damaged, was changed, or does not fit.
     """
-    misfit = describe_misfit(state, module.state_dict())
-    if misfit:
-        raise CheckpointError(f"{description} does not fit the model: {misfit}")
-    module.load_state_dict(state)
+    found = find_model(source, savedir, local_strategy, fetch_config)
+    with damage_named(
+        CheckpointError,
+        f"{hparams_file} of {found.config['model_id']} builds no codec",
+        "export the model again, or see the overrides",
+    ):
+        return load_pretrained(
+            cls, found, hparams_file, config=found.config, **kwargs
+        )
 
 
-def describe_misfit(state, expected):
-    """Say how tensors differ from those that are expected.
+def from_config(
+    cls: type[Interface],
+    source: str | Path | FetchSource = DEFAULT_MODEL,
+    savedir: str | Path | None = None,
+    local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+    fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
+    run_opts: Any = None,
+    freeze_params: bool = True,
+) -> Interface:
+    """Load an exported model without its YAML: no code of it is run.
 
-    Arguments
-    ---------
-    state : dict
-        Tensors by name.
-    expected : dict
-        Tensors of the right names, shapes and kinds.
-
-    Returns
-    -------
-    str
-        One line that counts and names the tensors that are missing,
-        unexpected, misshapen, of another type (integers for floats) or not
-        finite; empty if all is well.
-
-    Example
-    -------
-    >>> describe_misfit({"bias": torch.ones(2)}, {"bias": torch.ones(3)})
-    '1 tensor is misshapen (bias: [2] instead of [3])'
-    """
-    shared = [name for name in expected if name in state]
-    faults = {
-        "missing": [name for name in expected if name not in state],
-        "unexpected": [name for name in state if name not in expected],
-        "misshapen": [
-            f"{name}: {list(state[name].shape)} instead of "
-            f"{list(expected[name].shape)}"
-            for name in shared
-            if state[name].shape != expected[name].shape
-        ],
-        "of another type": [
-            f"{name}: {_dtype(state[name])} instead of {_dtype(expected[name])}"
-            for name in shared
-            if state[name].is_floating_point()
-            != expected[name].is_floating_point()
-        ],
-        "not finite": [
-            name for name in shared if not torch.isfinite(state[name]).all()
-        ],
-    }
-    return "; ".join(
-        _fault(kind, names) for kind, names in faults.items() if names
-    )
-
-
-def read_weights(path):
-    """Read a safetensors file.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-        Tensors by name, on the CPU.
+    The network is built from ``config.json``, of nothing but this
+    package's classes, and the weights are read from safetensors. It is
+    the same model as `from_hparams` loads, and the arguments are those.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, truncated or no safetensors file.
+        As in `from_hparams`, or if ``config.json`` does not say how the
+        network is built.
 
     Example
     -------
-    >>> import tempfile
-    >>> from safetensors.torch import save_file
-    >>> path = Path(tempfile.mkdtemp()) / weights_file("layer")
-    >>> save_file({"bias": torch.ones(2)}, path)
-    >>> read_weights(path)
-    {'bias': tensor([1., 1.])}
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing: give the model's folder")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is not a whole safetensors file ({error}): fetch or "
-            "export it again"
-        ) from error
-
-
-def read_checkpoint(path):
-    """Read a PyTorch file without running code that it may hold.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-        Its content, on the CPU.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, damaged, or holds anything but a dictionary
-        of tensors and plain values.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "layer.ckpt"
-    >>> torch.save({"bias": torch.ones(2)}, path)
-    >>> read_checkpoint(path)
-    {'bias': tensor([1., 1.])}
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"there is no file {path}: check the path")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    # Arbitrary bytes make the unpickler fail in arbitrary ways.
-    except Exception as error:
-        raise CheckpointError(
-            f"{path} is damaged, or no PyTorch file of tensors alone: check "
-            "the file"
-        ) from error
-    if not isinstance(checkpoint, Mapping):
-        raise CheckpointError(f"{path} holds no named tensors: check the file")
-    return checkpoint
-
-
-class SafetensorsPretrainer(Pretrainer):
-    """SpeechBrain's pretrainer for strict safetensors files.
-
-    It serves inference YAMLs (``pretrainer:``) and recipes that start from a
-    trained model, such as one with a teacher. A loadable ``NAME`` is read
-    from ``NAME.safetensors``, or, if it is a SentencePiece processor, from
-    ``NAME.model``. If a ``config.json`` lies beside that file, the file must
-    have the SHA-256 that is written there.
-
-    Arguments
-    ---------
-    collect_in : str or pathlib.Path, optional
-        Folder in which the files are collected; default: they are read
-        where they lie.
-    loadables : dict
-        Module for each name.
-    paths : dict, optional
-        File for each name, where it is not in the default source.
-    conditions : dict, optional
-        Whether a name is to be loaded at all.
-    parts : dict, optional
-        For a name, the submodules to which loading is limited; the others
-        stay as they are.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from safetensors.torch import save_file
-    >>> folder = tempfile.mkdtemp()
-    >>> trained, fresh = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    >>> save_file(trained.state_dict(), Path(folder) / weights_file("layer"))
-    >>> pretrainer = SafetensorsPretrainer(loadables={"layer": fresh})
-    >>> _ = pretrainer.collect_files(default_source=folder)
-    >>> pretrainer.load_collected()
-    >>> torch.equal(fresh.weight, trained.weight)
+    >>> from speechbrain_apcodec.inference import APCodec
+    >>> APCodec.from_config().model_id == APCodec.from_hparams().model_id
     True
     """
-
-    def __init__(
-        self,
-        collect_in=None,
-        loadables=None,
-        paths=None,
-        conditions=None,
-        parts=None,
-    ):
-        super().__init__(
-            collect_in=collect_in,
-            loadables=loadables,
-            paths=paths,
-            conditions=conditions,
-        )
-        self.parts = parts or {}
-        #: SHA-256 of each file that was loaded, by the name of its loadable.
-        self.sha256 = {}
-
-    def collect_files(
-        self,
-        default_source=None,
-        local_strategy=LocalStrategy.SYMLINK,
-        fetch_config=FetchConfig(),  # noqa: B008 (frozen)
-    ):
-        """Fetch the weight files.
-
-        Arguments
-        ---------
-        default_source : str or pathlib.Path or FetchSource, optional
-            Where the files are that have no path of their own.
-        local_strategy : LocalStrategy
-            Whether ``collect_in`` gets links or copies.
-        fetch_config : FetchConfig
-            Revision, network and so on.
-
-        Returns
-        -------
-        dict
-            Path of each file by the name of its loadable.
-
-        Raises
-        ------
-        CheckpointError
-            If a file cannot be fetched.
-        """
-        collected = {}
-        for name in filter(self.is_loadable, self.loadables):
-            source, filename = default_source, self._filename(name)
-            if name in self.paths:
-                source, filename = self.split_path(self.paths[name])
-            if source is None:
-                raise CheckpointError(
-                    f"nothing says where {filename} is: give a default "
-                    "source or a path"
-                )
-            collected[name] = fetch_file(
-                filename,
-                source,
-                savedir=self.collect_in,
-                save_filename=self._filename(name),
-                local_strategy=local_strategy,
-                fetch_config=fetch_config,
-            )
-            self.paths[name] = str(collected[name])
-            self.is_local.append(name)
-        return collected
-
-    def load_collected(self):
-        """Load the files that ``collect_files`` found.
-
-        Raises
-        ------
-        CheckpointError
-            If a file was not collected, is damaged, differs from what
-            ``config.json`` says, or does not fit its module.
-        """
-        for name in filter(self.is_loadable, self.loadables):
-            if name not in self.is_local:
-                raise CheckpointError(
-                    f"{weights_file(name)} was not collected: call "
-                    "collect_files first"
-                )
-            path = Path(self.paths[name])
-            if self._is_text(name):
-                self.sha256[name] = _checked_sha256(path, path.name)
-                self._load_text(name, path)
-                continue
-            # The state is read first: its error says more about a file that
-            # is missing or cut off than a wrong checksum does.
-            state = read_weights(path)
-            self.sha256[name] = _checked_sha256(path, weights_file(name))
-            for module, tensors in self._targets(name, state):
-                load_state(module, tensors, path)
-
-    def _is_text(self, name):
-        return isinstance(self.loadables[name], SentencePieceProcessor)
-
-    def _filename(self, name):
-        return name + TEXT_SUFFIX if self._is_text(name) else weights_file(name)
-
-    def _load_text(self, name, path):
-        try:
-            self.loadables[name].load(str(path))
-        except (RuntimeError, OSError) as error:
-            raise CheckpointError(
-                f"{path} is no SentencePiece model: fetch or export it again"
-            ) from error
-
-    def _targets(self, name, state):
-        """Pair each module to be loaded with its tensors."""
-        if name not in self.parts:
-            return [(self.loadables[name], state)]
-        return [
-            (
-                self.loadables[name].get_submodule(part),
-                {
-                    key.removeprefix(f"{part}."): tensor
-                    for key, tensor in state.items()
-                    if key.startswith(f"{part}.")
-                },
-            )
-            for part in self.parts[name]
-        ]
-
-
-def _checked_sha256(path, filename):
-    """Return the digest; it must be that of ``config.json``, if any."""
-    digest = file_sha256(path)
-    config = path.parent / CONFIG_FILE
-    if config.is_file():
-        expected = read_config(config)["sha256"].get(filename)
-        if expected not in (None, digest):
-            raise CheckpointError(
-                f"{path} was changed or damaged: its SHA-256 is not the one "
-                f"in {CONFIG_FILE}; fetch or export the model again"
-            )
-    return digest
-
-
-def _fault(kind, names):
-    """Say how many tensors have a fault, and name the first few."""
-    verb = "tensor is" if len(names) == 1 else "tensors are"
-    more = ", ..." if len(names) > _NAMED else ""
-    return f"{len(names)} {verb} {kind} ({', '.join(names[:_NAMED])}{more})"
-
-
-def _dtype(tensor):
-    return str(tensor.dtype).removeprefix("torch.")
+    found = find_model(source, savedir, local_strategy, fetch_config)
+    codec, pretrainer = load_by_config(found)
+    hparams = {"pretrainer": pretrainer}
+    return cls({"codec": codec}, hparams, run_opts, freeze_params, found.config)

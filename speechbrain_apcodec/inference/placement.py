@@ -4,15 +4,19 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Iterable
+
+from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig, TorchAutocast
+from torch import nn
 
 
-class PlacedByParameters:
-    """Lets ``device`` and autocast of SpeechBrain's ``Pretrained`` follow.
+class PlacedPretrained(Pretrained):
+    """SpeechBrain's ``Pretrained`` whose device is that of its parameters.
 
-    SpeechBrain sets them once. PyTorch moves modules, on their own or with
-    one that they are a part of, and says nothing; so they are looked up.
-    Comes before ``Pretrained`` among the bases.
+    SpeechBrain sets device and autocast once. PyTorch moves modules, on their
+    own or with one that they are a part of, and says nothing; so both are
+    looked up.
 
     Example
     -------
@@ -23,7 +27,7 @@ class PlacedByParameters:
     """
 
     @property
-    def device(self):
+    def device(self) -> str:
         """Name of the parameters' device; to be assigned, too."""
         for parameter in self._parameters_if_built():
             return str(parameter.device)
@@ -36,7 +40,7 @@ class PlacedByParameters:
             self.to(device)
 
     @property
-    def device_type(self):
+    def device_type(self) -> str:
         """``cpu``, ``cuda`` and so on."""
         return self.device.split(":")[0]
 
@@ -45,7 +49,7 @@ class PlacedByParameters:
         del device_type  # that of the device
 
     @property
-    def inference_ctx(self):
+    def inference_ctx(self) -> TorchAutocast:
         """Autocast to the precision of ``run_opts``, on this device."""
         return TorchAutocast(
             device_type=self.device_type,
@@ -56,6 +60,6 @@ class PlacedByParameters:
     def inference_ctx(self, context):
         del context  # made when it is needed
 
-    def _parameters_if_built(self):
+    def _parameters_if_built(self) -> Iterable[nn.Parameter]:
         modules = self.__dict__.get("_modules", {})
         return modules["mods"].parameters() if "mods" in modules else ()

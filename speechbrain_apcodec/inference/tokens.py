@@ -2,28 +2,73 @@
 
 What a recipe needs of a codec whose tokens are its targets: their embeddings,
 one vocabulary for all codebooks, special ids and silence. How tokens become
-sequences is in ``speechbrain_apcodec.tokens``. No method changes its input.
+sequences is in ``speechbrain_apcodec.tokens``. Nothing here changes its input.
+
+These functions are methods and properties of ``APCodec``.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from typing import TYPE_CHECKING
+
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.inference.checks import (
+    check_num_codebooks,
     check_tokens,
     tokens_without_padding,
 )
-from speechbrain_apcodec.tokens.flattening import (
-    flatten,
-    token_index_offsets,
-    unflatten,
-)
+from speechbrain_apcodec.tokens import flattening
 from speechbrain_apcodec.tokens.special import SpecialTokens
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference.apcodec import APCodec
 
-class TokenInterface:
-    """The part of ``APCodec`` that serves models of tokens.
+
+def vocabulary(codec: "APCodec") -> Tensor:
+    """Out-projected codewords, float [K, C, latent_dim]."""
+    return codec.mods["codec"].quantizer.vocabulary
+
+
+def latent_dim(codec: "APCodec") -> int:
+    """Channels of an embedding, H."""
+    return codec.mods["codec"].latent_dim
+
+
+def special_tokens(codec: "APCodec") -> SpecialTokens:
+    """Ids of PAD, BOS and EOS: C, C + 1 and C + 2."""
+    return SpecialTokens(codec.codebook_size)
+
+
+def token_index_offsets(codec: "APCodec") -> Tensor:
+    """Where each codebook begins in the flat vocabulary, int64 [K]."""
+    return flattening.token_index_offsets(
+        codec.num_codebooks, codec.codebook_size, codec.device
+    )
+
+
+def embeddings(codec: "APCodec", tokens: Tensor) -> Tensor:
+    """Look up the codeword of each token.
+
+    Arguments
+    ---------
+    codec : APCodec
+        Whose tokens they are.
+    tokens : torch.Tensor
+        Integers [batch, frames, codebooks] from 0 to C - 1.
+
+    Returns
+    -------
+    torch.Tensor
+        float [batch, frames, codebooks, latent_dim]; the sum over the
+        codebooks is ``latents(tokens)``.
+
+    Raises
+    ------
+    APCodecError
+        If the tokens have a wrong shape, type or value.
 
     Example
     -------
@@ -39,134 +84,107 @@ class TokenInterface:
     >>> codec.special_tokens.pad, codec.special_tokens.vocabulary_size
     (1024, 1027)
     """
+    tokens = _checked(codec, tokens)
+    return codec.mods["codec"].quantizer.embeddings(tokens)
 
-    @property
-    def vocabulary(self):
-        """Out-projected codewords, float [K, C, latent_dim]."""
-        return self.mods["codec"].quantizer.vocabulary
 
-    @property
-    def latent_dim(self):
-        """Channels of an embedding, H."""
-        return self.mods["codec"].latent_dim
+def latents(codec: "APCodec", tokens: Tensor) -> Tensor:
+    """Compute the quantised latent, which the decoder reads.
 
-    @property
-    def special_tokens(self):
-        """Ids of PAD, BOS and EOS: C, C + 1 and C + 2."""
-        return SpecialTokens(self.codebook_size)
+    Arguments
+    ---------
+    codec : APCodec
+        Whose tokens they are.
+    tokens : torch.Tensor
+        Integers [batch, frames, codebooks] from 0 to C - 1.
 
-    @property
-    def token_index_offsets(self):
-        """Where each codebook begins in the flat vocabulary, int64 [K]."""
-        return token_index_offsets(
-            self.num_codebooks, self.codebook_size, self.device
-        )
+    Returns
+    -------
+    torch.Tensor
+        float [batch, frames, latent_dim].
 
-    def embeddings(self, tokens):
-        """Look up the codeword of each token.
+    Raises
+    ------
+    APCodecError
+        If the tokens have a wrong shape, type or value.
+    """
+    tokens = _checked(codec, tokens)
+    return codec.mods["codec"].quantizer.decode(tokens).transpose(1, 2)
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            Integers [batch, frames, codebooks] from 0 to C - 1.
 
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, codebooks, latent_dim]; the sum over the
-            codebooks is ``latents(tokens)``.
+def flatten(codec: "APCodec", tokens: Tensor) -> Tensor:
+    """Put the codebooks' tokens into one vocabulary, frame by frame.
 
-        Raises
-        ------
-        APCodecError
-            If the tokens have a wrong shape, type or value.
-        """
-        tokens = self._checked_tokens(tokens)
-        return self.mods["codec"].quantizer.embeddings(tokens)
+    Arguments
+    ---------
+    codec : APCodec
+        Whose tokens they are.
+    tokens : torch.Tensor
+        int64 [batch, frames, K].
 
-    def latents(self, tokens):
-        """Compute the quantised latent, which the decoder reads.
+    Returns
+    -------
+    torch.Tensor
+        int64 [batch, frames * K], ids below K * C, and special ones from
+        K * C on.
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            Integers [batch, frames, codebooks] from 0 to C - 1.
+    Raises
+    ------
+    APCodecError
+        If the tokens are no integers [batch, frames, K].
+    """
+    check_tokens(tokens, codec.num_codebooks)
+    return flattening.flatten(tokens, codec.codebook_size)
 
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, latent_dim].
 
-        Raises
-        ------
-        APCodecError
-            If the tokens have a wrong shape, type or value.
-        """
-        tokens = self._checked_tokens(tokens)
-        return self.mods["codec"].quantizer.decode(tokens).transpose(1, 2)
+def unflatten(
+    codec: "APCodec", flat: Tensor, num_codebooks: int | None = None
+) -> Tensor:
+    """Undo ``flatten``.
 
-    def flatten(self, tokens):
-        """Put the codebooks' tokens into one vocabulary, frame by frame.
+    Arguments
+    ---------
+    codec : APCodec
+        Whose tokens they are.
+    flat : torch.Tensor
+        int64 [batch, frames * codebooks].
+    num_codebooks : int, optional
+        Codebooks of the tokens that were flattened; default: all.
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, K].
+    Returns
+    -------
+    torch.Tensor
+        int64 [batch, frames, codebooks].
 
-        Returns
-        -------
-        torch.Tensor
-            int64 [batch, frames * K], ids below K * C, and special ones from
-            K * C on.
+    Raises
+    ------
+    APCodecError
+        If the ids are not those of flattened tokens.
+    """
+    num_codebooks = check_num_codebooks(num_codebooks, codec.num_codebooks)
+    return flattening.unflatten(flat, num_codebooks, codec.codebook_size)
 
-        Raises
-        ------
-        APCodecError
-            If the tokens are no integers [batch, frames, K].
-        """
-        check_tokens(tokens, self.num_codebooks)
-        return flatten(tokens, self.codebook_size)
 
-    def unflatten(self, flat, num_codebooks=None):
-        """Undo ``flatten``.
+def silence_tokens(codec: "APCodec", num_frames: int) -> Tensor:
+    """Encode digital silence.
 
-        Arguments
-        ---------
-        flat : torch.Tensor
-            int64 [batch, frames * codebooks].
-        num_codebooks : int, optional
-            Codebooks of the tokens that were flattened; default: all.
+    Arguments
+    ---------
+    codec : APCodec
+        Whose tokens they are.
+    num_frames : int
+        Frames wanted.
 
-        Returns
-        -------
-        torch.Tensor
-            int64 [batch, frames, codebooks].
+    Returns
+    -------
+    torch.Tensor
+        int64 [frames, K].
+    """
+    silence = torch.zeros(1, num_frames * codec.hop_length)
+    return codec.encode(silence)[0][0]
 
-        Raises
-        ------
-        APCodecError
-            If the ids are not those of flattened tokens.
-        """
-        num_codebooks = self._checked_num_codebooks(num_codebooks)
-        return unflatten(flat, num_codebooks, self.codebook_size)
 
-    def silence_tokens(self, num_frames):
-        """Encode digital silence.
-
-        Arguments
-        ---------
-        num_frames : int
-            Frames wanted.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [frames, K].
-        """
-        silence = torch.zeros(1, num_frames * self.hop_length)
-        return self.encode(silence)[0][0]
-
-    def _checked_tokens(self, tokens):
-        check_tokens(tokens, self.num_codebooks)
-        tokens = tokens.to(self.device, torch.int64)
-        return tokens_without_padding(tokens, None, self.codebook_size)
+def _checked(codec: "APCodec", tokens: Tensor) -> Tensor:
+    check_tokens(tokens, codec.num_codebooks)
+    tokens = tokens.to(codec.device, torch.int64)
+    return tokens_without_padding(tokens, None, codec.codebook_size)

@@ -238,9 +238,9 @@ class ResidualVectorQuantizer(nn.Module):
     search_width : int, optional
         None: each stage takes the codeword of the nearest direction, as
         published. Else the codewords lie in the latent's own space and are
-        compared by the error that they leave in it, and as many sequences of them are followed from stage
-        to stage: the nearest codeword of one stage need not leave the least
-        to the last.
+        compared by the error that they leave in it, and as many sequences of
+        them are followed from stage to stage: the nearest codeword of one
+        stage need not leave the least to the last.
 
     Raises
     ------

@@ -6,9 +6,12 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import torch
-from torch import nn
+from collections.abc import Mapping
 
+import torch
+from torch import Tensor, nn
+
+from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.losses.adversarial import (
     DiscriminatorLoss,
     GeneratorAdversarialLoss,
@@ -18,34 +21,32 @@ from speechbrain_apcodec.losses.multi_resolution import MultiResolutionLoss
 from speechbrain_apcodec.losses.spectral import (
     AmplitudeLoss,
     ComplexLoss,
+    MelLoss,
     PhaseLoss,
     WeightedAmplitudeLoss,
     WeightedPhaseLoss,
 )
+from speechbrain_apcodec.losses.term import Term
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
-PHASE_TERMS = (
-    "instantaneous_phase",
-    "group_delay",
-    "instantaneous_angular_frequency",
-)
-TERMS = {
-    "amplitude",
-    *PHASE_TERMS,
-    "weighted_amplitude",
-    "weighted_phase",
-    "intelligibility",
-    "multi_resolution",
-    "consistency",
-    "real",
-    "imaginary",
-    "mel_mae",
-    "mel_mse",
-    "codebook",
-    "commitment",
-}
 ADVERSARIAL_TERMS = ("_generator", "_feature_matching", "_discriminator")
 DISTILLATION = "distillation_"
+
+
+class QuantizerLoss(Term):
+    """What the quantiser says of its codewords; it is computed already."""
+
+    names = ("codebook", "commitment")
+    is_watched = True
+
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Take both; they are missing while the quantiser is left out."""
+        if output.quantized is None:
+            return {}
+        return {
+            "codebook": output.quantized.codebook_loss,
+            "commitment": output.quantized.commitment_loss,
+        }
 
 
 class CodecLoss(nn.Module):
@@ -53,30 +54,41 @@ class CodecLoss(nn.Module):
 
     Arguments
     ---------
-    mel : speechbrain_apcodec.losses.spectral.MelLoss
-        Loss of the decoded waveform.
     weights : dict
-        From the name of a term to its weight. What has no weight, or a
-        weight of zero, is not computed, but for the mel terms.
+        From the name of a value to its weight. A term none of whose values
+        has a weight other than zero is not computed, unless it is watched.
+    terms : dict, optional
+        From any label to a ``Term``. A dictionary, so that a YAML adds one
+        to those of the file that it includes.
+    mel : speechbrain_apcodec.losses.spectral.MelLoss, optional
+        In the place of ``terms``, as YAMLs of version 0.1 have it: the terms
+        of that version.
 
     Raises
     ------
     ConfigurationError
-        If a weight names no term.
+        If a weight names no term, or there are no terms.
 
     Example
     -------
-    >>> from speechbrain_apcodec.losses.spectral import MelLoss
-    >>> loss = CodecLoss(MelLoss(48000, 1024), {"amplitude": 45.0})
+    >>> loss = CodecLoss({"amplitude": 45.0}, {"amplitude": AmplitudeLoss()})
     >>> loss.total({"amplitude": torch.tensor(2.0), "real": torch.ones(1)})
     tensor(90.)
     """
 
-    def __init__(self, mel, weights):
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        terms: Mapping[str, Term] | None = None,
+        mel: MelLoss | None = None,
+    ):
         super().__init__()
-        known = TERMS | (
-            {"decoded_amplitude"} if mel.decoded_amplitude else set()
-        )
+        if (terms is None) == (mel is None):
+            raise ConfigurationError(
+                "CodecLoss takes either terms or mel: give one of them"
+            )
+        terms = _first_terms(mel) if terms is None else terms
+        known = {name for term in terms.values() for name in term.names}
         for name in weights:
             if (
                 name not in known
@@ -91,21 +103,12 @@ class CodecLoss(nn.Module):
                     "distilled layers"
                 )
         self.weights = dict(weights)
-        self.amplitude = AmplitudeLoss()
-        self.phase = PhaseLoss()
-        self.weighted_amplitude = WeightedAmplitudeLoss(
-            len(mel.bin_weights), mel.sample_rate
-        )
-        self.weighted_phase = WeightedPhaseLoss()
-        self.intelligibility = IntelligibilityLoss(mel.sample_rate)
-        self.multi_resolution = MultiResolutionLoss(mel.sample_rate)
-        self.complex = ComplexLoss()
-        self.mel = mel
+        self.terms = nn.ModuleList(terms.values())
         self.adversarial = GeneratorAdversarialLoss()
         self.discriminator = DiscriminatorLoss()
 
-    def reconstruction(self, output):
-        """Compute the spectral and the quantisation terms.
+    def reconstruction(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compute the terms that need no discriminator.
 
         Arguments
         ---------
@@ -115,51 +118,17 @@ class CodecLoss(nn.Module):
         Returns
         -------
         dict
-            From a term's name to a scalar. ``codebook`` and ``commitment``
-            are missing while the quantiser is left out.
+            From a value's name to a scalar.
         """
-        natural = (output.natural.real, output.natural.imaginary)
-        predicted = (output.predicted.real, output.predicted.imaginary)
+        values = {}
         # Whatever the precision of the network, losses are in float32.
         with torch.autocast(output.decoded.device.type, enabled=False):
-            # Always: it is what validation watches.
-            terms = self.mel(natural, output.consistent)
-            if self._weighs("amplitude"):
-                terms |= self.amplitude(
-                    output.natural.log_amplitude,
-                    output.predicted.log_amplitude,
-                )
-            if self._weighs("weighted_amplitude"):
-                terms |= self.weighted_amplitude(
-                    output.natural.log_amplitude,
-                    output.predicted.log_amplitude,
-                )
-            if self._weighs(*PHASE_TERMS):
-                terms |= self.phase(
-                    output.natural.phase, output.predicted.phase
-                )
-            if self._weighs("weighted_phase"):
-                terms |= self.weighted_phase(
-                    output.natural.phase,
-                    output.predicted.phase,
-                    output.natural.log_amplitude,
-                )
-            if self._weighs("real", "imaginary", "consistency"):
-                terms |= self.complex(natural, predicted, output.consistent)
-            if self._weighs("intelligibility"):
-                terms |= self.intelligibility(output.wavs, output.decoded)
-            if self._weighs("multi_resolution"):
-                terms |= self.multi_resolution(output.wavs, output.decoded)
-        if output.quantized is not None:
-            terms["codebook"] = output.quantized.codebook_loss
-            terms["commitment"] = output.quantized.commitment_loss
-        return terms
+            for term in self.terms:
+                if term.is_watched or any(map(self.weights.get, term.names)):
+                    values |= term.compare(output)
+        return values
 
-    def _weighs(self, *names):
-        """Tell whether any of these terms trains."""
-        return any(self.weights.get(name) for name in names)
-
-    def total(self, terms):
+    def total(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Weight and sum the terms that have a weight.
 
         Arguments
@@ -188,3 +157,20 @@ class CodecLoss(nn.Module):
                 f"weights name {sorted(self.weights)}"
             )
         return sum(weighted)
+
+
+def _first_terms(mel: MelLoss) -> dict[str, Term]:
+    """Make the terms of version 0.1, in their order."""
+    return {
+        "mel": mel,
+        "amplitude": AmplitudeLoss(),
+        "weighted_amplitude": WeightedAmplitudeLoss(
+            len(mel.bin_weights), mel.sample_rate
+        ),
+        "phase": PhaseLoss(),
+        "weighted_phase": WeightedPhaseLoss(),
+        "complex": ComplexLoss(),
+        "intelligibility": IntelligibilityLoss(mel.sample_rate),
+        "multi_resolution": MultiResolutionLoss(mel.sample_rate),
+        "quantizer": QuantizerLoss(),
+    }

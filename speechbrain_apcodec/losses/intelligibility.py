@@ -14,9 +14,11 @@ Authors
 """
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.codec import CodecOutput
+from speechbrain_apcodec.losses.term import Term
 from speechbrain_apcodec.utils.resampling import resample
 
 SAMPLE_RATE = 10000  # Hz, up to which STOI hears
@@ -30,7 +32,7 @@ SILENCE = 1e-4  # of the loudest frame's energy
 CLIPPING = 1 + 10 ** (15 / 20)  # no band counts worse than -15 dB
 
 
-class IntelligibilityLoss(nn.Module):
+class IntelligibilityLoss(Term):
     """One minus the short-time objective intelligibility.
 
     Frames of the natural waveform that are 40 dB below its loudest one count
@@ -48,6 +50,8 @@ class IntelligibilityLoss(nn.Module):
     >>> loss(wavs, 0.1 * wavs)["intelligibility"] < 1e-5
     tensor(True)
     """
+
+    names = ("intelligibility",)
 
     def __init__(self, sample_rate):
         super().__init__()
@@ -84,6 +88,10 @@ class IntelligibilityLoss(nn.Module):
         x, y = (z - z.mean(dim=-1, keepdim=True) for z in (x, y))
         correlation = F.cosine_similarity(x, y, dim=-1)
         return {"intelligibility": 1 - correlation.mean()}
+
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        return self(output.wavs, output.decoded)
 
     def _bands(self, wavs):
         """Make the magnitudes of bands, float [batch, bands, frames]."""

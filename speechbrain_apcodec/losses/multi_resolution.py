@@ -12,16 +12,19 @@ Authors
 """
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
+
+from speechbrain_apcodec.lobes.codec import CodecOutput
+from speechbrain_apcodec.losses.term import Term
 
 # An item of less than -50 dBFS counts as one of -50: a pause has hardly a
 # spectrum to converge to, and to divide by its norm would drown the others.
 QUIETEST = 10 ** (-50 / 20)
 
 
-class MultiResolutionLoss(nn.Module):
+class MultiResolutionLoss(Term):
     """Compare waveforms through short and long windows.
 
     Arguments
@@ -39,6 +42,8 @@ class MultiResolutionLoss(nn.Module):
     >>> loss(wavs, wavs)["multi_resolution"]
     tensor(0.)
     """
+
+    names = ("multi_resolution",)
 
     def __init__(
         self, sample_rate: int, num_mels: dict[int, int] | None = None
@@ -90,6 +95,10 @@ class MultiResolutionLoss(nn.Module):
             for window in self.windows
         ]
         return {"multi_resolution": sum(terms) / len(terms)}
+
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        return self(output.wavs, output.decoded)
 
     @staticmethod
     def _compare(both, window, bank):

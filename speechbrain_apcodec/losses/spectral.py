@@ -11,9 +11,13 @@ Authors
 import math
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
+
+from speechbrain_apcodec.lobes.codec import CodecOutput
+from speechbrain_apcodec.losses.auditory import auditory_weights
+from speechbrain_apcodec.losses.term import Term
 
 
 def anti_wrapped(difference):
@@ -40,37 +44,7 @@ def anti_wrapped(difference):
     return (difference - 2 * math.pi * turns).abs()
 
 
-def auditory_weights(bins, sample_rate):
-    """Weigh bins as the ear resolves them, 1 on average.
-
-    The density of equivalent rectangular bandwidths, half of which lie below
-    2.2 kHz.
-
-    Arguments
-    ---------
-    bins : int
-        Number of bins from 0 to half the sampling rate.
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    torch.Tensor
-        float [bins, 1].
-
-    Source: Glasberg and Moore, Hearing Research 47, 1990, equation 3
-
-    Example
-    -------
-    >>> auditory_weights(3, 48000)[:, 0]
-    tensor([2.9178, 0.0546, 0.0276])
-    """
-    kilohertz = torch.linspace(0, sample_rate / 2000, bins)
-    density = 1 / (4.37 * kilohertz + 1)
-    return (density / density.mean())[:, None]
-
-
-class AmplitudeLoss(nn.Module):
+class AmplitudeLoss(Term):
     """MSE of the log-amplitude.
 
     Example
@@ -79,6 +53,8 @@ class AmplitudeLoss(nn.Module):
     >>> loss(torch.zeros(1, 3, 4), torch.ones(1, 3, 4))
     {'amplitude': tensor(1.)}
     """
+
+    names = ("amplitude",)
 
     def forward(self, natural, predicted):
         """Compare log-amplitude spectra.
@@ -97,8 +73,14 @@ class AmplitudeLoss(nn.Module):
         """
         return {"amplitude": F.mse_loss(predicted, natural)}
 
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        return self(
+            output.natural.log_amplitude, output.predicted.log_amplitude
+        )
 
-class WeightedAmplitudeLoss(nn.Module):
+
+class WeightedAmplitudeLoss(Term):
     """MSE of the log-amplitude, each bin weighed as the ear resolves it.
 
     Four bins out of five lie above 5 kHz, where little is understood: with
@@ -117,6 +99,8 @@ class WeightedAmplitudeLoss(nn.Module):
     >>> loss(torch.zeros(1, 3, 4), torch.ones(1, 3, 4))
     {'weighted_amplitude': tensor(1.0000)}
     """
+
+    names = ("weighted_amplitude",)
 
     def __init__(self, bins, sample_rate):
         super().__init__()
@@ -141,8 +125,14 @@ class WeightedAmplitudeLoss(nn.Module):
         error = self.bin_weights * (predicted - natural).square()
         return {"weighted_amplitude": error.mean()}
 
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        return self(
+            output.natural.log_amplitude, output.predicted.log_amplitude
+        )
 
-class PhaseLoss(nn.Module):
+
+class PhaseLoss(Term):
     """Anti-wrapped phase losses: AW-IP, AW-GD and AW-IAF.
 
     The group delay is the difference of the phase along frequency, the
@@ -157,6 +147,12 @@ class PhaseLoss(nn.Module):
     >>> all(value < 1e-5 for value in terms.values())
     True
     """
+
+    names = (
+        "instantaneous_phase",
+        "group_delay",
+        "instantaneous_angular_frequency",
+    )
 
     def forward(self, natural, predicted):
         """Compare phase spectra.
@@ -188,8 +184,12 @@ class PhaseLoss(nn.Module):
             "instantaneous_angular_frequency": anti_wrapped(along_time).mean(),
         }
 
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        return self(output.natural.phase, output.predicted.phase)
 
-class WeightedPhaseLoss(nn.Module):
+
+class WeightedPhaseLoss(Term):
     """Phase error where the energy is: mean of A (1 - cos) over mean of A.
 
     A is the natural amplitude. The anti-wrapped losses count every bin the
@@ -205,6 +205,8 @@ class WeightedPhaseLoss(nn.Module):
     >>> loss(phase, opposite, amplitude.log())
     {'weighted_phase': tensor(0.5000)}
     """
+
+    names = ("weighted_phase",)
 
     def forward(self, natural, predicted, log_amplitude):
         """Compare phase spectra.
@@ -228,8 +230,16 @@ class WeightedPhaseLoss(nn.Module):
         error = 1 - torch.cos(predicted - natural)
         return {"weighted_phase": (weight * error.flatten(1)).sum(dim=1).mean()}
 
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        return self(
+            output.natural.phase,
+            output.predicted.phase,
+            output.natural.log_amplitude,
+        )
 
-class ComplexLoss(nn.Module):
+
+class ComplexLoss(Term):
     """MAE of real and imaginary parts, and STFT consistency.
 
     The consistency is the mean squared distance between the predicted
@@ -243,6 +253,8 @@ class ComplexLoss(nn.Module):
     >>> loss(natural, predicted, consistent)["consistency"]
     tensor(2.)
     """
+
+    names = ("consistency", "real", "imaginary")
 
     def forward(self, natural, predicted, consistent):
         """Compare complex spectra, each a (real, imaginary) pair.
@@ -268,8 +280,16 @@ class ComplexLoss(nn.Module):
             "imaginary": F.l1_loss(predicted[1], natural[1]),
         }
 
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        return self(
+            (output.natural.real, output.natural.imaginary),
+            (output.predicted.real, output.predicted.imaginary),
+            output.consistent,
+        )
 
-class MelLoss(nn.Module):
+
+class MelLoss(Term):
     """MAE and MSE of log-mel spectra of the decoded waveform.
 
     The mel bands are Slaney's, on the codec's own STFT; magnitude
@@ -298,12 +318,17 @@ class MelLoss(nn.Module):
     tensor(0.)
     """
 
+    names = ("mel_mae", "mel_mse")
+    is_watched = True
+
     def __init__(
         self, sample_rate, n_fft, num_mels=80, decoded_amplitude=False
     ):
         super().__init__()
         self.sample_rate = sample_rate
         self.decoded_amplitude = decoded_amplitude
+        if decoded_amplitude:
+            self.names = (*self.names, "decoded_amplitude")
         bank = melscale_fbanks(
             n_fft // 2 + 1,
             f_min=0.0,
@@ -350,3 +375,8 @@ class MelLoss(nn.Module):
             error = (magnitudes[0].log() - magnitudes[1].log()).abs()
             terms["decoded_amplitude"] = (self.bin_weights * error).mean()
         return terms
+
+    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
+        """Compare what a codec made of a batch; see ``Term``."""
+        natural = (output.natural.real, output.natural.imaginary)
+        return self(natural, output.consistent)

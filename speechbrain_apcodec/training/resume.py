@@ -11,6 +11,7 @@ from speechbrain.utils.logger import get_logger
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 from speechbrain_apcodec.utils.hparams import find_changes, keys_behind
+from speechbrain_apcodec.utils.moved import with_present_names
 
 logger = get_logger(__name__)
 
@@ -81,7 +82,7 @@ def open_run(output_folder, hparams):
 
 def _check_changes(folder, former, hparams):
     """Refuse changes that a checkpoint does not bear; tell of the others."""
-    changes = find_changes(former, hparams)
+    changes = find_changes(with_present_names(former), hparams)
     fixed = keys_behind(hparams, _FIXED)
     refused = [text for key, text in changes if key in fixed]
     if refused:

@@ -8,8 +8,8 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from benchmarks.literal import LiteralCodec, LiteralTraining
-from speechbrain_apcodec.inference.hparams import inference_hparams
 from speechbrain_apcodec.lobes.folding import cast_weights, fold
+from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.training.adversarial import (
     adversarial_terms,
     discriminator_terms,

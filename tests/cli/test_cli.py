@@ -311,7 +311,7 @@ def record_calls(monkeypatch, target):
 
 def test_convert_passes_the_files_on(monkeypatch, capsys):
     calls = record_calls(
-        monkeypatch, "speechbrain_apcodec.inference.convert.convert"
+        monkeypatch, "speechbrain_apcodec.release.convert.convert"
     )
     command = "convert --encoder e --decoder d --discriminators x out"
     assert main(command.split()) == 0
@@ -322,7 +322,7 @@ def test_convert_passes_the_files_on(monkeypatch, capsys):
 
 def test_export_passes_its_options_on(monkeypatch):
     calls = record_calls(
-        monkeypatch, "speechbrain_apcodec.inference.export.export"
+        monkeypatch, "speechbrain_apcodec.release.export.export"
     )
     assert main(["export", "run", "out", "--name", "mini", "--half"]) == 0
     assert calls == [
@@ -340,7 +340,7 @@ def test_export_passes_its_options_on(monkeypatch):
 
 def test_export_of_graphs(monkeypatch, capsys):
     calls = record_calls(
-        monkeypatch, "speechbrain_apcodec.inference.onnx_export.export_onnx"
+        monkeypatch, "speechbrain_apcodec.onnx.export.export_onnx"
     )
     assert main(["export", "--onnx", "model", "out"]) == 0
     assert calls == [(("model", "out", False), {})]

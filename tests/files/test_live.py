@@ -17,7 +17,7 @@ from speechbrain_apcodec.files.live import (
 )
 from speechbrain_apcodec.files.packets import PacketReader, PacketWriter
 from speechbrain_apcodec.inference import APCodec
-from speechbrain_apcodec.inference.folder import write_model
+from speechbrain_apcodec.release.folder import write_model
 from speechbrain_apcodec.utils.errors import (
     APCodecError,
     AudioFileError,

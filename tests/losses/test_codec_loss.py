@@ -1,14 +1,20 @@
 """Terms, weights and totals of the whole loss."""
 
+import functools
+
 import pytest
 import torch
+from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis
 from speechbrain_apcodec.losses.codec import CodecLoss
 from speechbrain_apcodec.losses.spectral import MelLoss
+from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.hparams import merge_hparams
+from tests.installed import ROOT
 
 SPECTRAL = {
     "amplitude",
@@ -27,8 +33,23 @@ ALL = dict.fromkeys(SPECTRAL, 1.0)
 MEL = {"mel_mae", "mel_mse"}
 
 
+@functools.cache
+def base_hparams():
+    """The YAML from which recipes take their losses."""
+    return merge_hparams(ROOT / "hparams" / "base.yaml")
+
+
 def make_loss(**weights):
-    return CodecLoss(MelLoss(16000, 256, 20), weights)
+    """Make the loss of the recipes, for spectra of 129 bins."""
+    text = inference_hparams(base_hparams(), [], others=["loss"])
+    sizes = {"sample_rate": 16000, "n_fft": 256, "num_mels": 20}
+    loss = load_hyperpyyaml(text, sizes)["loss"]
+    return CodecLoss(weights, dict(enumerate(loss.terms)))
+
+
+def make_former_loss(**weights):
+    """Make it as YAMLs of version 0.1 do."""
+    return CodecLoss(weights, mel=MelLoss(16000, 256, 20))
 
 
 def make_output(wavs, decoded, quantized=None):
@@ -50,6 +71,26 @@ def test_a_perfect_codec_has_no_loss():
     terms = make_loss(**ALL).reconstruction(make_output(wavs, wavs))
     assert set(terms) == SPECTRAL
     assert all(value == 0 for value in terms.values())
+
+
+def test_yamls_of_an_earlier_version_have_the_same_loss():
+    torch.manual_seed(0)
+    wavs = torch.randn(2, 2, 16000)
+    quantized = Quantized(None, None, torch.tensor(2.0), torch.tensor(3.0))
+    output = make_output(*wavs, quantized)
+    names = [name for term in make_loss().terms for name in term.names]
+    weights = {name: float(i) for i, name in enumerate(names, 1)}
+    loss, former = make_loss(**weights), make_former_loss(**weights)
+    terms, others = (x.reconstruction(output) for x in (loss, former))
+    assert list(terms) == list(others) == names
+    assert terms == others
+    assert loss.total(terms) == former.total(others)
+
+
+def test_terms_are_given_once():
+    for arguments in ({}, {"terms": {}, "mel": MelLoss(16000, 256, 20)}):
+        with pytest.raises(ConfigurationError, match="either terms or mel"):
+            CodecLoss({}, **arguments)
 
 
 def test_only_terms_with_a_weight_are_computed_and_the_mel_terms():

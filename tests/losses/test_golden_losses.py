@@ -2,7 +2,7 @@
 
 import pytest
 
-from speechbrain_apcodec.inference.reference_losses import reference_losses
+from speechbrain_apcodec.release.reference_losses import reference_losses
 from tests.golden_weights import golden_losses
 
 # Converting takes seconds: one process does it for all.

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from speechbrain_apcodec.inference.hparams import inference_hparams
+from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.hparams import merge_hparams
 from tests.random_codec import (
     APCODEC_S,

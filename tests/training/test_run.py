@@ -8,6 +8,7 @@ import pytest
 from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.training.resume import open_run
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from tests.former_names import FORMER, with_former_names
 from tests.training.tiny_brain import fit, make_brain, make_items
 from tests.training.tiny_run import arguments
 
@@ -44,6 +45,15 @@ def test_a_run_notes_what_is_trained_and_goes_on(run_folder, caplog):
     assert noted(run_folder) == RUN
     open_run(run_folder, RUN.replace("width: 8", "width: 8  # units"))
     assert caplog.text == ""
+
+
+def test_a_run_of_an_earlier_version_goes_on(run_folder, caplog):
+    present = RUN.replace("some.Net", min(FORMER.values()))
+    open_run(run_folder.parent / "other", present)
+    (run_folder / "hyperparams.yaml").write_text(with_former_names(present))
+    open_run(run_folder, present)
+    assert caplog.text == ""
+    assert noted(run_folder) == present
 
 
 def test_what_may_change_is_said_and_noted(run_folder, caplog):

@@ -50,8 +50,6 @@ class CodecAdapter(nn.Module):
             )
         self.codec = source
         self.sample_rate = source.sample_rate
-        if num_codebooks is None:
-            num_codebooks = source.num_codebooks
         self.num_codebooks = check_num_codebooks(
             num_codebooks, source.num_codebooks
         )

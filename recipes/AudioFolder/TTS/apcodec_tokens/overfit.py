@@ -20,11 +20,11 @@ from pathlib import Path
 import torch
 
 from speechbrain_apcodec.corpus.meta import META_FILE
-from speechbrain_apcodec.corpus.sentences import (
+from speechbrain_apcodec.training.recipe import run_recipe
+from speechbrain_apcodec.tts.sentences import (
     prepare_sentences,
     split_sentences,
 )
-from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.utils.atomic import write_json
 
 NUM_SENTENCES = 8

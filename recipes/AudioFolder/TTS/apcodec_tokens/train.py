@@ -12,8 +12,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from speechbrain_apcodec.corpus.sentences import prepare_sentences
 from speechbrain_apcodec.training.recipe import run_recipe
+from speechbrain_apcodec.tts.sentences import prepare_sentences
 
 if __name__ == "__main__":
     run_recipe(prepare_sentences)

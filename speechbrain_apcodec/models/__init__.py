@@ -1,0 +1,1 @@
+"""Reading of a trained model: where it lies, what it is, its weights."""

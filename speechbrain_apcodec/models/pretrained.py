@@ -1,0 +1,217 @@
+"""From the place of an exported model to its modules with their weights.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.inference.interfaces import Pretrained
+from speechbrain.utils.fetching import (
+    FetchConfig,
+    FetchFrom,
+    FetchSource,
+    LocalStrategy,
+)
+
+from speechbrain_apcodec.lobes.codec import Codec
+from speechbrain_apcodec.models.architecture import build_codec
+from speechbrain_apcodec.models.config import CONFIG_FILE, read_config
+from speechbrain_apcodec.models.loading import (
+    SafetensorsPretrainer,
+    weights_file,
+)
+from speechbrain_apcodec.models.sources import (
+    claim_savedir,
+    fetch_file,
+    find_source,
+)
+from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.moved import with_present_names
+
+Interface = TypeVar("Interface", bound=Pretrained)
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundModel:
+    """An exported model, and how its files are fetched.
+
+    Arguments
+    ---------
+    source : FetchSource
+        Where it is.
+    savedir : pathlib.Path, optional
+        Folder in which its files are collected.
+    how : dict
+        ``local_strategy`` and ``fetch_config``.
+    config : dict
+        Content of its ``config.json``.
+    """
+
+    source: FetchSource
+    savedir: Path | None
+    how: dict[str, Any]
+    config: dict[str, Any]
+
+
+def find_model(
+    source: str | Path | FetchSource,
+    savedir: str | Path | None,
+    local_strategy: LocalStrategy,
+    fetch_config: FetchConfig,
+) -> FoundModel:
+    """Find a model and read its ``config.json``.
+
+    Arguments
+    ---------
+    source : str or pathlib.Path or FetchSource
+        Folder of an exported model, hub id or URL.
+    savedir : str or pathlib.Path, optional
+        Folder, for this model and revision alone, in which its files are
+        collected; default: they are read where they lie or from the cache.
+    local_strategy : LocalStrategy
+        Whether ``savedir`` gets links or copies.
+    fetch_config : FetchConfig
+        Revision, token, network and so on.
+
+    Returns
+    -------
+    FoundModel
+
+    Raises
+    ------
+    CheckpointError
+        If there is no model, or ``savedir`` holds another one.
+    """
+    source = find_source(source)
+    savedir = claim_savedir(savedir, source, fetch_config)
+    if source.FetchFrom == FetchFrom.LOCAL:
+        # The folder may have been exported anew since the last time.
+        fetch_config = dataclasses.replace(fetch_config, overwrite=True)
+    how = {"local_strategy": local_strategy, "fetch_config": fetch_config}
+    config = read_config(fetch_file(CONFIG_FILE, source, savedir, **how))
+    return FoundModel(source, savedir, how, config)
+
+
+def load_pretrained(
+    cls: type[Interface],
+    found: FoundModel,
+    hparams_file: str,
+    overrides: dict | str | None = None,
+    overrides_must_match: bool = True,
+    download_only: bool = False,
+    **kwargs: Any,
+) -> Interface | None:
+    """Build an interface from a model's YAML, and load its weights.
+
+    SpeechBrain's ``pretrained_from_hparams`` reads the YAML as it is. What an
+    earlier version exported may name classes by their former modules.
+
+    Arguments
+    ---------
+    cls : type
+        The interface.
+    found : FoundModel
+        The model.
+    hparams_file : str
+        Name of the YAML in it, which has ``modules`` and ``pretrainer``.
+    overrides : dict or str, optional
+        Changes to the YAML.
+    overrides_must_match : bool
+        Whether the YAML must have each key of ``overrides``.
+    download_only : bool
+        Whether only to fetch the files.
+    **kwargs : dict
+        Further arguments of ``cls``.
+
+    Returns
+    -------
+    Pretrained or None
+        None after ``download_only``.
+    """
+    path = fetch_file(hparams_file, found.source, found.savedir, **found.how)
+    yaml = StringIO(with_present_names(path.read_text(encoding="utf-8")))
+    yaml.name = str(path)  # from which HyperPyYAML looks for included files
+    hparams = load_hyperpyyaml(yaml, overrides, overrides_must_match)
+    hparams["savedir"] = found.savedir
+    pretrainer = hparams["pretrainer"]
+    pretrainer.set_collect_in(found.savedir)
+    pretrainer.collect_files(default_source=found.source, **found.how)
+    if download_only:
+        return None
+    pretrainer.load_collected()
+    return cls(modules=hparams["modules"], hparams=hparams, **kwargs)
+
+
+def load_by_config(found: FoundModel) -> tuple[Codec, SafetensorsPretrainer]:
+    """Build a codec from its ``config.json``, and load its weights.
+
+    Arguments
+    ---------
+    found : FoundModel
+        The model.
+
+    Returns
+    -------
+    codec : Codec
+    pretrainer : SafetensorsPretrainer
+        It knows the checksums.
+
+    Raises
+    ------
+    CheckpointError
+        If ``config.json`` does not say how the network is built.
+    """
+    if "architecture" not in found.config:
+        raise CheckpointError(
+            f"{CONFIG_FILE} of {found.config['model_id']} does not say how the "
+            "network is built: load it by its YAML, or export it anew "
+            "with `apcodec export FOLDER OUT_DIR`"
+        )
+    codec = build_codec(found.config["architecture"])
+    pretrainer = SafetensorsPretrainer(found.savedir, {"codec": codec})
+    pretrainer.collect_files(default_source=found.source, **found.how)
+    pretrainer.load_collected()
+    return codec, pretrainer
+
+
+def check_agreement(
+    codec: Codec, config: Mapping[str, Any], sha256: Mapping[str, str]
+) -> None:
+    """Compare a codec with the ``config.json`` that was fetched first.
+
+    The pretrainer compares with the ``config.json`` beside the weights. There
+    is none if a hub's branch has moved on between two files.
+
+    Arguments
+    ---------
+    codec : Codec
+        As it was loaded.
+    config : dict
+        Content of the file.
+    sha256 : dict
+        Checksums of the files that were loaded, by the name of the module.
+
+    Raises
+    ------
+    CheckpointError
+        If they differ.
+    """
+    for key in ("sample_rate", "hop_length", "num_codebooks", "codebook_size"):
+        if config[key] != getattr(codec, key):
+            raise CheckpointError(
+                f"{CONFIG_FILE} says {key} {config[key]}, but the "
+                f"model has {getattr(codec, key)}: export the model again"
+            )
+    file = weights_file("codec")
+    expected, loaded = config.get("sha256", {}).get(file), sha256.get("codec")
+    if expected and loaded and loaded != expected:
+        raise CheckpointError(
+            f"{file} is not the file that {CONFIG_FILE} tells of: "
+            "fetch the model again"
+        )

@@ -1,0 +1,1 @@
+"""A trained codec as ONNX graphs: written, and run without PyTorch."""

@@ -1,0 +1,1 @@
+"""Making a model's folder, checking it and publishing it."""

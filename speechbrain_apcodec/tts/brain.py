@@ -1,0 +1,360 @@
+"""The Brain that teaches a Transformer to speak in the tokens of a codec.
+
+Teacher forcing: all steps of a sentence are predicted at once from the true
+ones before. At 75 frames a second the step before tells nearly everything,
+and a model would copy it and never read. So parts of the history are hidden;
+and of some sentences the text, which lets generation amplify what it adds.
+
+What chance decides in a step follows from seed, epoch and step, so that a
+resumed run is the run that was never interrupted.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from dataclasses import dataclass
+
+import speechbrain as sb
+import torch
+from speechbrain.utils.distributed import if_main_process
+from torch.nn import functional as F
+
+from speechbrain_apcodec.training.ema import ExponentialMovingAverage
+from speechbrain_apcodec.training.recorded_brain import RecordedBrain
+from speechbrain_apcodec.tts.aligner import (
+    best_path,
+    forward_sum_loss,
+)
+from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.figures import save_attention
+
+
+@dataclass
+class Alignment:
+    """Which piece of text each step says.
+
+    Arguments
+    ---------
+    scores : torch.Tensor
+        float [batch, groups, pieces], from the aligner.
+    num_groups : torch.Tensor
+        int64 [batch], groups of frames that an item has.
+    pieces : torch.Tensor
+        int64 [batch, steps]; after the last group, the last piece.
+    """
+
+    scores: torch.Tensor
+    num_groups: torch.Tensor
+    pieces: torch.Tensor
+
+
+def draw_hidden(shape, share, span, device=None):
+    """Choose the steps of the history that are hidden, in spans.
+
+    Arguments
+    ---------
+    shape : tuple of int
+        Batch and steps.
+    share : float
+        Share of steps to hide, at least 0 and less than 1.
+    span : int
+        Steps of a span; spans can overlap.
+    device : torch.device, optional
+        Where to.
+
+    Returns
+    -------
+    torch.Tensor
+        bool [batch, steps].
+
+    Example
+    -------
+    >>> _ = torch.manual_seed(0)
+    >>> hidden = draw_hidden((8, 1000), 0.4, 5)
+    >>> round(hidden.float().mean().item(), 1)
+    0.4
+    """
+    batch, steps = shape
+    begins = 1 - (1 - share) ** (1 / span)
+    begun = torch.rand(batch, steps + span - 1) < begins
+    return begun.unfold(1, span, 1).any(dim=-1).to(device)
+
+
+class TokenBrain(RecordedBrain):
+    """Trains a model of text and tokens.
+
+    Modules: ``model``, a ``tts.transformer.TokenTransformer``, and
+    ``aligner``, a ``tts.aligner.TokenAligner``.
+
+    Hyper-parameters: ``pattern`` (``tokens.patterns.DelayPattern``),
+    ``history_hidden_share``, ``history_hidden_span``, ``text_hidden_share``,
+    ``lr_scheduler``
+    (called with the optimiser before each step), ``ema_decay``, ``seed``,
+    ``make_codec`` and ``generate`` (for the samples), ``sample_every``
+    (epochs), ``log_every`` (steps) and those of `RecordedBrain`.
+
+    Arguments
+    ---------
+    modules : dict
+        See above.
+    opt_class : callable
+        Makes the optimiser.
+    hparams : dict
+        See above.
+    **kwargs : dict
+        See ``speechbrain.Brain``.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``guidance`` asks for a model that text was hidden from, but
+        ``text_hidden_share`` is 0.
+    """
+
+    BEST_TERM = "token_loss"
+
+    def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
+        super().__init__(modules, opt_class, hparams, **kwargs)
+        guided = getattr(self.hparams, "guidance", 1.0) != 1.0
+        if guided and not self.hparams.text_hidden_share:
+            raise ConfigurationError(
+                f"guidance {self.hparams.guidance} compares with the model "
+                "that does not see the text, which no training without "
+                "text_hidden_share gives: set that to 0.1, say, or guidance "
+                "to 1"
+            )
+        self.pattern = self.hparams.pattern
+        self.model = self.modules.model
+        self.codec = self.hparams.make_codec(
+            run_opts={"device": str(self.device)}
+        )
+        codewords = self.codec.vocabulary[: self.pattern.num_codebooks]
+        self.model.know_codewords(
+            codewords.repeat_interleave(self.pattern.frames_per_step, dim=0)
+        )
+        self.ema = ExponentialMovingAverage(self.model, self.hparams.ema_decay)
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("ema", self.ema.module)
+            self.checkpointer.add_recoverable(
+                "lr_scheduler", self.hparams.lr_scheduler
+            )
+        self.first_sentence = None
+
+    # One batch ------------------------------------------------------------
+
+    def on_fit_batch_start(self, batch, should_step):
+        """Let chance follow from seed, epoch and step.
+
+        Arguments
+        ---------
+        batch : speechbrain.dataio.batch.PaddedBatch
+            The batch.
+        should_step : bool
+            Whether the optimiser steps after it.
+        """
+        rank = self.rank if self.distributed_launch else 0
+        epoch = self.hparams.epoch_counter.current
+        torch.manual_seed(
+            hash((self.hparams.seed, epoch, self.step, rank)) % 2**63
+        )
+        if should_step:
+            self.hparams.lr_scheduler(self.optimizer)
+
+    def compute_forward(self, batch, stage):
+        """Predict a batch's tokens, with the average weights unless training.
+
+        Arguments
+        ---------
+        batch : speechbrain.dataio.batch.PaddedBatch
+            With ``text_ids``, int64 [batch, pieces], and ``tokens``, int64
+            [batch, frames, codebooks].
+        stage : speechbrain.Stage
+            Train, valid or test.
+
+        Returns
+        -------
+        prediction : speechbrain_apcodec.tts.steps.Prediction
+            With the logits of those steps that an item has.
+        alignment : Alignment
+            What it was told of the text.
+
+        Raises
+        ------
+        ConfigurationError
+            If a sentence has more pieces than its speech has steps.
+        """
+        text, num_text = self._padded(batch.text_ids)
+        sequence, num_steps = self._sequence(batch)
+        alignment = self._align(batch, sequence.shape[1])
+        inputs = self.pattern.special.prepend_bos(sequence)[:, :-1]
+        steps = torch.arange(sequence.shape[1], device=self.device)
+        where = steps < num_steps[:, None]
+        given = (text, num_text, inputs, alignment.pieces, where)
+        if stage != sb.Stage.TRAIN:
+            return self.ema.module(*given), alignment
+        hidden = None
+        if self.hparams.history_hidden_share:
+            hidden = draw_hidden(
+                inputs.shape[:2],
+                self.hparams.history_hidden_share,
+                self.hparams.history_hidden_span,
+                self.device,
+            )
+        textless = None
+        if self.hparams.text_hidden_share:
+            drawn = torch.rand(len(text)) < self.hparams.text_hidden_share
+            textless = drawn.to(self.device)
+        return self.modules.model(*given, hidden, textless), alignment
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Sum the losses of tokens, reading and alignment.
+
+        Arguments
+        ---------
+        predictions : tuple
+            From ``compute_forward``.
+        batch : speechbrain.dataio.batch.PaddedBatch
+            The same batch.
+        stage : speechbrain.Stage
+            Train, valid or test.
+
+        Returns
+        -------
+        torch.Tensor
+            Scalar.
+        """
+        prediction, alignment = predictions
+        _, num_text = self._padded(batch.text_ids)
+        sequence, num_steps = self._sequence(batch)
+        steps = torch.arange(sequence.shape[1], device=self.device)
+        targets = sequence[steps < num_steps[:, None]]
+        logits = prediction.logits.float()
+        pad = self.pattern.special.pad
+        token_loss = F.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=pad
+        )
+        # After the last group there is nothing to go on to.
+        followed = steps[1:] < alignment.num_groups[:, None]
+        advances = alignment.pieces.diff(dim=1)[followed].float()
+        advance_loss = F.binary_cross_entropy_with_logits(
+            prediction.advance.float()[:, :-1][followed], advances
+        )
+        alignment_loss = forward_sum_loss(
+            alignment.scores, num_text, alignment.num_groups
+        )
+        loss = token_loss + advance_loss + alignment_loss
+        terms = {
+            "loss": loss,
+            "token_loss": token_loss,
+            "advance_loss": advance_loss,
+            "alignment_loss": alignment_loss,
+        }
+        terms |= self._accuracies(logits.detach(), targets)
+        self.window.add(terms)
+        if stage == sb.Stage.VALID and self.first_sentence is None:
+            num_frames = self._padded(batch.tokens)[1]
+            self.first_sentence = (
+                batch.text_ids.data[0, : num_text[0]].clone(),
+                batch.tokens.data[0, : num_frames[0]].clone(),
+            )
+        return loss
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        """Follow the weights, and log now and then.
+
+        Arguments
+        ---------
+        batch : speechbrain.dataio.batch.PaddedBatch
+            The batch.
+        outputs : tuple
+            From ``compute_forward``.
+        loss : torch.Tensor
+            Scalar.
+        should_step : bool
+            Whether the optimiser stepped.
+        """
+        if not should_step:
+            return
+        self.ema.update(self.optimizer_step)
+        if self.optimizer_step % self.hparams.log_every == 0:
+            self.log("train")
+
+    def _padded(self, padded):
+        """Return data and integer lengths, on the device."""
+        data = padded.data.to(self.device)
+        lengths = torch.round(padded.lengths.double() * data.shape[1]).long()
+        return data, lengths.to(self.device)
+
+    def _sequence(self, batch):
+        """Arrange a batch's tokens, EOS behind them, into steps."""
+        tokens, num_frames = self._padded(batch.tokens)
+        ended = self.pattern.special.append_eos(tokens, num_frames)
+        return self.pattern.build(ended, num_frames + 1)
+
+    def _align(self, batch, steps):
+        """Find the piece of text that each step says."""
+        text, num_text = self._padded(batch.text_ids)
+        tokens, num_frames = self._padded(batch.tokens)
+        group = self.pattern.frames_per_step
+        # float [batch, frames, codeword_dim], up to a factor the latents
+        codewords = self.model.codewords[::group]
+        codebooks = torch.arange(len(codewords), device=self.device)
+        latents = codewords[codebooks, tokens].sum(dim=2)
+        frames = torch.arange(tokens.shape[1], device=self.device)
+        beyond = frames >= num_frames[:, None]
+        latents = latents.masked_fill(beyond[..., None], 0.0)
+        latents = F.pad(latents, (0, 0, 0, -tokens.shape[1] % group))
+        latents = latents.unflatten(1, (-1, group)).flatten(2)
+        num_groups = (num_frames + group - 1) // group
+        if (num_text > num_groups).any():
+            worst = int((num_text - num_groups).argmax())
+            raise ConfigurationError(
+                f"the sentence {batch.id[worst]} has {num_text[worst]} pieces "
+                f"of text, but only {num_groups[worst]} steps of speech: leave "
+                "it out, or set frames_per_step to 1 or another text_type"
+            )
+        scores = self.modules.aligner(text, num_text, latents, num_groups)
+        path = best_path(scores.detach(), num_text, num_groups)
+        last = (num_text - 1)[:, None].expand(-1, steps - path.shape[1])
+        return Alignment(scores, num_groups, torch.cat([path, last], dim=1))
+
+    def _accuracies(self, logits, targets):
+        """Count the right tokens of each codebook."""
+        right = (logits.argmax(dim=-1) == targets).float()
+        given = (targets != self.pattern.special.pad).float()
+        books = self.pattern.num_codebooks
+        right = (right * given).sum(dim=0).view(books, -1).sum(dim=1)
+        share = right / given.sum(dim=0).view(books, -1).sum(dim=1)
+        return {f"accuracy_{k + 1}": share[k] for k in range(books)}
+
+    # Logging and checkpoints ----------------------------------------------
+
+    def show(self, epoch):
+        """Let a sentence be heard, after some of the epochs.
+
+        Arguments
+        ---------
+        epoch : int
+            The current epoch.
+        """
+        if epoch % self.hparams.sample_every == 0 and if_main_process():
+            self._speak()
+
+    def _speak(self):
+        """Say the first sentence of the validation; save what is heard."""
+        text, tokens = self.first_sentence
+        num_text = torch.tensor([len(text)], device=self.device)
+        spoken = self.hparams.generate(
+            self.ema.module, text[None].to(self.device), num_text
+        )
+        save_attention(
+            self.history.folder / "attention.png",
+            spoken.attention[0],
+            spoken.pieces[0],
+            title=f"Attention after {self.optimizer_step} steps",
+        )
+        self.last_pair = tuple(
+            self.codec.decode(x)[0][0].cpu()
+            for x in (tokens[None], spoken.tokens)
+        )
+        self.draw_pictures()
