@@ -29,11 +29,16 @@ from speechbrain_apcodec.utils.audio_writing import (  # noqa: F401
     storable_subtype,
     write_audio,
 )
-from speechbrain_apcodec.utils.containers import SAMPLE_RATES, find_fault
+from speechbrain_apcodec.utils.containers import (
+    SAMPLE_RATES,
+    find_fault,
+    lacks_end_mark,
+)
 from speechbrain_apcodec.utils.errors import AudioFileError, shown
 from speechbrain_apcodec.utils.levels import (
     check_level,
     mix_to_mono,  # noqa: F401
+    notice_once,
     peak_level,
 )
 from speechbrain_apcodec.utils.resampling import resample  # noqa: F401
@@ -273,6 +278,11 @@ def _open(path, whole=False):
             fault = find_fault(data) if whole else None
             if fault is not None:
                 raise AudioFileError(f"{name} {fault}")
+            if whole and lacks_end_mark(data):
+                notice_once(
+                    f"{name} has no mark at its end, which may be missing: "
+                    "all that it holds is read"
+                )
             file = stack.enter_context(_Forward(source))
             if not SAMPLE_RATES[0] <= file.samplerate <= SAMPLE_RATES[1]:
                 raise AudioFileError(
