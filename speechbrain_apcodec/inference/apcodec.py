@@ -419,6 +419,14 @@ class APCodec(TokenInterface, FileInterface, PlacedByParameters, Pretrained):
             return self.num_codebooks
         return check_num_codebooks(num_codebooks, self.num_codebooks)
 
+    @property
+    def chunk_frames(self) -> int | None:
+        """Token frames of one recording that are coded at a time.
+
+        None if all are: the model cannot be streamed.
+        """
+        return self._chunk_frames(1)
+
     def _chunk_frames(self, batch_size):
         """Count the token frames that are coded at a time."""
         if not self.streamable:
