@@ -144,6 +144,7 @@ def run(command, folder, kill_after=None, most_bytes=None):
     Ended
     """
     said = folder / "said.txt"
+    said.touch()
     start = time.monotonic()
     process = os.fork()  # what is imported need not be so once more
     if process == 0:
