@@ -39,7 +39,7 @@ import speechbrain_apcodec.files.coding
 import speechbrain_apcodec.inference.export
 import speechbrain_apcodec.training.recorded_brain  # noqa: F401
 from speechbrain_apcodec.cli.main import main as apcodec
-from speechbrain_apcodec.utils.atomic import write_json
+from speechbrain_apcodec.utils.atomic import read_json, write_json
 
 #: A training that takes seconds.
 TRAINING = {
@@ -92,6 +92,9 @@ COMMANDS = {
     ),
 }
 
+#: How a command is disturbed.
+KINDS = ("killed", "full")
+
 
 def write_inputs(folder, model):
     """Write what the commands read.
@@ -112,8 +115,9 @@ def write_inputs(folder, model):
     wav = rng.normal(0, 0.1, (96_000, 2))
     soundfile.write(folder / "speech.wav", wav, 48000)
     command = "encode speech.wav speech.apc --model MODEL"
-    if run(command, folder).code != 0:
-        raise RuntimeError((folder / "said.txt").read_text())
+    ended = run(command, folder)
+    if ended.code != 0:
+        raise RuntimeError(ended.said)
 
 
 @dataclass
@@ -143,30 +147,30 @@ def run(command, folder, kill_after=None, most_bytes=None):
     -------
     Ended
     """
-    said = folder / "said.txt"
-    said.touch()
     start = time.monotonic()
-    process = os.fork()  # what is imported need not be so once more
-    if process == 0:
-        _be_the_command(command, folder, said, most_bytes)
-    if kill_after is not None:
-        time.sleep(kill_after)
-        os.kill(process, signal.SIGKILL)
-    _, status = os.waitpid(process, 0)
-    return Ended(
-        os.waitstatus_to_exitcode(status),
-        time.monotonic() - start,
-        said.read_text(errors="replace"),
-    )
+    # Not where the disk may be full.
+    with tempfile.TemporaryFile() as said:
+        process = os.fork()  # what is imported need not be so once more
+        if process == 0:
+            _be_the_command(command, folder, said.fileno(), most_bytes)
+        if kill_after is not None:
+            time.sleep(kill_after)
+            os.kill(process, signal.SIGKILL)
+        _, status = os.waitpid(process, 0)
+        said.seek(0)
+        return Ended(
+            os.waitstatus_to_exitcode(status),
+            time.monotonic() - start,
+            said.read().decode(errors="replace"),
+        )
 
 
 def _be_the_command(command, folder, said, most_bytes):
     code = 1
     try:
         os.chdir(folder)
-        output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        os.dup2(said, 1)
+        os.dup2(said, 2)
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
         sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr
@@ -280,7 +284,9 @@ def fill(disk, free_bytes):
     return filler
 
 
-def interrupt(model, count, names=tuple(COMMANDS), seed=0, disk=None):
+def interrupt(
+    model, count, names=tuple(COMMANDS), seed=0, disk=None, kinds=KINDS
+):
     """Disturb commands ``count`` times each way.
 
     Arguments
@@ -295,6 +301,8 @@ def interrupt(model, count, names=tuple(COMMANDS), seed=0, disk=None):
         Of the moments and sizes.
     disk : pathlib.Path, optional
         Small file system that is filled; default: files may not grow.
+    kinds : list of str
+        Of ``KINDS``.
 
     Returns
     -------
@@ -316,7 +324,7 @@ def interrupt(model, count, names=tuple(COMMANDS), seed=0, disk=None):
             sizes = [path.stat().st_size for path in whole.glob("out*/**/*")]
             sizes += [path.stat().st_size for path in whole.glob("out*")]
             shutil.rmtree(whole)
-            for kind in ("killed", "full"):
+            for kind in kinds:
                 outcomes = Counter()
                 for number in range(count):
                     folder = Path(root) / f"{name}-{number}"
@@ -334,7 +342,8 @@ def interrupt(model, count, names=tuple(COMMANDS), seed=0, disk=None):
                         name, inputs, expected, folder, **disturbance
                     )
                     outcomes[outcome] += 1
-                figures[f"{name}, {kind}"] = dict(sorted(outcomes.items()))
+                place = kind if disk is None else f"{kind} disk"
+                figures[f"{name}, {place}"] = dict(sorted(outcomes.items()))
                 print(f"{name}, {kind}:", dict(outcomes), flush=True)
     return figures
 
@@ -347,6 +356,7 @@ def main():
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", nargs="+", default=list(COMMANDS))
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS))
     parser.add_argument("--disk", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -356,11 +366,11 @@ def main():
         arguments.commands,
         arguments.seed,
         arguments.disk,
+        arguments.kinds,
     )
-    write_json(
-        arguments.output,
-        {"count": arguments.count, "seed": arguments.seed, **figures},
-    )
+    if arguments.output.exists():
+        figures = read_json(arguments.output) | figures
+    write_json(arguments.output, dict(sorted(figures.items())))
 
 
 if __name__ == "__main__":
