@@ -1,9 +1,9 @@
 """Whole recordings through the codec: file to ``.apc`` and back.
 
 A recording may have any rate, any number of channels and any length from one
-sample. Each channel is resampled to the codec's rate and coded by itself, so
-that memory grows with one channel. What comes back has the original's
-length, rate, channels and sample format.
+sample. Each channel is resampled to the codec's rate and coded by itself, from
+file to file block by block (``files/blocks.py``). What comes back has the
+original's length, rate, channels and sample format.
 
 Paper: https://arxiv.org/abs/2402.10533
 
@@ -17,15 +17,17 @@ import torch
 from tqdm import tqdm
 
 from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
+from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
     AUDIO_SUFFIXES,
-    read_recording,
-    resample,
+    UNKNOWN,
+    open_recording,
     storable_subtype,
-    write_audio,
 )
+from speechbrain_apcodec.utils.audio_writing import open_audio
 from speechbrain_apcodec.utils.errors import AudioFileError, BitstreamError
+from speechbrain_apcodec.utils.resampling import resample_in_blocks
 
 
 def bitstream_model_id(model):
@@ -113,20 +115,13 @@ def encode_recording(model, wav, sample_rate, subtype, num_codebooks=None):
     """
     if num_codebooks is None:
         num_codebooks = model.num_codebooks
-    header = ApcHeader(
-        model_id=bitstream_model_id(model),
-        codec_rate=model.sample_rate,
-        sample_rate=sample_rate,
-        num_samples=wav.shape[-1],
-        hop_length=model.hop_length,
-        num_codebooks=num_codebooks,
-        codebook_size=model.codebook_size,
-        channels=wav.shape[0],
-        subtype=subtype,
+    channels, num_samples = wav.shape
+    header = _header(
+        model, sample_rate, num_samples, num_codebooks, channels, subtype
     )
     tokens = torch.empty(header.tokens_shape, dtype=torch.int64)
     for index, channel in enumerate(_progress(wav, "encode")):
-        channel = resample(channel, sample_rate, model.sample_rate)
+        channel = resample_in_blocks(channel, sample_rate, model.sample_rate)
         coded, _ = model.encode(
             channel[None].to(model.device), num_codebooks=num_codebooks
         )
@@ -162,7 +157,7 @@ def decode_recording(model, header, tokens):
         decoded, _ = model.decode(
             channel[None].to(model.device), num_samples=header.codec_samples
         )
-        wav[index] = resample(
+        wav[index] = resample_in_blocks(
             decoded[0].float().cpu(),
             header.codec_rate,
             header.sample_rate,
@@ -212,8 +207,7 @@ def encode_file(model, in_path, apc_path, num_codebooks=None, force=False):
             "named .apc"
         )
     check_destination(apc_path, [in_path], force)
-    recording = _read_recording(in_path)
-    header, tokens = encode_recording(model, *recording, num_codebooks)
+    header, tokens = _encode(model, in_path, num_codebooks)
     write_apc(apc_path, header, tokens.numpy())
     return header
 
@@ -255,8 +249,7 @@ def decode_file(model, apc_path, out_path, force=False):
     check_destination(out_path, [apc_path], force)
     header, tokens = read_apc(apc_path)
     storable_subtype(out_path, header.subtype)
-    wav = decode_recording(model, header, torch.from_numpy(tokens))
-    write_audio(out_path, wav, header.sample_rate, header.subtype)
+    _decode(model, header, torch.from_numpy(tokens), out_path)
     return header
 
 
@@ -297,18 +290,88 @@ def roundtrip_file(model, in_path, out_path, num_codebooks=None, force=False):
     1
     """
     check_destination(out_path, [in_path], force)
-    recording = _read_recording(in_path)
-    storable_subtype(out_path, recording[-1])
-    header, tokens = encode_recording(model, *recording, num_codebooks)
-    wav = decode_recording(model, header, tokens)
-    write_audio(out_path, wav, header.sample_rate, header.subtype)
+    header, tokens = _encode(model, in_path, num_codebooks, out_path)
+    _decode(model, header, tokens, out_path)
     return header
 
 
-def _read_recording(path):
-    """Return wav [channels, samples], rate and sample format of a file."""
-    wav, audio_format = read_recording(path)
-    return wav, audio_format.sample_rate, audio_format.subtype
+def _encode(model, in_path, num_codebooks, out_path=None):
+    """Encode a file block by block; see if ``out_path`` can be written."""
+    with open_recording(in_path) as recording:
+        audio_format = recording.audio_format
+        if out_path is not None:
+            storable_subtype(out_path, audio_format.subtype)
+        if num_codebooks is None:
+            num_codebooks = model.num_codebooks
+        model.bitrate(num_codebooks)  # asked for the error alone
+        seconds = audio_format.num_samples / audio_format.sample_rate
+        if audio_format.num_samples >= UNKNOWN:
+            seconds = None
+        with _seconds(seconds, "encode") as bar:
+
+            def blocks():
+                for block in recording:
+                    yield block
+                    bar.update(block.shape[1] / audio_format.sample_rate)
+
+            tokens, num_samples = encode_blocks(
+                model, blocks(), audio_format.sample_rate, num_codebooks
+            )
+    header = _header(
+        model,
+        audio_format.sample_rate,
+        num_samples,
+        num_codebooks,
+        audio_format.channels,
+        audio_format.subtype,
+    )
+    return header, tokens
+
+
+def _decode(model, header, tokens, out_path):
+    """Decode into a file block by block."""
+    check_model(model, header)
+    with (
+        _seconds(header.seconds, "decode") as bar,
+        open_audio(
+            out_path, header.channels, header.sample_rate, header.subtype
+        ) as write,
+    ):
+        for block in decode_blocks(
+            model,
+            header,
+            tokens,
+            lambda frames: bar.update(frames / model.frame_rate),
+        ):
+            write(block)
+
+
+def _header(model, sample_rate, num_samples, num_codebooks, channels, subtype):
+    return ApcHeader(
+        model_id=bitstream_model_id(model),
+        codec_rate=model.sample_rate,
+        sample_rate=sample_rate,
+        num_samples=num_samples,
+        hop_length=model.hop_length,
+        num_codebooks=num_codebooks,
+        codebook_size=model.codebook_size,
+        channels=channels,
+        subtype=subtype,
+    )
+
+
+def _seconds(total, task):
+    """Show a bar of the seconds of audio done, on terminals only."""
+    return tqdm(
+        total=total,
+        desc=task,
+        bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio "
+        "[{elapsed}<{remaining}]"
+        if total
+        else "{desc}: {n:.0f} s of audio [{elapsed}]",
+        leave=False,
+        disable=None,
+    )
 
 
 def _progress(channels, task):

@@ -206,6 +206,14 @@ class APCodec(PlacedPretrained):
         books = check_num_codebooks(num_codebooks, self.num_codebooks)
         return self.frame_rate * books * math.log2(self.codebook_size)
 
+    @property
+    def chunk_frames(self) -> int | None:
+        """Token frames of one recording that are coded at a time.
+
+        None if all are: the model cannot be streamed.
+        """
+        return self._chunk_frames(1)
+
     def _chunk_frames(self, batch_size: int) -> int | None:
         """Count the token frames that are coded at a time."""
         if not self.streamable:

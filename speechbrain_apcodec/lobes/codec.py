@@ -195,7 +195,12 @@ class Codec(nn.Module):
         latent = self.encoder(log_amplitude, phase, time)
         # Whole multiples of hop_length have one STFT frame more than the
         # latents need: it takes part and is then dropped.
-        return latent[..., : self.num_frames(wavs.shape[-1])]
+        frames = self.num_frames(wavs.shape[-1])
+        if torch.compiler.is_exporting():
+            # A slice would have to be proved to lie within.
+            kept = torch.arange(frames, device=latent.device)
+            return latent.index_select(-1, kept)
+        return latent[..., :frames]
 
     def encode(
         self,

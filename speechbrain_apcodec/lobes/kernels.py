@@ -63,6 +63,43 @@ def has_fast_convolution(x: Tensor, weight: Tensor) -> bool:
     )
 
 
+def is_recorded() -> bool:
+    """Tell whether torch.export or a trace makes a graph of what is done."""
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+
+
+def is_certain(condition: bool | torch.SymBool) -> bool:
+    """Tell whether sizes fulfil a condition, whatever is still free of them.
+
+    A graph of torch.export for sizes above a bound needs no way for others.
+
+    Example
+    -------
+    >>> is_certain(torch.zeros(3).shape[0] > 2)
+    True
+    """
+    if not torch.compiler.is_exporting():
+        return bool(condition)
+    # It imports sympy, which takes its time.
+    from torch.fx.experimental.symbolic_shapes import statically_known_true
+
+    return statically_known_true(condition)
+
+
+def is_exported_alone(x: Tensor) -> bool:
+    """Tell whether torch.export makes a graph for batches of one alone.
+
+    PyTorch's operators then ask whether the frames are several too, which a
+    graph for any number of them cannot tell.
+    """
+    # The size of a free dimension is no integer: to compare it would fix it.
+    return (
+        torch.compiler.is_exporting()
+        and type(x.shape[0]) is int
+        and x.shape[0] == 1
+    )
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Multiply every frame by a matrix, as ``F.linear`` does.
 
@@ -76,6 +113,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> torch.allclose(linear(x, weight), x @ weight.T, atol=1e-4)
     True
     """
+    if x.dim() == 3 and is_exported_alone(x):
+        return F.linear(x[0], weight, bias)[None]
     if (
         x.device.type != "cpu"
         or not has_fast_convolution(x, weight)

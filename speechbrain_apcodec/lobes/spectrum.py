@@ -17,6 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.kernels import (
+    is_certain,
+    is_exported_alone,
+    is_recorded,
+)
 from speechbrain_apcodec.streams.time import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -198,10 +203,13 @@ class STFTAnalysis(_STFT):
         """
         with torch.autocast(wavs.device.type, enabled=False):
             frames = wavs.unfold(-1, self.window_length, self.stft_hop_length)
-            length = FRAMES_PER_BLOCK
-            if wavs.device.type == "cpu":
-                length = max(1, length // max(1, len(frames)))
-            blocks = frames.split(length, dim=1)
+            blocks = (frames,)
+            # A graph for any length has no number of blocks.
+            if not is_recorded():
+                length = FRAMES_PER_BLOCK
+                if wavs.device.type == "cpu":
+                    length = max(1, length // max(1, len(frames)))
+                blocks = frames.split(length, dim=1)
             parts = zip(*map(self._transformed, blocks), strict=True)
             real, imaginary = (torch.cat(part, dim=1) for part in parts)
             return real.transpose(1, 2), imaginary.transpose(1, 2)
@@ -210,7 +218,11 @@ class STFTAnalysis(_STFT):
         """Transform frames [batch, frames, window], to twice [..., bins]."""
         exact = frames.double() if self.double_precision else frames
         exact = exact * self.window.to(exact.dtype)
-        spectrum = torch.fft.rfft(F.pad(exact, (self.margin, self.margin)))
+        exact = F.pad(exact, (self.margin, self.margin))
+        if is_exported_alone(exact):
+            spectrum = torch.fft.rfft(exact[0])[None]
+        else:
+            spectrum = torch.fft.rfft(exact)
         parts = torch.view_as_real(spectrum)
         if self.double_precision:
             parts = without_rounding_errors(parts).to(frames.dtype)
@@ -224,7 +236,8 @@ class STFTAnalysis(_STFT):
     def _padded(self, wavs: Tensor, num_samples: Tensor | None) -> Tensor:
         half = self.window_length // 2
         if num_samples is None:
-            wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
+            if not is_certain(wavs.shape[-1] > half):
+                wavs = F.pad(wavs, (0, max(0, half + 1 - wavs.shape[-1])))
             return F.pad(wavs[:, None], (half, half), mode="reflect")[:, 0]
         samples = torch.arange(wavs.shape[-1], device=wavs.device)
         wavs = wavs * (samples < num_samples[:, None])

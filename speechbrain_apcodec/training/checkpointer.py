@@ -4,23 +4,22 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import errno
 import math
-import os
 import shutil
 
 import torch
 from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
+from speechbrain_apcodec.utils.atomic import temporary_beside
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
 
 # The meta file while the others are being written.
 _UNFINISHED = f".{METAFNAME}"
 
-# Less than this is a full disk, bytes.
-_FULL = 1 << 20
+# Bytes for which there was no place behind those that were written.
+_MORE = 1 << 20
 
 # How far a schedule has come; all else of it is a setting.
 _PROGRESS = {
@@ -70,21 +69,20 @@ class AtomicCheckpointer(Checkpointer):
         Raises
         ------
         OSError
-            If the disk is full, which PyTorch calls by other names.
+            If the disk is full, or files may not grow so large, which
+            PyTorch calls by other names.
         """
         if if_main_process():
             self._clear_up()
         try:
             checkpoint = super().save_checkpoint(*args, **kwargs)
         except RuntimeError as error:
+            written = self._unfinished_bytes()
             self._clear_up()
-            if shutil.disk_usage(self.checkpoints_dir).free > _FULL:
+            reason = self._why_not(written + _MORE)
+            if reason is None:
                 raise
-            raise OSError(
-                errno.ENOSPC,
-                os.strerror(errno.ENOSPC),
-                str(self.checkpoints_dir),
-            ) from error
+            raise reason from error
         ddp_barrier()
         if checkpoint is not None:
             unfinished = checkpoint.path / _UNFINISHED
@@ -177,6 +175,28 @@ class AtomicCheckpointer(Checkpointer):
             super().load_checkpoint(checkpoint)
         for settle in restore:
             settle()
+
+    def _unfinished_bytes(self):
+        """Count what an unfinished checkpoint takes."""
+        return sum(
+            path.stat().st_size
+            for unfinished in self.checkpoints_dir.glob(f"*/{_UNFINISHED}")
+            for path in unfinished.parent.iterdir()
+        )
+
+    def _why_not(self, num_bytes):
+        """Return the error of writing so much, None if there is none."""
+        probe = temporary_beside(self.checkpoints_dir / "probe")
+        try:
+            with probe.open("wb", buffering=0) as file:
+                while num_bytes > 0:
+                    num_bytes -= file.write(bytes(min(num_bytes, _MORE)))
+        except OSError as error:
+            error.filename = str(self.checkpoints_dir)
+            return error
+        finally:
+            probe.unlink(missing_ok=True)
+        return None
 
     def _clear_up(self):
         for unfinished in self.checkpoints_dir.glob(f"*/{_UNFINISHED}"):

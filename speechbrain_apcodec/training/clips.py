@@ -5,6 +5,8 @@ Authors
 """
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import soundfile
@@ -50,7 +52,7 @@ class Clips:
     >>> clips = Clips(
     ...     {"a": {**entry, "speaker": "s"}, "b": {**entry, "speaker": "s"}}
     ... )
-    >>> clips.others_of_speaker("a")
+    >>> list(clips.others_of_speaker("a"))
     ['b']
     """
 
@@ -88,16 +90,32 @@ class Clips:
 
         Returns
         -------
-        list of str
-            Sorted ids; empty where the speaker is not known.
+        collections.abc.Sequence of str
+            Sorted ids; empty where the speaker is not known. Nothing is
+            listed before it is asked for: a speaker may have 200,000.
         """
         item_id = self._crops.get(item_id, item_id)
         speaker = self._speakers[item_id]
         if not speaker:
-            return []
-        return [
-            other for other in self._ids_of_speaker[speaker] if other != item_id
-        ]
+            return ()
+        ids = self._ids_of_speaker[speaker]
+        return _AllBut(ids, bisect_left(ids, item_id))
+
+
+class _AllBut(Sequence):
+    """A list as it is without one of its items."""
+
+    def __init__(self, items, without):
+        self._items = items
+        self._without = without
+
+    def __len__(self):
+        return len(self._items) - 1
+
+    def __getitem__(self, index):
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._items[index + (index >= self._without)]
 
 
 def read_samples(path, start, length, sample_rate):

@@ -81,6 +81,19 @@ def _gain(level, clip):
     return level / clip.peak if clip.peak > SILENCE_PEAK else 1
 
 
+def _shuffled(random, items):
+    """Draw all items in random order, each when it is asked for.
+
+    To draw the few that a segment needs then costs the same however many
+    there are.
+    """
+    moved = {}
+    for last in reversed(range(len(items))):
+        place = int(random.integers(last + 1))
+        yield items[moved.get(place, place)]
+        moved[place] = moved.get(last, last)
+
+
 def _start(place, spare):
     return min(spare, int(place * (spare + 1)))
 
@@ -131,7 +144,7 @@ class CentreCrop:
             ``[segment_length]``, float32.
         """
         return self._read(
-            item_id, clips, self.segment_length, self._start_in_the_middle, list
+            item_id, clips, self.segment_length, self._start_in_the_middle, iter
         )
 
     @staticmethod
@@ -304,7 +317,7 @@ class RandomCrop(CentreCrop):
                 clips,
                 length,
                 functools.partial(_start, place),
-                random.permutation,
+                functools.partial(_shuffled, random),
                 gain,
             )
             if segment.abs().max() > pause:

@@ -5,6 +5,7 @@ Authors
 """
 
 import json
+import re
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,28 @@ def temporary_beside(path):
     '.wav'
     """
     return path.with_name(f".{uuid.uuid4().hex}{path.suffix[:16]}")
+
+
+def is_temporary(path: Path) -> bool:
+    """Tell whether a kill left a file or folder, which then is unfinished.
+
+    Arguments
+    ---------
+    path : pathlib.Path
+        Anything in a folder.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> is_temporary(temporary_beside(Path("a.wav"))), is_temporary(
+    ...     Path(".a.wav")
+    ... )
+    (True, False)
+    """
+    return re.fullmatch(r"\.[0-9a-f]{32}(\..*)?", path.name) is not None
 
 
 def check_destination(path, inputs=(), force=False):

@@ -17,6 +17,7 @@ import mmap
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,11 +30,16 @@ from speechbrain_apcodec.utils.audio_writing import (  # noqa: F401
     storable_subtype,
     write_audio,
 )
-from speechbrain_apcodec.utils.containers import SAMPLE_RATES, find_fault
+from speechbrain_apcodec.utils.containers import (
+    SAMPLE_RATES,
+    find_fault,
+    lacks_end_mark,
+)
 from speechbrain_apcodec.utils.errors import AudioFileError, shown
 from speechbrain_apcodec.utils.levels import (
     check_level,
     mix_to_mono,  # noqa: F401
+    notice_once,
     peak_level,
 )
 from speechbrain_apcodec.utils.resampling import resample  # noqa: F401
@@ -166,43 +172,9 @@ def read_recording(path):
     >>> wav, audio_format.subtype
     (tensor([[0.5000, 0.5000, 0.5000, 0.5000]]), 'PCM_16')
     """
-    name = shown(path)
-    blocks = []
-    with _open(path, whole=True) as file:
-        block_samples = max(1, BLOCK_SAMPLES // file.channels)
-        try:
-            while True:
-                block = file.read(
-                    block_samples, dtype="float32", always_2d=True
-                )
-                if len(block) == 0:
-                    break
-                blocks.append(torch.from_numpy(block).T)
-        except soundfile.SoundFileError as error:
-            raise AudioFileError(
-                f"{name} is damaged ({_reason(error)}): replace the file"
-            ) from error
-        audio_format = _format_of(file)
-    num_samples = sum(block.shape[1] for block in blocks)
-    if num_samples == 0:
-        raise AudioFileError(
-            f"{name} holds no samples: give a file of at least one sample"
-        )
-    promised = audio_format.num_samples
-    if num_samples < promised < UNKNOWN and audio_format.container != "MP3":
-        raise AudioFileError(
-            f"{name} is truncated ({num_samples} of {promised} samples): "
-            "replace the file"
-        )
-    wav = torch.cat(blocks, dim=1)
-    peak = peak_level(wav)
-    if not math.isfinite(peak):
-        raise AudioFileError(
-            f"{name} holds NaN or infinite samples: "
-            "repair it or export it again from its source"
-        )
-    check_level(peak, name)
-    return wav, replace(audio_format, num_samples=num_samples)
+    with open_recording(path) as recording:
+        wav = torch.cat(list(recording), dim=1)
+    return wav, recording.audio_format
 
 
 def read_audio(path):
@@ -237,6 +209,104 @@ def read_audio(path):
     return wav, audio_format.sample_rate
 
 
+class Recording:
+    """A file that is read block by block, from its beginning to its end.
+
+    Iterating gives float32 ``[channels, samples]``, and raises an
+    ``AudioFileError`` as `read_recording` does, at the latest behind the
+    last block: what is made of the blocks is good once that has come.
+
+    Arguments
+    ---------
+    file : soundfile.SoundFile
+        Open, at its beginning.
+    name : str
+        What errors call it.
+
+    Attributes
+    ----------
+    audio_format : AudioFormat
+        What the header says; behind the last block, with the number of
+        samples that were read.
+    """
+
+    def __init__(self, file: soundfile.SoundFile, name: str):
+        self._file = file
+        self._name = name
+        self.audio_format = _format_of(file)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        num_samples, peak = 0, 0.0
+        while len(block := self._read()):
+            wav = torch.from_numpy(block).T
+            block_peak = peak_level(wav)
+            if not math.isfinite(block_peak):
+                raise AudioFileError(
+                    f"{self._name} holds NaN or infinite samples: "
+                    "repair it or export it again from its source"
+                )
+            num_samples += len(block)
+            peak = max(peak, block_peak)
+            yield wav
+        promised = self.audio_format.num_samples
+        if num_samples == 0:
+            raise AudioFileError(
+                f"{self._name} holds no samples: give a file of at least one "
+                "sample"
+            )
+        container = self.audio_format.container
+        if num_samples < promised < UNKNOWN and container != "MP3":
+            raise AudioFileError(
+                f"{self._name} is truncated ({num_samples} of {promised} "
+                "samples): replace the file"
+            )
+        check_level(peak, self._name)
+        self.audio_format = replace(self.audio_format, num_samples=num_samples)
+
+    def _read(self):
+        block_samples = max(1, BLOCK_SAMPLES // self._file.channels)
+        try:
+            return self._file.read(
+                block_samples, dtype="float32", always_2d=True
+            )
+        except soundfile.SoundFileError as error:
+            raise AudioFileError(
+                f"{self._name} is damaged ({_reason(error)}): replace the file"
+            ) from error
+
+
+@contextmanager
+def open_recording(path: str | Path) -> Iterator[Recording]:
+    """Open an audio file that is read block by block.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        See `read_recording`.
+
+    Yields
+    ------
+    Recording
+        Its blocks, in limited memory.
+
+    Raises
+    ------
+    AudioFileError
+        As `read_recording`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "half.wav"
+    >>> write_audio(path, torch.full((1, 4), 0.5), 16000, "PCM_16")
+    >>> with open_recording(path) as recording:
+    ...     [block.shape for block in recording]
+    [torch.Size([1, 4])]
+    """
+    with _open(path, whole=True) as file:
+        yield Recording(file, shown(path))
+
+
 class _Forward(soundfile.SoundFile):
     """A file that is read from its beginning to its end.
 
@@ -260,38 +330,51 @@ def _open(path, whole=False):
         Whether to look into it for what its header promises.
     """
     name = shown(path)
-    try:
-        with ExitStack() as stack:
-            source, data = os.fsencode(path), _piped(path)
-            if data is not None:
-                source = io.BytesIO(data)
-            elif whole:
-                stream = stack.enter_context(Path(path).open("rb"))
-                data = stack.enter_context(
-                    mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-                )
-            fault = find_fault(data) if whole else None
-            if fault is not None:
-                raise AudioFileError(f"{name} {fault}")
-            file = stack.enter_context(_Forward(source))
-            if not SAMPLE_RATES[0] <= file.samplerate <= SAMPLE_RATES[1]:
-                raise AudioFileError(
-                    f"{name} has a sampling rate of {file.samplerate} Hz, not "
-                    f"from {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]}: replace "
-                    "the file, or correct its header"
-                )
-            yield file
-    except OSError as error:
-        raise AudioFileError(
-            f"{name} cannot be read ({error.strerror}): "
-            "check the file's permissions"
-        ) from error
-    # A headerless .raw file has no rate, which soundfile calls a TypeError.
-    except (soundfile.SoundFileError, TypeError) as error:
-        raise AudioFileError(
-            f"{name} is not an audio file that can be read "
-            f"({_reason(error)}): give wav, flac, ogg, opus, mp3 or aiff"
-        ) from error
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(_Forward(_source(path, whole)))
+        except OSError as error:
+            raise AudioFileError(
+                f"{name} cannot be read ({error.strerror}): "
+                "check the file's permissions"
+            ) from error
+        # A headerless .raw file has no rate, which soundfile calls a
+        # TypeError.
+        except (soundfile.SoundFileError, TypeError) as error:
+            raise AudioFileError(
+                f"{name} is not an audio file that can be read "
+                f"({_reason(error)}): give wav, flac, ogg, opus, mp3 or aiff"
+            ) from error
+        if not SAMPLE_RATES[0] <= file.samplerate <= SAMPLE_RATES[1]:
+            raise AudioFileError(
+                f"{name} has a sampling rate of {file.samplerate} Hz, not "
+                f"from {SAMPLE_RATES[0]} to {SAMPLE_RATES[1]}: replace "
+                "the file, or correct its header"
+            )
+        yield file
+
+
+def _source(path, whole):
+    """Return what soundfile shall open, after a look at all of it."""
+    data = _piped(path)
+    source = os.fsencode(path) if data is None else io.BytesIO(data)
+    if not whole:
+        return source
+    with ExitStack() as stack:
+        if data is None:
+            stream = stack.enter_context(Path(path).open("rb"))
+            data = stack.enter_context(
+                mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            )
+        fault = find_fault(data)
+        if fault is not None:
+            raise AudioFileError(f"{shown(path)} {fault}")
+        if lacks_end_mark(data):
+            notice_once(
+                f"{shown(path)} has no mark at its end, which may be missing: "
+                "all that it holds is read"
+            )
+    return source
 
 
 def _piped(path):

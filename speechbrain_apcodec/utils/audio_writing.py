@@ -4,6 +4,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
@@ -124,35 +126,81 @@ def write_audio(path, wav, sample_rate, subtype="PCM_16"):
     >>> soundfile.read(path, dtype="int16")[0]
     array([ 32767, -32768], dtype=int16)
     """
+    wav = torch.atleast_2d(wav)
+    with open_audio(path, wav.shape[0], sample_rate, subtype) as write:
+        write(wav)
+
+
+@contextmanager
+def open_audio(
+    path: str | Path, channels: int, sample_rate: int, subtype: str
+) -> Iterator[Callable[[torch.Tensor], None]]:
+    """Write an audio file block by block, whole or not at all.
+
+    Arguments
+    ---------
+    path : str or pathlib.Path
+        See `write_audio`.
+    channels : int
+        Number of channels.
+    sample_rate : int
+        Samples per second.
+    subtype : str
+        See `write_audio`.
+
+    Yields
+    ------
+    callable
+        Writes float ``[channels, samples]``.
+
+    Raises
+    ------
+    AudioFileError
+        As `write_audio`.
+
+    Example
+    -------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "blocks.wav"
+    >>> with open_audio(path, 1, 8000, "PCM_16") as write:
+    ...     write(torch.zeros(1, 3))
+    ...     write(torch.full((1, 2), 0.5))
+    >>> soundfile.read(path, dtype="int16")[0]
+    array([    0,     0,     0, 16384, 16384], dtype=int16)
+    """
     path = Path(path)
-    samples = torch.atleast_2d(wav.detach().cpu().float())
-    if not samples.isfinite().all():
-        raise AudioFileError(
-            f"the samples for {path} hold NaN or infinite values: "
-            "nothing was written, check the model that made them"
-        )
     subtype = storable_subtype(path, subtype)
     container = _container(path)
     check_destination(path, force=True)
+
+    def write(wav):
+        samples = wav.detach().cpu().float()
+        if not samples.isfinite().all():
+            raise AudioFileError(
+                f"the samples for {path} hold NaN or infinite values: "
+                "nothing was written, check the model that made them"
+            )
+        for start in range(0, samples.shape[1], BLOCK_SAMPLES):
+            block = samples[:, start : start + BLOCK_SAMPLES].T.numpy()
+            file.write(_encode_block(block, subtype))
+            sink.raise_error()
+
     with atomic_path(path) as temporary, _Sink(temporary) as sink:
         try:
             with soundfile.SoundFile(
                 sink,
                 mode="w",
                 samplerate=sample_rate,
-                channels=samples.shape[0],
+                channels=channels,
                 subtype=subtype,
                 format=container,
             ) as file:
-                for start in range(0, samples.shape[1], BLOCK_SAMPLES):
-                    block = samples[:, start : start + BLOCK_SAMPLES].T.numpy()
-                    file.write(_encode_block(block, subtype))
-                    sink.raise_error()
+                yield write
         except soundfile.SoundFileError as error:
             sink.raise_error()
             raise AudioFileError(
                 f"cannot write {path} as {container} {subtype} with "
-                f"{samples.shape[0]} channels at {sample_rate} Hz "
+                f"{channels} channels at {sample_rate} Hz "
                 f"({' '.join(error.error_string.split()).rstrip('.:')}): "
                 "choose the suffix .wav"
             ) from error

@@ -10,6 +10,7 @@ Authors
 
 import re
 import struct
+from typing import NamedTuple
 
 #: Sampling rates that a header may name, Hz. The quotient of two rates
 #: stretches a small file into a large recording, so it has to be sensible.
@@ -188,26 +189,75 @@ def _find_in_flac(data, start):
 
 
 def _find_in_ogg(data, start):
-    """Ogg: pages (RFC 3533), the last of each stream marked as such."""
-    position, unended, began = start, set(), False
+    """Ogg: pages (RFC 3533), those of each stream numbered."""
+    following, began = {}, False
+    for page in _ogg_pages(data, start):
+        if page.kind & _FIRST_PAGE and began:
+            return _JOINED
+        began = began or not page.kind & _FIRST_PAGE
+        if page.end > len(data):
+            return _TRUNCATED.format("its last page is not whole")
+        if page.number != following.get(page.serial, page.number):
+            return "is damaged (a page of it is missing): replace the file"
+        following[page.serial] = page.number + 1
+    if not began:
+        return _TRUNCATED.format("its first page of audio is missing")
+    return None
+
+
+def lacks_end_mark(data):
+    r"""Tell whether an Ogg file may have gone on behind its last page.
+
+    Recorders that are stopped, and some programs always, leave no mark
+    there. What the pages hold is whole nonetheless.
+
+    Arguments
+    ---------
+    data : bytes or mmap.mmap
+        A whole file of any format, without a fault.
+
+    Returns
+    -------
+    bool
+
+    Example
+    -------
+    >>> page = b"OggS\0" + bytes([4]) + bytes(20) + b"\1\0"
+    >>> lacks_end_mark(page), lacks_end_mark(page.replace(b"\4", b"\0"))
+    (False, True)
+    """
+    unended = set()
+    for page in _ogg_pages(data, _skip_id3(data, 0)):
+        unended.add(page.serial)
+        if page.kind & _LAST_PAGE:
+            unended.remove(page.serial)
+    return bool(unended)
+
+
+class _OggPage(NamedTuple):
+    kind: int
+    serial: int
+    number: int
+    end: int
+
+
+_FIRST_PAGE, _LAST_PAGE = 2, 4
+
+
+def _ogg_pages(data, position):
+    """Go from page to page, up to what is none."""
     while position + 27 <= len(data):
-        magic, kind, serial, segments = struct.unpack_from(
-            "<4sxB8xI8xB", data, position
+        magic, kind, serial, number, segments = struct.unpack_from(
+            "<4sxB8xII4xB", data, position
         )
         if magic != b"OggS":
             break
-        is_first, is_last = kind & 2, kind & 4
-        if is_first and began:
-            return _JOINED
-        began = began or not is_first
-        unended.add(serial)
-        if is_last:
-            unended.remove(serial)
         position += 27 + segments
         position += sum(data[position - segments : position])
-    if unended or position > len(data):
-        return _TRUNCATED.format("its last page is missing")
-    return None
+        yield _OggPage(kind, serial, number, position)
+    else:
+        if position < len(data):  # a page's header that is not whole
+            yield _OggPage(0, -1, 0, len(data) + 1)
 
 
 def _find_in_mpeg(data, start):

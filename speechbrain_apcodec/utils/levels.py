@@ -93,7 +93,7 @@ def warn_of_level(peak):
     >>> warn_of_level(1.2)
     """
     if peak > LOUD_LEVEL:
-        _warn_once(
+        notice_once(
             f"there are samples beyond {2 ** int(math.log2(peak))} times full "
             "scale, which a codec cannot keep: scale them to -1 to 1, 16-bit "
             "integers by 1/32768"
@@ -130,7 +130,7 @@ def mix_to_mono(wav, name="the recording"):
     mono = wav.mean(dim=0)
     powers = wav.square().sum(dim=1)
     if cancel_out(mono.square().sum(), powers):
-        _warn_once(
+        notice_once(
             f"{shown(name)}: its channels cancel each other out, only the "
             "strongest one is used"
         )
@@ -163,5 +163,12 @@ def cancel_out(mean_power, powers):
 
 
 @cache
-def _warn_once(message):
+def notice_once(message):
+    """Say what its user should know of a file, and say it once.
+
+    Arguments
+    ---------
+    message : str
+        With the file's name.
+    """
     logger.log(NOTICE, message)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
+from speechbrain_apcodec.utils.atomic import is_temporary
 from speechbrain_apcodec.utils.audio import AUDIO_SUFFIXES
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 
@@ -167,6 +168,8 @@ def _files_below(folder, left_out, above=frozenset()):
     if place in left_out or place in above:
         return
     for path in folder.iterdir():
+        if is_temporary(path):  # half a recording may look like a whole one
+            continue
         if path.is_dir():
             yield from _files_below(path, left_out, above | {place})
         elif path.resolve() not in left_out:

@@ -84,7 +84,7 @@ def test_standard_input_is_coded(call, speech, tmp_path, monkeypatch):
 
 
 def test_what_the_user_has_to_know_is_said(call, speech, tmp_path, caplog):
-    levels._warn_once.cache_clear()
+    levels.notice_once.cache_clear()
     loud = tmp_path / "loud.wav"
     write_audio(loud, 10 * read_audio(speech)[0], 48000, "FLOAT")
     assert call("encode", loud, tmp_path / "a.apc")[0] == 0

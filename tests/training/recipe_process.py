@@ -62,3 +62,5 @@ if dump_folder:
 sys.path.insert(0, str(recipe))
 sys.argv[0] = str(recipe / "train.py")
 runpy.run_path(sys.argv[0], run_name="__main__")
+if torch.distributed.is_initialized():
+    sys.exit("the process group was left open")

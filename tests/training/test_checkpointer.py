@@ -2,12 +2,11 @@
 
 import errno
 import math
-from types import SimpleNamespace
+import resource
 
 import pytest
 import torch
 
-from speechbrain_apcodec.training import checkpointer as saving
 from speechbrain_apcodec.training.checkpointer import AtomicCheckpointer
 from speechbrain_apcodec.utils.errors import CheckpointError
 
@@ -95,7 +94,17 @@ def test_nan_is_the_worst_of_values(tmp_path, history):
     assert kept == {str(best), str(history[-1])}
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
+@pytest.fixture
+def small_files():
+    """Let files grow to 1 MiB and no more, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1 << 20, before[1])
+    )
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, small_files):
     checkpointer = make_checkpointer(tmp_path, 1.0)
 
     def fail(obj, path):
@@ -105,12 +114,11 @@ def test_a_full_disk_is_named_and_leaves_nothing(tmp_path, monkeypatch):
     checkpointer.custom_save_hooks["second"] = fail
     with pytest.raises(RuntimeError):
         checkpointer.save_checkpoint()
-    monkeypatch.setattr(
-        saving.shutil, "disk_usage", lambda _: SimpleNamespace(free=0)
-    )
-    with pytest.raises(OSError) as raised:
+    # What was written is given back, and there seems to be place again.
+    small_files()
+    with pytest.raises(OSError, match="File too large") as raised:
         checkpointer.save_checkpoint()
-    assert raised.value.errno == errno.ENOSPC
+    assert raised.value.errno == errno.EFBIG
     assert raised.value.filename == str(tmp_path)
     assert not list(tmp_path.iterdir())
 

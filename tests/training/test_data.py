@@ -4,6 +4,7 @@ import copy
 import json
 import multiprocessing
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import torch
 from speechbrain.dataio.dataloader import make_dataloader
 from speechbrain.utils.epoch_loop import EpochCounter
 
+from speechbrain_apcodec.training.clips import Clips
 from speechbrain_apcodec.training.crops import (
     CentreCrop,
     RandomCrop,
@@ -217,6 +219,30 @@ def test_order_of_the_other_clips_changes_with_the_epoch(tmp_path):
     }
     assert len(firsts) > 3
     assert 0 not in firsts
+
+
+def test_every_other_clip_of_the_speaker_is_drawn_once(tmp_path):
+    manifest = write_manifest(tmp_path, [75] * 8, ["a"] * 8)
+    signal = make_dataset(manifest, random_crop())[0]["sig"].numpy()
+    drawn = [round(float(value) * 16) for value in signal[::75]]
+    assert drawn[0] == 0
+    assert sorted(drawn) == list(range(8))
+
+
+@pytest.mark.parametrize("kind", ["random", "centre"])
+def test_a_short_clip_costs_the_same_in_a_large_corpus(tmp_path, kind):
+    """The speaker's recordings are not listed to draw two of them."""
+    crop = random_crop() if kind == "random" else CentreCrop(SEGMENT, **LATENT)
+    entry = read(write_manifest(tmp_path, [250], ["a"]))["item0"]
+    manifest = {f"item{number}": entry for number in range(20_000)}
+    clips = Clips(manifest)
+    crop("item7", clips)  # whatever is loaded at the first time
+    tracemalloc.start()
+    crop("item7", clips)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # A list of 20,000 takes 160,000.
+    assert most < 50_000
 
 
 def test_unknown_speaker_is_padded_with_zeros(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import struct
 import sys
 import threading
@@ -12,7 +13,8 @@ import soundfile
 
 from speechbrain_apcodec.utils.audio import read_audio, read_recording
 from speechbrain_apcodec.utils.containers import find_fault
-from speechbrain_apcodec.utils.errors import AudioFileError
+from speechbrain_apcodec.utils.errors import NOTICE, AudioFileError
+from speechbrain_apcodec.utils.levels import notice_once
 
 SAMPLES = numpy.random.default_rng(0).normal(0, 0.1, 24000)
 
@@ -105,9 +107,94 @@ def test_an_mp3_cut_between_frames_has_fewer_than_it_says(whole):
     assert "frames" in find_fault(data[: data.rindex(data[:2], 0, last)])
 
 
-def test_an_ogg_cut_between_pages_has_no_end(whole):
-    data = whole["ogg"]
-    assert "last page" in find_fault(data[: data.rindex(b"OggS")])
+def pages_of(ogg):
+    """Split an Ogg file into its pages."""
+    starts = [found.start() for found in re.finditer(b"OggS", ogg)]
+    return [
+        ogg[start:end]
+        for start, end in zip(starts, [*starts[1:], len(ogg)], strict=True)
+    ]
+
+
+def position_of(page):
+    """Return the number of samples up to the end of a page."""
+    return struct.unpack_from("<q", page, 6)[0]
+
+
+def without_end_mark(page):
+    """Unmark a page, as a recorder that was stopped does."""
+    page = bytearray(page)
+    page[5] &= ~4
+    page[22:26] = bytes(4)
+    struct.pack_into("<I", page, 22, ogg_checksum(page))
+    return bytes(page)
+
+
+def ogg_checksum(page):
+    register = 0
+    for byte in page:
+        register ^= byte << 24
+        for _ in range(8):
+            carry = register >> 31
+            register = (register << 1 & 0xFFFFFFFF) ^ carry * 0x04C11DB7
+    return register
+
+
+@pytest.fixture
+def notices(caplog):
+    notice_once.cache_clear()
+    caplog.set_level(NOTICE)
+    return caplog
+
+
+def test_an_ogg_without_an_end_mark_is_read_to_its_last_sample(
+    whole, tmp_path, notices
+):
+    path = tmp_path / "a.ogg"
+    *others, last = pages_of(whole["ogg"])
+    path.write_bytes(b"".join([*others, without_end_mark(last)]))
+    wav, _ = read_audio(path)
+    assert wav.shape == (1, position_of(last)) == (1, 24000)
+    assert "no mark at its end" in notices.text
+    assert str(path) in notices.text
+
+
+def test_an_ogg_that_ends_with_a_page_is_read_to_there(
+    whole, tmp_path, notices
+):
+    """Nothing in it tells such a file from one of a stopped recorder."""
+    path = tmp_path / "a.ogg"
+    pages = pages_of(whole["ogg"])[:-1]
+    path.write_bytes(b"".join(pages))
+    wav, _ = read_audio(path)
+    assert wav.shape == (1, position_of(pages[-1]))
+    assert 1000 < wav.shape[1] < 24000
+    assert "may be missing" in notices.text
+
+
+@pytest.mark.parametrize("num_bytes", [1, 20, 26, 27, 30, 300])
+@pytest.mark.parametrize("kind", ["ogg", "opus"])
+def test_an_ogg_cut_within_a_page_is_refused(kind, num_bytes, whole, tmp_path):
+    path = tmp_path / "a.ogg"
+    *others, last = pages_of(whole[kind])
+    path.write_bytes(b"".join([*others, last[:num_bytes]]))
+    assert "last page" in refused(path)
+
+
+def test_an_ogg_without_a_page_between_is_refused(whole, tmp_path):
+    path = tmp_path / "a.ogg"
+    *others, _, last = pages_of(whole["ogg"])
+    path.write_bytes(b"".join([*others, last]))
+    assert "page of it is missing" in refused(path)
+
+
+def test_an_ogg_marked_at_its_end_is_read_without_a_word(
+    whole, tmp_path, notices
+):
+    path = tmp_path / "a.ogg"
+    path.write_bytes(whole["ogg"])
+    read_audio(path)
+    assert notices.messages == []
 
 
 @pytest.mark.parametrize("size", [0x7FFFF000, 0x80000000, 0xFFFFFFFF])

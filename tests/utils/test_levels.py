@@ -17,7 +17,7 @@ from speechbrain_apcodec.utils.levels import (
 
 @pytest.fixture(autouse=True)
 def _forget_what_was_said():
-    levels._warn_once.cache_clear()
+    levels.notice_once.cache_clear()
 
 
 def speech(channels=1):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from speechbrain_apcodec.utils.atomic import temporary_beside
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
     find_utterances,
@@ -142,6 +143,15 @@ def test_linked_folders_are_searched_but_not_in_a_circle(tmp_path):
     (tmp_path / "data" / "anna" / "again").symlink_to(tmp_path / "data")
     (tmp_path / "disk2" / "bert" / "up").symlink_to(tmp_path / "data")
     assert find(tmp_path / "data") == ["anna_a", "bert_b"]
+
+
+def test_what_a_kill_left_is_no_recording(tmp_path):
+    (tmp_path / "a.wav").touch()
+    temporary_beside(tmp_path / "b.wav").touch()
+    inside = temporary_beside(tmp_path / "folder")
+    inside.mkdir()
+    (inside / "c.wav").touch()
+    assert [item["id"] for item in find_utterances(tmp_path)] == ["a"]
 
 
 def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):

@@ -1,0 +1,169 @@
+"""Recordings from disk to disk in limited memory, whatever their length.
+
+What is read is resampled, coded and written block by block, all channels side
+by side. Only the tokens are kept, a few megabytes an hour. Each channel is a
+stream of its own whose pieces are those in which the codec codes a whole
+recording too, so that the tokens and the samples are the same. A model that
+cannot be streamed looks at the whole recording, and takes the memory for it.
+
+Authors
+ * speechbrain_apcodec contributors, 2026
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from speechbrain_apcodec.utils.resampling import BlockResampler
+
+#: Token frames that are decoded at a time where all fit in one piece.
+_ALL = 1 << 62
+
+
+class _Encoder:
+    """One channel that is encoded as it comes."""
+
+    def __init__(self, model, num_codebooks):
+        self._model = model
+        self._num_codebooks = num_codebooks
+        self._size = _ALL
+        if model.chunk_frames is not None:
+            self._size = model.chunk_frames * model.hop_length
+        self._context = None
+        self._pieces, self._tokens = [], []
+
+    def push(self, wav: Tensor) -> None:
+        """Take the next samples, [samples]."""
+        self._pieces.append(wav)
+        if sum(map(len, self._pieces)) <= self._size:
+            return
+        wav = torch.cat(self._pieces)
+        # The last piece is left: if it is the only one, it is all there is.
+        while len(wav) > self._size:
+            self._encode(wav[: self._size])
+            wav = wav[self._size :]
+        self._pieces = [wav.clone()]
+
+    def end(self) -> Tensor:
+        """Return the tokens of all samples, int32 [frames, codebooks]."""
+        wav = torch.cat(self._pieces)
+        if self._context is None:
+            tokens, _ = self._model.encode(
+                wav[None].to(self._model.device),
+                num_codebooks=self._num_codebooks,
+            )
+            return tokens[0].int().cpu()
+        self._encode(wav)
+        self._keep(self._context.flush_encoder())
+        return torch.cat(self._tokens)
+
+    def _encode(self, wav):
+        if self._context is None:
+            self._context = self._model.make_streaming_context(
+                num_codebooks=self._num_codebooks
+            )
+        self._keep(self._context.encode(wav[None].to(self._model.device)))
+
+    def _keep(self, tokens):
+        self._tokens.append(tokens[0].int().cpu())
+
+
+def encode_blocks(
+    model,
+    blocks: Iterable[Tensor],
+    sample_rate: int,
+    num_codebooks: int,
+) -> tuple[Tensor, int]:
+    """Turn the blocks of a recording into tokens.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec.
+    blocks : iterable of torch.Tensor
+        float ``[channels, samples]``, at least one.
+    sample_rate : int
+        Their rate in Hz.
+    num_codebooks : int
+        Codebooks to use.
+
+    Returns
+    -------
+    tokens : torch.Tensor
+        int32 ``[channels, frames, num_codebooks]``.
+    num_samples : int
+        Samples of the recording, at its own rate.
+    """
+    resampler = BlockResampler(sample_rate, model.sample_rate)
+    encoders, num_samples = [], 0
+    for block in blocks:
+        if not encoders:
+            encoders = [_Encoder(model, num_codebooks) for _ in block]
+        num_samples += block.shape[1]
+        for encoder, channel in zip(
+            encoders, resampler.push(block), strict=True
+        ):
+            encoder.push(channel)
+    for encoder, channel in zip(encoders, resampler.flush(), strict=True):
+        encoder.push(channel)
+    return torch.stack([encoder.end() for encoder in encoders]), num_samples
+
+
+def decode_blocks(
+    model, header, tokens: Tensor, done: Callable[[int], object] = bool
+) -> Iterator[Tensor]:
+    """Turn tokens back into the blocks of a recording.
+
+    Arguments
+    ---------
+    model : speechbrain_apcodec.inference.APCodec
+        The codec that made the tokens.
+    header : speechbrain_apcodec.files.bitstream.ApcHeader
+        What the tokens stand for.
+    tokens : torch.Tensor
+        Integers ``[channels, frames, num_codebooks]``.
+    done : callable, optional
+        Is told the number of token frames that each block took.
+
+    Yields
+    ------
+    torch.Tensor
+        float32 ``[channels, samples]``, in all as many samples as the header
+        says.
+    """
+    resampler = BlockResampler(header.codec_rate, header.sample_rate)
+    coded, missing = header.codec_samples, header.num_samples
+    for wav, frames in _decoded(model, tokens):
+        wav = wav[:, :coded]
+        coded -= wav.shape[1]
+        block = resampler.push(wav)[:, :missing]
+        missing -= block.shape[1]
+        yield block
+        done(frames)
+    block = resampler.flush()[:, :missing]
+    # Rates are rounded up on the way, and zeros stand for what is not there.
+    yield torch.nn.functional.pad(block, (0, missing - block.shape[1]))
+
+
+def _decoded(model, tokens):
+    """Yield float32 [channels, samples], and the frames that they took."""
+    size = model.chunk_frames or _ALL
+    if tokens.shape[1] <= size:
+        for_each = [_decode(model, channel) for channel in tokens]
+        yield torch.stack(for_each), tokens.shape[1]
+        return
+    contexts = [model.make_streaming_context() for _ in tokens]
+    for piece in tokens.split(size, dim=1):
+        wavs = [
+            context.decode(channel[None].to(model.device))[0]
+            for context, channel in zip(contexts, piece, strict=True)
+        ]
+        yield torch.stack(wavs).float().cpu(), piece.shape[1]
+    wavs = [context.flush_decoder()[0] for context in contexts]
+    yield torch.stack(wavs).float().cpu(), 0
+
+
+def _decode(model, tokens):
+    wavs, _ = model.decode(tokens[None].to(model.device))
+    return wavs[0].float().cpu()
