@@ -64,6 +64,10 @@ class MultiResolutionLoss(Term):
             self.register_buffer(f"bank_{window}", bank, persistent=False)
             shape = torch.hann_window(window)
             self.register_buffer(f"window_{window}", shape, persistent=False)
+            hertz = torch.linspace(0, sample_rate / 2, window // 2 + 1)
+            density = 1 / (hertz + 700)  # of mels; harmonics lie below 5 kHz
+            density = density / density.mean()
+            self.register_buffer(f"density_{window}", density, persistent=False)
 
     def forward(
         self, wavs: torch.Tensor, decoded: torch.Tensor
@@ -82,7 +86,7 @@ class MultiResolutionLoss(Term):
         dict
             ``multi_resolution``, a scalar: mean over the windows of the
             mean absolute differences of log-mel values and of
-            log-magnitudes, plus the spectral convergence,
+            log-magnitudes, weighed by the density of mels, plus the spectral convergence,
             norm(difference) / norm(natural) of magnitudes.
         """
         both = torch.cat([wavs.to(decoded.dtype), decoded])
@@ -91,6 +95,7 @@ class MultiResolutionLoss(Term):
                 both,
                 getattr(self, f"window_{window}"),
                 getattr(self, f"bank_{window}"),
+                getattr(self, f"density_{window}"),
             )
             for window in self.windows
         ]
@@ -101,7 +106,7 @@ class MultiResolutionLoss(Term):
         return self(output.wavs, output.decoded)
 
     @staticmethod
-    def _compare(both, window, bank):
+    def _compare(both, window, bank, density):
         spectrum = torch.stft(
             both,
             len(window),
@@ -115,7 +120,7 @@ class MultiResolutionLoss(Term):
         log_mel = F.l1_loss(predicted, natural)
         # Mel bands are too wide to see lines, and what is missing between.
         natural, predicted = magnitude.log().chunk(2)
-        log_magnitude = F.l1_loss(predicted, natural)
+        log_magnitude = ((predicted - natural).abs() * density).mean()
         natural, predicted = magnitude.flatten(1).chunk(2)
         energy = natural.shape[1] * window.square().sum()
         norm = natural.norm(dim=1).clamp(min=QUIETEST * energy.sqrt())

@@ -53,3 +53,16 @@ def test_lines_are_no_noise():
     assert lines.norm() == pytest.approx(other.norm().item())
     same = loss(noise, other)["multi_resolution"]
     assert loss(noise, lines)["multi_resolution"] > 1.3 * same
+
+
+def test_low_harmonics_count_more_than_high_ones():
+    loss = MultiResolutionLoss(48000)
+    noise = 0.1 * torch.randn(1, 19200)
+    spectrum = torch.fft.rfft(noise)
+    hertz = torch.linspace(0, 24000, spectrum.shape[1])
+    costs = []
+    for low, high in ((500, 2500), (18000, 20000)):
+        comb = torch.where((hertz > low) & (hertz < high), hertz % 100 < 50, 1)
+        filtered = torch.fft.irfft(spectrum * comb)
+        costs.append(loss(noise, filtered)["multi_resolution"])
+    assert costs[0] > 2 * costs[1]
