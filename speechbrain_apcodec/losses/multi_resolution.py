@@ -86,8 +86,9 @@ class MultiResolutionLoss(Term):
         dict
             ``multi_resolution``, a scalar: mean over the windows of the
             mean absolute differences of log-mel values and of
-            log-magnitudes, weighed by the density of mels, plus the spectral convergence,
-            norm(difference) / norm(natural) of magnitudes.
+            log-magnitudes, the latter weighed by the density of mels, plus
+            the spectral convergence, norm(difference) / norm(natural) of
+            magnitudes.
         """
         both = torch.cat([wavs.to(decoded.dtype), decoded])
         terms = [
