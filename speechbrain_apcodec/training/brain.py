@@ -17,6 +17,7 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.logger import get_logger
 
+from speechbrain_apcodec.evaluation.mean_metrics import mean_metrics
 from speechbrain_apcodec.training.adversarial import (
     adversarial_terms,
     discriminator_terms,
@@ -24,6 +25,7 @@ from speechbrain_apcodec.training.adversarial import (
 )
 from speechbrain_apcodec.training.distillation import watched
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
+from speechbrain_apcodec.training.quantizer_dropout import draw_num_codebooks
 from speechbrain_apcodec.training.recorded_brain import RecordedBrain
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -286,14 +288,9 @@ class CodecBrain(RecordedBrain):
         terms = self.hparams.loss.reconstruction(predictions)
         loss = self.hparams.loss.total(terms)
         wavs = batch.sig.data.to(predictions.decoded)
-        for name, metric in self.hparams.valid_metrics.items():
-            values = [
-                metric(reference, decoded)
-                for reference, decoded in zip(
-                    wavs, predictions.decoded, strict=True
-                )
-            ]
-            terms |= _mean_metrics(name, values)
+        terms |= mean_metrics(
+            self.hparams.valid_metrics, wavs, predictions.decoded
+        )
         tokens = None
         if predictions.quantized is not None:
             tokens = predictions.quantized.tokens
@@ -316,17 +313,15 @@ class CodecBrain(RecordedBrain):
 
     def _draw_num_codebooks(self, batch_size):
         """Choose a bitrate for each item, reproducibly."""
-        share, most = self.hparams.quantizer_dropout, self.codec.num_codebooks
-        if not share:
-            return None
         rank = self.rank if self.distributed_launch else 0
         epoch = self.hparams.epoch_counter.current
-        generator = torch.Generator().manual_seed(
-            hash((self.hparams.seed, epoch, self.step, rank)) % 2**63
+        number = draw_num_codebooks(
+            batch_size,
+            self.codec.num_codebooks,
+            self.hparams.quantizer_dropout,
+            seed=hash((self.hparams.seed, epoch, self.step, rank)) % 2**63,
         )
-        fewer = torch.rand(batch_size, generator=generator) < share
-        number = torch.randint(1, most + 1, (batch_size,), generator=generator)
-        return torch.where(fewer, number, most).to(self.device)
+        return None if number is None else number.to(self.device)
 
     def _watched(self):
         """Collect the features that are distilled, if any."""
@@ -404,15 +399,8 @@ class CodecBrain(RecordedBrain):
                 self.ema.reset()
         if any(done.num_restarted):
             logger.info("Step %d: restarted %s", step, done.num_restarted)
-        if done.restarted and self.ema is not None:
-            for theirs, ours, dead in zip(
-                self.codec.quantizer.quantizers,
-                self.ema.module.quantizer.quantizers,
-                done.restarted,
-                strict=True,
-            ):
-                moved = slice(None) if self.health.refit_iterations else dead
-                ours.codebook.weight[moved] = theirs.codebook.weight[moved]
+        if self.ema is not None:
+            done.carry_over(self.ema.module.quantizer)
 
     # Logging and checkpoints ----------------------------------------------
 
@@ -442,19 +430,3 @@ class CodecBrain(RecordedBrain):
         ):
             self.schedulers["discriminator"].step()
         return super().end_validation(stats) if self._has_quantized() else {}
-
-
-def _mean_metrics(name, values):
-    """Average a metric, or each of its parts, over the items that have it."""
-    parts = {name: values}
-    if isinstance(values[0], dict):
-        parts = {
-            f"{name}_{key}": [value[key] for value in values]
-            for key in values[0]
-        }
-    means = {}
-    for part, numbers in parts.items():
-        finite = [float(n) for n in numbers if math.isfinite(n)]
-        if finite:
-            means[part] = sum(finite) / len(finite)
-    return means

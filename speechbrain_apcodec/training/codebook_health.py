@@ -163,14 +163,18 @@ class CodebookHealth:
         # An epoch can end within a window of gradient accumulation, whose
         # step then begins anew: with hardly a token counted since.
         if step == self.maintained:
-            return Maintenance(False, [])
+            return Maintenance(self.quantizer)
         self.maintained = step
         if self.warmup_steps and step == self.warmup_steps:
-            return Maintenance(self._initialize(step), [])
+            self._initialize(step)
+            return Maintenance(self.quantizer, initialized=True)
         since = step - self.warmup_steps
         if self.restart_every and since > 0 and since % self.restart_every == 0:
-            return Maintenance(False, self._restart(step))
-        return Maintenance(False, [])
+            moved_all = self.refit_iterations > 0
+            return Maintenance(
+                self.quantizer, self._restart(step), moved_all=moved_all
+            )
+        return Maintenance(self.quantizer)
 
     def _known_pool(self):
         if self.pool is None:
@@ -194,7 +198,6 @@ class CodebookHealth:
             residual = residual - _reconstruct(stage, residual)
         self._broadcast()
         self.counts.zero_()
-        return True
 
     @torch.no_grad()
     def _restart(self, step):
@@ -246,16 +249,39 @@ class Maintenance:
 
     Arguments
     ---------
+    quantizer : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
+        The quantiser that was looked after.
+    restarted : list of torch.Tensor, optional
+        For each codebook a bool [codewords], True where restarted; default:
+        no restart was due.
     initialized : bool
         Whether all codebooks were initialised.
-    restarted : list of torch.Tensor
-        For each codebook a bool [codewords], True where restarted; empty
-        if no restart was due.
+    moved_all : bool
+        Whether a restart moved all codewords.
     """
 
-    def __init__(self, initialized, restarted):
+    def __init__(
+        self, quantizer, restarted=(), initialized=False, moved_all=False
+    ):
+        self.quantizer = quantizer
+        self.restarted = list(restarted)
         self.initialized = initialized
-        self.restarted = restarted
+        self.moved_all = moved_all
+
+    @torch.no_grad()
+    def carry_over(self, average):
+        """Move the codewords of an average of the quantiser to the same place.
+
+        Arguments
+        ---------
+        average : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
+            Follows the quantiser slowly; between the old place of a codeword
+            and its new one there is nothing to be averaged.
+        """
+        for k, dead in enumerate(self.restarted):
+            moved = slice(None) if self.moved_all else dead
+            ours = average.quantizers[k].codebook.weight
+            ours[moved] = self.quantizer.quantizers[k].codebook.weight[moved]
 
     @property
     def num_restarted(self):
