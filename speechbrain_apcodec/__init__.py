@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 _PRETRAINED = Path(__file__).parent / "pretrained"
 
 #: Folder of the embedded model that is used where no model is named.
-DEFAULT_MODEL = str(_PRETRAINED / "apcodec-48khz-mini")
+DEFAULT_MODEL = str(_PRETRAINED / "apcodec-48khz-6kbps")
 
 #: Folder of the embedded model that is used for live streams.
 STREAMING_MODEL = str(_PRETRAINED / "apcodec-48khz-mini-streaming")

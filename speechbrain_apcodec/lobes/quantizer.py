@@ -150,26 +150,31 @@ class ResidualVectorQuantizer(nn.Module):
     @torch.no_grad()
     def _search(self, latent, stages):
         """Follow the best sequences of codewords; return the best of all."""
-        # [batch, frames, sequences, latent_dim]; at first there is one.
-        residual = latent.transpose(1, 2).unsqueeze(2)
-        tokens = torch.empty_like(residual[..., :0], dtype=torch.long)
+        # [sequences, batch, latent_dim, frames]; at first there is one.
+        residual = latent.unsqueeze(0)
+        tokens = []  # int64 [sequences, batch, frames] of each stage
         for stage in stages:
             vocabulary = stage.vocabulary
             half_energy = vocabulary.square().sum(dim=1) / 2
-            # Half the energy that is left.
-            error = F.linear(residual, -vocabulary, half_energy)
-            error = error + residual.square().sum(-1, keepdim=True) / 2
-            error = error.flatten(2)
-            width = min(self.search_width, error.shape[2])
-            best = error.topk(width, largest=False)
-            sequence = (best.indices // self.codebook_size).unsqueeze(-1)
-            token = best.indices % self.codebook_size
-            residual = _taken(residual, sequence)
-            residual = residual - F.embedding(token, vocabulary)
-            tokens = torch.cat(
-                [_taken(tokens, sequence), token.unsqueeze(-1)], dim=-1
+            # Half the energy that is left, [batch, frames, codewords] of each.
+            error = torch.cat(
+                [
+                    F.linear(rows.transpose(1, 2), -vocabulary, half_energy)
+                    + rows.square().sum(1).unsqueeze(2) / 2
+                    for rows in residual
+                ],
+                dim=2,
             )
-        return tokens[:, :, 0]
+            width = min(self.search_width, error.shape[2])
+            best = error.topk(width, largest=False).indices.permute(2, 0, 1)
+            sequence = best // self.codebook_size
+            token = best % self.codebook_size
+            tokens = [earlier.gather(0, sequence) for earlier in tokens]
+            tokens.append(token)
+            sequence = sequence.unsqueeze(2).expand(-1, -1, self.latent_dim, -1)
+            chosen = F.embedding(token, vocabulary).transpose(2, 3)
+            residual = residual.gather(0, sequence) - chosen
+        return torch.stack([token[0] for token in tokens], dim=-1)
 
     def decode(self, tokens):
         """Sum the projected codewords of all stages given.
@@ -271,12 +276,6 @@ class ResidualVectorQuantizer(nn.Module):
             codebook_loss,
             commitment_loss,
         )
-
-
-def _taken(values, sequence):
-    """Take some sequences, [batch, frames, sequences, 1], of values."""
-    index = sequence.expand(-1, -1, -1, values.shape[-1])
-    return values.gather(2, index)
 
 
 def _full_precision(x):

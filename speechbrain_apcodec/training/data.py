@@ -286,8 +286,8 @@ def source_sampler(
     source_weights : dict or None
         From a folder's name, any of those in a recording's path, to its
         share; within a source all items count the same. None: all items do.
-    items_per_epoch : int
-        Items drawn in an epoch.
+    items_per_epoch : int or None
+        Items drawn in an epoch; None: all that have a weight.
     seed : int
         The run's seed.
     epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
@@ -308,11 +308,13 @@ def source_sampler(
         weights = np.ones(len(dataset))
     else:
         weights = _weights_by_source(dataset, source_weights)
-    if items_per_epoch > (weights > 0).sum():
+    weighted = int((weights > 0).sum())
+    if items_per_epoch is None:
+        items_per_epoch = weighted
+    if items_per_epoch > weighted:
         raise ConfigurationError(
-            f"items_per_epoch is {items_per_epoch}, but only "
-            f"{(weights > 0).sum()} items have a weight; lower it, or "
-            "seconds_per_crop"
+            f"items_per_epoch is {items_per_epoch}, but only {weighted} items "
+            "have a weight; lower it, or seconds_per_crop"
         )
     return SourceSampler(weights, items_per_epoch, seed, epoch_counter)
 

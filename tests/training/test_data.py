@@ -484,6 +484,10 @@ def test_every_source_has_its_share(tmp_path):
     share = np.mean([int(name[4:].partition("~")[0]) > 9 for name in drawn])
     assert share == pytest.approx(0.75, abs=0.05)
     assert len(set(drawn)) == 30
+    # Without a number, all that have a weight.
+    weights = {"many": 1, "long": 0}
+    sampler = source_sampler(dataset, weights, None, 0, counter)
+    assert len(set(sampler)) == len(sampler) == 10
 
 
 @pytest.mark.parametrize(
