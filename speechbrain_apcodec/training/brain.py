@@ -17,7 +17,6 @@ import speechbrain as sb
 import torch
 from speechbrain.utils.logger import get_logger
 
-from speechbrain_apcodec.evaluation.mean_metrics import mean_metrics
 from speechbrain_apcodec.training.adversarial import (
     adversarial_terms,
     discriminator_terms,
@@ -25,6 +24,7 @@ from speechbrain_apcodec.training.adversarial import (
 )
 from speechbrain_apcodec.training.distillation import watched
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
+from speechbrain_apcodec.training.mean_metrics import mean_metrics
 from speechbrain_apcodec.training.quantizer_dropout import draw_num_codebooks
 from speechbrain_apcodec.training.recorded_brain import RecordedBrain
 from speechbrain_apcodec.utils.errors import ConfigurationError
