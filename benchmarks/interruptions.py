@@ -40,36 +40,18 @@ import speechbrain_apcodec.release.export
 import speechbrain_apcodec.training.recorded_brain  # noqa: F401
 from speechbrain_apcodec.cli.main import main as apcodec
 from speechbrain_apcodec.utils.atomic import read_json, write_json
+from tests.training.tiny_run import TINY
 
 #: A training that takes seconds.
-TRAINING = {
+TRAINING = TINY | {
     "data_folder": "data",
     "output_folder": "out",
     "cache_folder": "cache",
     "split_unit": "file",
     "number_of_epochs": 1,
-    "batch_size": 2,
     "valid_batch_size": 2,
-    "segment_length": 2200,
-    "valid_segment_length": 4120,
-    "channels": 8,
-    "hidden_channels": 16,
-    "num_blocks": 1,
-    "encoder_channels": 4,
-    "latent_dim": 8,
-    "num_codebooks": 2,
-    "codebook_size": 32,
-    "codebook_dim": 8,
-    "mpd_periods": [2],
-    "mpd_channels": [2, 2],
-    "mrd_resolutions": [[256, 64, 128]],
-    "mrd_channels": 2,
-    "full_band_fraction": None,
-    "log_every": 1,
     "warmup_steps": 1,
-    "restart_every": 0,
     "discriminator_start": 3,
-    "num_workers": 0,
     "num_prepare_jobs": 1,
 }
 
