@@ -1,11 +1,12 @@
-"""Multi-period and multi-resolution discriminators.
+"""Discriminators of folded waveforms and of spectra.
 
 SpeechBrain's HiFi-GAN lobe has a multi-period discriminator of fixed width;
 here the widths are arguments, since full discriminators take over 80 % of a
 training step and a CPU needs narrow ones.
 
 Papers: https://arxiv.org/abs/2010.05646 (HiFi-GAN, section 2.3),
-https://arxiv.org/abs/2106.07889 (UnivNet, section 2.3)
+https://arxiv.org/abs/2106.07889 (UnivNet, section 2.3),
+https://arxiv.org/abs/2210.13438 (EnCodec, section 3.4)
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -30,12 +31,16 @@ class _ConvolutionStack(nn.Module):
         Stride of each convolution.
     slope : float
         Negative slope of the leaky ReLU.
+    in_channels : int
+        Channels of a picture.
     """
 
-    def __init__(self, channels, kernel_sizes, strides, slope=0.1):
+    def __init__(
+        self, channels, kernel_sizes, strides, slope=0.1, in_channels=1
+    ):
         super().__init__()
         self.slope = slope
-        widths = [1, *channels]
+        widths = [in_channels, *channels]
         self.convolutions = nn.ModuleList(
             weight_norm(
                 nn.Conv2d(
@@ -66,7 +71,7 @@ class _ConvolutionStack(nn.Module):
         Arguments
         ---------
         x : torch.Tensor
-            float [batch, 1, rows, columns].
+            float [batch, in_channels, rows, columns].
 
         Returns
         -------
@@ -226,6 +231,83 @@ class MultiResolutionDiscriminator(nn.Module):
                 return_complex=True,
             )
             return spectrum.abs()[:, None]
+
+
+class MultiScaleSTFTDiscriminator(nn.Module):
+    """EnCodec's discriminators of complex spectra, compressed as the ear does.
+
+    Speech has a thousandth of its amplitude above 8 kHz, which a network does
+    not see beside the rest. So a bin's magnitude is raised to the power of
+    0.3, and its phase kept. The convolutions are narrower than EnCodec's.
+
+    Arguments
+    ---------
+    windows : list of int
+        Samples of the STFT window of each sub-discriminator. Windows overlap
+        by three quarters.
+    channels : int
+        Output channels of the first two convolutions; the others have twice
+        as many.
+
+    Example
+    -------
+    >>> discriminator = MultiScaleSTFTDiscriminator([256, 512], 4)
+    >>> outputs = discriminator(torch.randn(2, 8000))
+    >>> len(outputs), len(outputs[0][1])
+    (2, 6)
+    """
+
+    EXPONENT = 0.3
+    QUIETEST = 1e-8  # power; the root has no gradient at zero
+
+    def __init__(self, windows=(512, 1024, 2048), channels=16):
+        super().__init__()
+        self.windows = list(windows)
+        wide = 2 * channels
+        self.discriminators = nn.ModuleList(
+            _ConvolutionStack(
+                [channels, channels, wide, wide, wide],
+                kernel_sizes=[(7, 3), (5, 3), (5, 3), (3, 3), (3, 3), (3, 3)],
+                strides=[(2, 1), (2, 1), (2, 2), (2, 1), (2, 2)],
+                in_channels=2,
+            )
+            for _ in self.windows
+        )
+
+    def forward(self, wavs):
+        """Judge waveforms.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            float [batch, samples].
+
+        Returns
+        -------
+        list of tuple
+            For each sub-discriminator its score, float [batch, positions],
+            and the list of its feature maps.
+        """
+        return [
+            discriminator(self._compressed(wavs, window))
+            for window, discriminator in zip(
+                self.windows, self.discriminators, strict=True
+            )
+        ]
+
+    def _compressed(self, wavs, window):
+        with torch.autocast(wavs.device.type, enabled=False):
+            spectrum = torch.stft(
+                wavs.float(),
+                window,
+                window // 4,
+                window=torch.hann_window(window, device=wavs.device),
+                normalized=True,
+                return_complex=True,
+            )
+            parts = torch.stack([spectrum.real, spectrum.imag], dim=1)
+            power = parts.square().sum(1, keepdim=True) + self.QUIETEST
+            return parts * power ** ((self.EXPONENT - 1) / 2)
 
 
 class Discriminators(nn.ModuleDict):

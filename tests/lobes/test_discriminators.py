@@ -7,6 +7,7 @@ from speechbrain_apcodec.lobes.discriminators import (
     Discriminators,
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
+    MultiScaleSTFTDiscriminator,
 )
 
 
@@ -20,6 +21,7 @@ def make_discriminators():
         {
             "mpd": MultiPeriodDiscriminator([2, 3], [4, 6]),
             "mrd": MultiResolutionDiscriminator([(256, 64, 128)], 3),
+            "stft": MultiScaleSTFTDiscriminator([256], 3),
         }
     )
 
@@ -48,6 +50,7 @@ def test_one_map_for_each_convolution_and_the_score():
     outputs = make_discriminators()(noise(2, 800))
     assert [len(maps) for _, maps in outputs["mpd"]] == [3, 3]
     assert [len(maps) for _, maps in outputs["mrd"]] == [6]
+    assert [len(maps) for _, maps in outputs["stft"]] == [6]
     for sub_outputs in outputs.values():
         for score, maps in sub_outputs:
             assert torch.equal(score, maps[-1].flatten(1))
@@ -105,3 +108,36 @@ def test_magnitude_is_float32_under_autocast():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         magnitude = discriminator._magnitude(wavs, 256, 64, 128)
     assert torch.equal(magnitude, expected)
+
+
+def test_stft_discriminator_sees_what_is_faint():
+    """A hiss 60 dB below a tone, which linear magnitudes all but hide."""
+    torch.manual_seed(0)
+    compressed = MultiScaleSTFTDiscriminator([256], 4)
+    linear = MultiResolutionDiscriminator([(256, 64, 256)], 4)
+    tone = torch.sin(0.05 * torch.arange(8000))[None]
+    hiss = 0.001 * noise(1, 8000)
+
+    def change(discriminator):
+        ((_, quiet),) = discriminator(tone)
+        ((_, noisy),) = discriminator(tone + hiss)
+        return (noisy[0] - quiet[0]).norm() / quiet[0].norm()
+
+    assert change(compressed) > 10 * change(linear)
+
+
+def test_stft_discriminator_sees_phases():
+    torch.manual_seed(0)
+    discriminator = MultiScaleSTFTDiscriminator([256], 4)
+    wavs = noise(1, 8000)
+    ((score, _),) = discriminator(wavs)
+    ((negative, _),) = discriminator(-wavs)
+    assert not torch.allclose(score, negative, atol=1e-4)
+
+
+@pytest.mark.parametrize("level", [0.0, 1e-6, 1.0, 30.0])
+def test_stft_discriminator_has_finite_gradients(level):
+    discriminator = MultiScaleSTFTDiscriminator([256, 512], 4)
+    wavs = (level * noise(1, 8000)).requires_grad_()
+    sum(score.sum() for score, _ in discriminator(wavs)).backward()
+    assert wavs.grad.isfinite().all()
