@@ -1,6 +1,6 @@
 """Encoding streams: from pieces of any length to whole groups of frames.
 
-The ends of a stream are reflected and padded as the ends of a file are.
+The ends of a stream are reflected and padded like those of a file.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from speechbrain_apcodec.streams.side import Side, pad_batch
 from speechbrain_apcodec.streams.state import Stream
+from speechbrain_apcodec.utils.types import Tokens, Wav, Wavs
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.streams.context import StreamableCodec
@@ -28,11 +29,11 @@ class Encoding(Side):
     def push(
         self,
         codec: "StreamableCodec",
-        wavs: Tensor,
+        wavs: Wavs,
         num_samples: Tensor | None,
         num_codebooks: int | None,
-    ) -> Tensor:
-        """Take the next samples in; return the tokens that are complete."""
+    ) -> Tokens:
+        """Take the next samples; return the tokens that are complete."""
         counts = self.check_piece(wavs, num_samples)
         for item, count in enumerate(counts.tolist()):
             if count:
@@ -59,7 +60,7 @@ class Encoding(Side):
         codec: "StreamableCodec",
         items: Sequence[int] | None,
         num_codebooks: int | None,
-    ) -> Tensor:
+    ) -> Tokens:
         """End streams, and encode what is still inside."""
         timing = codec.timing
         hop, half = timing.stft_hop_length, timing.window_length // 2
@@ -90,8 +91,8 @@ class Encoding(Side):
         codec: "StreamableCodec",
         groups: list[int],
         num_codebooks: int | None,
-    ) -> Tensor:
-        """Encode the given number of groups of frames of each stream."""
+    ) -> Tokens:
+        """Encode so many groups of frames of each stream."""
         counts, timing = torch.tensor(groups), codec.timing
         if not counts.any():
             self.num_valid = torch.zeros_like(counts)
@@ -115,7 +116,7 @@ class Encoding(Side):
                 first = int(self.network.position[item]) - timing.encoder.delay
                 most = -(-samples // timing.hop_length) - first
                 stops[item] = max(starts[item], min(stops[item], most))
-        stream.close()
+        stream.advance()
         pieces = [
             item[start:stop]
             for item, start, stop in zip(tokens, starts, stops, strict=True)
@@ -124,6 +125,6 @@ class Encoding(Side):
         return tokens
 
 
-def _reflect_start(queue: Tensor, half: int) -> Tensor:
-    """Put the reflected beginning before the samples."""
+def _reflect_start(queue: Wav, half: int) -> Wav:
+    """Prepend the reflected beginning."""
     return torch.cat([queue[1 : half + 1].flip(0), queue])
