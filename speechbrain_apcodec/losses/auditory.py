@@ -9,22 +9,11 @@ from torch import Tensor
 
 
 def auditory_weights(bins: int, sample_rate: int) -> Tensor:
-    """Weigh bins as the ear resolves them, 1 on average.
+    """Weight bins as the ear resolves them: float [bins, 1], 1 on average.
 
-    The density of equivalent rectangular bandwidths, half of which lie below
+    ``bins`` reach from 0 to half the sampling rate. The weights are the
+    density of equivalent rectangular bandwidths, half of which lie below
     2.2 kHz.
-
-    Arguments
-    ---------
-    bins : int
-        Number of bins from 0 to half the sampling rate.
-    sample_rate : int
-        Hz.
-
-    Returns
-    -------
-    torch.Tensor
-        float [bins, 1].
 
     Source: Glasberg and Moore, Hearing Research 47, 1990, equation 3
 
