@@ -33,20 +33,10 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
     With g the response of each channel, y = gamma * x * n + beta + x, where
     n = g / (mean of g over the channels + 1e-6).
 
-    Arguments
-    ---------
-    channels : int
-        Number of channels.
-    statistic : str
-        ``utterance``: g is the L2 norm over the time of the whole utterance,
-        as published, so that an output frame depends on all input frames.
-        ``frame``: g is the magnitude in the frame itself, so that whole
-        files, chunks and streams agree.
-
-    Raises
-    ------
-    ConfigurationError
-        If the statistic is neither.
+    With the statistic ``utterance``, as published, g is the L2 norm over the
+    time of the whole utterance, so that an output frame depends on all input
+    frames. With ``frame``, g is the magnitude in the frame itself, so that
+    whole files, chunks and streams agree.
     """
 
     def __init__(self, channels: int, statistic: str = "utterance") -> None:
@@ -81,19 +71,6 @@ class ConvNeXtBlock(nn.Module):
     and the residual. With a kernel of a single frame there is no depth-wise
     convolution, as in APCodec-S: it would only scale the channels before
     they are normalised.
-
-    Arguments
-    ---------
-    channels : int
-        Width of the network.
-    hidden_channels : int
-        Width between the two linear layers.
-    kernel_size : int
-        Frames that the depth-wise convolution sees.
-    grn_statistic : str
-        See ``GlobalResponseNorm``.
-    convolution : callable
-        Class of the depth-wise convolution, from ``lobes.convolutions``.
     """
 
     def __init__(

@@ -21,26 +21,9 @@ from speechbrain_apcodec.utils.types import Latent
 class VectorQuantizer(nn.Module):
     """One stage: project, find the nearest codeword, project back.
 
-    Tokens of a stage are int64 [batch, frames].
-
-    Arguments
-    ---------
-    latent_dim : int
-        Channels of the latent.
-    codebook_size : int
-        Number of codewords.
-    codebook_dim : int
-        Dimension of a codeword.
-    factorized : bool
-        True, as published: the latent is projected, and the codeword of the
-        nearest direction is taken. False: codewords lie in the latent's own
-        space, and the nearest one is taken.
-
-    Raises
-    ------
-    ConfigurationError
-        If the codebook is not factorized and its dimension is not the
-        latent's.
+    If ``factorized``, as published, the latent is projected, and the codeword
+    of the nearest direction is taken. Otherwise codewords lie in the latent's
+    own space, and the nearest one is taken. Tokens are int64 [batch, frames].
     """
 
     def __init__(

@@ -19,7 +19,6 @@ from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
 from speechbrain_apcodec.lobes.codec import CodecOutput
-from speechbrain_apcodec.losses.auditory import auditory_weights
 from speechbrain_apcodec.losses.term import Term
 
 Complex: TypeAlias = tuple[Tensor, Tensor]
@@ -33,6 +32,25 @@ def anti_wrapped(difference: Tensor) -> Tensor:
     """
     turns = torch.round(difference / (2 * math.pi))
     return (difference - 2 * math.pi * turns).abs()
+
+
+def auditory_weights(bins: int, sample_rate: int) -> Tensor:
+    """Weight bins as the ear resolves them: float [bins, 1], 1 on average.
+
+    ``bins`` reach from 0 to half the sampling rate. The weights are the
+    density of equivalent rectangular bandwidths, half of which lie below
+    2.2 kHz.
+
+    Source: Glasberg and Moore, Hearing Research 47, 1990, equation 3
+
+    Example
+    -------
+    >>> auditory_weights(3, 48000)[:, 0]
+    tensor([2.9178, 0.0546, 0.0276])
+    """
+    kilohertz = torch.linspace(0, sample_rate / 2000, bins)
+    density = 1 / (4.37 * kilohertz + 1)
+    return (density / density.mean())[:, None]
 
 
 class AmplitudeLoss(Term):

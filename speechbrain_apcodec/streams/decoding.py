@@ -46,7 +46,7 @@ class Decoding(Side):
         """Take the next tokens; return the samples that are complete."""
         counts = self.check_piece(tokens, num_tokens)
         if counts.any():
-            # What is wider than every stream's own tokens is no step.
+            # Padding beyond the longest stream is no part of the step.
             self._step(codec, tokens[:, : int(counts.max())], counts)
         self.received = self.received + counts
         finished = self.finished

@@ -35,19 +35,16 @@ class Encoding(Side):
     ) -> Tokens:
         """Take the next samples; return the tokens that are complete."""
         counts = self.check_piece(wavs, num_samples)
+        timing = codec.timing
+        half = timing.window_length // 2
+        before, self.received = self.received, self.received + counts
         for item, count in enumerate(counts.tolist()):
             if count:
                 # A view of the batch would be kept alive by the queue.
                 piece = wavs[item, :count].to(self.queues[item], copy=True)
                 self.queues[item] = torch.cat([self.queues[item], piece])
-        before, self.received = self.received, self.received + counts
-        timing = codec.timing
-        half = timing.window_length // 2
-        for item, (now, then) in enumerate(
-            zip(self.received.tolist(), before.tolist(), strict=True)
-        ):
-            if now > half >= then:
-                self.queues[item] = _reflect_start(self.queues[item], half)
+                if before[item] <= half < self.received[item]:
+                    self.queues[item] = _reflect_start(self.queues[item], half)
         begun = (self.received > half) & ~self.ended
         groups = [
             max(0, len(queue) - timing.overlap) // timing.hop_length * ready

@@ -36,12 +36,7 @@ def set_clocks(module: nn.Module, clock: Clock, path: str = "") -> Clock:
 
 @dataclass(frozen=True)
 class Timing:
-    """The sizes of a codec in time, samples.
-
-    Raises
-    ------
-    ConfigurationError
-        If branches lag unequally.
+    """The sizes of a codec in time, samples; branches must lag equally.
 
     Example
     -------
