@@ -43,6 +43,22 @@ class Convolution(TemporalLayer, nn.Conv1d):
 
     bias: Tensor
 
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        groups: int = 1,
+    ) -> None:
+        left, right = self._context(kernel_size)
+        super().__init__(in_channels, out_channels, kernel_size, groups=groups)
+        self.left, self.right = left, right
+
+    @staticmethod
+    def _context(kernel_size: int) -> tuple[int, int]:
+        """Check the kernel; count the frames that it sees on either side."""
+        raise NotImplementedError
+
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Convolve [batch, frames, in_channels]."""
         shifted = self.groups > 1 and not has_fast_convolution(x, self.weight)
@@ -87,20 +103,14 @@ class Convolution(TemporalLayer, nn.Conv1d):
 class NonCausalConv1d(Convolution):
     """Convolution that looks as far ahead as back; the kernel must be odd."""
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        groups: int = 1,
-    ) -> None:
+    @staticmethod
+    def _context(kernel_size: int) -> tuple[int, int]:
         if kernel_size % 2 == 0:
             raise ConfigurationError(
                 f"kernel_size is {kernel_size}, but a non-causal convolution "
                 "that keeps the length needs an odd one"
             )
-        super().__init__(in_channels, out_channels, kernel_size, groups=groups)
-        self.left = self.right = kernel_size // 2
+        return kernel_size // 2, kernel_size // 2
 
 
 class CausalConv1d(Convolution):
@@ -110,15 +120,9 @@ class CausalConv1d(Convolution):
     https://arxiv.org/abs/2504.06561).
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        groups: int = 1,
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, groups=groups)
-        self.left = kernel_size - 1
+    @staticmethod
+    def _context(kernel_size: int) -> tuple[int, int]:
+        return kernel_size - 1, 0
 
 
 class FeedForward(Convolution):
@@ -130,12 +134,16 @@ class FeedForward(Convolution):
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int = 1
     ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size)
+
+    @staticmethod
+    def _context(kernel_size: int) -> tuple[int, int]:
         if kernel_size != 1:
             raise ConfigurationError(
                 f"a feed-forward layer sees one frame: set kernel_size to 1, "
                 f"not {kernel_size}"
             )
-        super().__init__(in_channels, out_channels, 1)
+        return 0, 0
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Multiply every frame by the same matrix, at any time."""

@@ -41,11 +41,9 @@ class _ConvolutionStack(nn.Module):
         channels: Sequence[int],
         kernel_sizes: list[Size],
         strides: list[Size],
-        slope: float = 0.1,
         in_channels: int = 1,
     ) -> None:
         super().__init__()
-        self.slope = slope
         *layers, output = [
             weight_norm(
                 nn.Conv2d(
@@ -75,7 +73,7 @@ class _ConvolutionStack(nn.Module):
         feature_maps = []
         for convolution in cast(Iterable[nn.Conv2d], self.convolutions):
             x = _convolve(x, convolution, transposed)
-            x = F.leaky_relu(x, self.slope, inplace=True)
+            x = F.leaky_relu(x, 0.1, inplace=True)
             feature_maps.append(x)
         feature_maps.append(_convolve(x, self.output_convolution, transposed))
         if transposed:

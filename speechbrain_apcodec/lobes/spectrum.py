@@ -89,7 +89,10 @@ class _STFT(nn.Module):
     window: Tensor
 
     def __init__(
-        self, n_fft: int, stft_hop_length: int, window_length: int
+        self,
+        n_fft: int = 1024,
+        stft_hop_length: int = 40,
+        window_length: int = 320,
     ) -> None:
         super().__init__()
         if window_length > n_fft or window_length % 2 or n_fft % 2:
@@ -300,14 +303,6 @@ class STFTSynthesis(_STFT):
     >>> torch.allclose(decoded[:, :7960], wavs, atol=1e-5)
     True
     """
-
-    def __init__(
-        self,
-        n_fft: int = 1024,
-        stft_hop_length: int = 40,
-        window_length: int = 320,
-    ) -> None:
-        super().__init__(n_fft, stft_hop_length, window_length)
 
     def forward(
         self,

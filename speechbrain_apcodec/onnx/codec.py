@@ -41,14 +41,7 @@ class ONNXCodec(APCodec):
     def from_folder(cls, folder: AnyPath) -> "ONNXCodec":
         """Load the graphs that ``apcodec export --onnx`` wrote.
 
-        They take as many threads as PyTorch has.
-
-        Raises
-        ------
-        MissingExtraError
-            If ONNX Runtime is not installed.
-        CheckpointError
-            If there are no graphs, or one was changed.
+        They take as many threads as PyTorch has; see ``onnx.runtime.Graphs``.
         """
         graphs = Graphs(folder, torch.get_num_threads())
         return cls(

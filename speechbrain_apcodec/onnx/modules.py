@@ -100,17 +100,13 @@ class RealSynthesis(STFTSynthesis):
     basis: Tensor
     weights: Tensor
 
-    def __init__(
-        self,
-        n_fft: int = 1024,
-        stft_hop_length: int = 40,
-        window_length: int = 320,
-    ) -> None:
-        super().__init__(n_fft, stft_hop_length, window_length)
-        basis = _fourier_basis(n_fft, window_length)[..., 1:] / n_fft
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        basis = _fourier_basis(self.n_fft, self.window_length)[..., 1:]
+        basis = basis / self.n_fft
         basis[:, 1:-1] *= 2  # bins that stand for a conjugate one as well
         basis[1, [0, -1]] = 0.0
-        window = torch.hann_window(window_length, dtype=torch.float64)[1:]
+        window = torch.hann_window(self.window_length, dtype=torch.float64)[1:]
         basis = (basis * window).flatten(0, 1)[:, None]
         self.register_buffer("basis", basis.float(), persistent=False)
         weights = window.square()[None, None]
