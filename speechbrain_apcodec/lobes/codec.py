@@ -1,4 +1,4 @@
-"""The codec: analysis, encoder, quantiser, decoder and synthesis joined.
+"""The codec: analysis, encoder, quantiser, decoder and synthesis.
 
 Frame ``n`` of the tokens covers the samples from ``n * hop_length`` up to,
 not including, ``(n + 1) * hop_length``; a waveform of any length has
@@ -10,14 +10,24 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from speechbrain_apcodec.lobes.autoencoder import Decoder, Encoder
 from speechbrain_apcodec.lobes.codec_steps import CodecSteps
-from speechbrain_apcodec.lobes.quantizer import Quantized
-from speechbrain_apcodec.lobes.spectrum import Spectrum
+from speechbrain_apcodec.lobes.quantizer import (
+    Quantized,
+    ResidualVectorQuantizer,
+)
+from speechbrain_apcodec.lobes.spectrum import (
+    Count,
+    Spectrum,
+    STFTAnalysis,
+    STFTSynthesis,
+)
 from speechbrain_apcodec.streams.chunks import (
     decode_in_chunks,
     encode_in_chunks,
@@ -26,25 +36,23 @@ from speechbrain_apcodec.streams.context import StreamingContext
 from speechbrain_apcodec.streams.time import WHOLE, Padded, Time, length_mask
 from speechbrain_apcodec.streams.timing import Timing
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Latent, Tokens, Wavs
 
 
 @dataclass
 class CodecOutput:
     """Everything that the losses look at."""
 
-    #: The input, float [batch, samples].
-    wavs: Tensor
-    #: float [batch, samples], as long as the input.
-    decoded: Tensor
+    wavs: Wavs
+    decoded: Wavs
     #: Spectrum of the input waveform, without gradient.
     natural: Spectrum
     #: Spectrum that the decoder predicted.
     predicted: Spectrum
-    #: Real and imaginary STFT of the decoded waveform,
-    #: float [batch, bins, frames] each.
+    #: Real and imaginary STFT of the decoded waveform.
     consistent: tuple[Tensor, Tensor]
-    #: float [batch, latent_dim, latents], before quantisation.
-    latent: Tensor
+    #: Before quantisation.
+    latent: Latent
     #: None while the quantiser is left out.
     quantized: Quantized | None
 
@@ -54,16 +62,8 @@ class Codec(nn.Module):
 
     Arguments
     ---------
-    analysis : speechbrain_apcodec.lobes.spectrum.STFTAnalysis
-        From waveforms to spectra.
-    encoder : speechbrain_apcodec.lobes.autoencoder.Encoder
-        From spectra to latents.
-    quantizer : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
-        From latents to tokens and back.
-    decoder : speechbrain_apcodec.lobes.autoencoder.Decoder
-        From latents to spectra.
-    synthesis : speechbrain_apcodec.lobes.spectrum.STFTSynthesis
-        From spectra to waveforms.
+    analysis, encoder, quantizer, decoder, synthesis
+        The parts: from waveforms to spectra, latents and tokens, and back.
     sample_rate : int
         Hz.
 
@@ -74,15 +74,7 @@ class Codec(nn.Module):
 
     Example
     -------
-    >>> from speechbrain_apcodec.lobes.autoencoder import (
-    ...     Decoder, Encoder, SubDecoder, SubEncoder,
-    ... )
-    >>> from speechbrain_apcodec.lobes.quantizer import (
-    ...     ResidualVectorQuantizer,
-    ... )
-    >>> from speechbrain_apcodec.lobes.spectrum import (
-    ...     STFTAnalysis, STFTSynthesis,
-    ... )
+    >>> from speechbrain_apcodec.lobes.autoencoder import SubDecoder, SubEncoder
     >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
     >>> codec = Codec(
     ...     STFTAnalysis(),
@@ -102,8 +94,14 @@ class Codec(nn.Module):
     """
 
     def __init__(
-        self, analysis, encoder, quantizer, decoder, synthesis, sample_rate
-    ):
+        self,
+        analysis: STFTAnalysis,
+        encoder: Encoder,
+        quantizer: ResidualVectorQuantizer,
+        decoder: Decoder,
+        synthesis: STFTSynthesis,
+        sample_rate: int,
+    ) -> None:
         super().__init__()
         for name in ("n_fft", "stft_hop_length", "window_length"):
             if getattr(analysis, name) != getattr(synthesis, name):
@@ -136,7 +134,9 @@ class Codec(nn.Module):
         self.stft_hop_length = analysis.stft_hop_length
         self.hop_length = analysis.stft_hop_length * encoder.ratio
 
-    def _apply(self, fn, recurse=True):
+    def _apply(
+        self, fn: Callable[[Tensor], Tensor], recurse: bool = True
+    ) -> "Codec":
         """Refuse what ``half`` and ``to(torch.bfloat16)`` would break."""
         dtype = fn(torch.empty(0)).dtype
         if dtype in (torch.float16, torch.bfloat16):
@@ -172,18 +172,15 @@ class Codec(nn.Module):
         """Channels of the latent."""
         return self.quantizer.latent_dim
 
-    def num_frames(self, num_samples: int | Tensor) -> int | Tensor:
+    def num_frames(self, num_samples: Count) -> Count:
         """Count the token frames: ceil(num_samples / hop_length)."""
         return -(-num_samples // self.hop_length)
 
-    def latents(
-        self, wavs: Tensor, num_samples: Tensor | None = None
-    ) -> Tensor:
+    def latents(self, wavs: Wavs, num_samples: Tensor | None = None) -> Latent:
         """Encode waveforms to latents that are not yet quantised.
 
-        Of float [batch, samples], of which int64 [batch] are each item's own,
-        it makes float [batch, latent_dim, ceil(samples / hop_length)]; what
-        lies beyond an item's own frames has no meaning.
+        ``num_samples`` are int64 [batch], the valid ones of each item. Latents
+        beyond ceil(num_samples / hop_length) have no meaning.
         """
         spectrum = self.analysis(wavs, num_samples)
         log_amplitude, phase = spectrum.log_amplitude, spectrum.phase
@@ -204,19 +201,18 @@ class Codec(nn.Module):
 
     def encode(
         self,
-        wavs: Tensor,
+        wavs: Wavs,
         num_samples: Tensor | None = None,
         num_codebooks: int | None = None,
         chunk_frames: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tokens, Tensor]:
         """Encode waveforms to tokens.
 
         Arguments
         ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-        num_samples : torch.Tensor, optional
-            int64 [batch], valid samples of each item; default: all.
+        wavs : float [batch, samples]
+        num_samples : int64 [batch], optional
+            Valid samples of each item; default: all.
         num_codebooks : int, optional
             Number of codebooks to use; default: all.
         chunk_frames : int, optional
@@ -225,10 +221,10 @@ class Codec(nn.Module):
 
         Returns
         -------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks], 0 beyond an item's own frames.
-        num_frames : torch.Tensor
-            int64 [batch], token frames of each item.
+        tokens : int64 [batch, frames, codebooks]
+            0 beyond an item's own frames.
+        num_frames : int64 [batch]
+            Token frames of each item.
         """
         batch, samples = wavs.shape
         frames = self.num_frames(samples)
@@ -253,20 +249,19 @@ class Codec(nn.Module):
 
     def decode(
         self,
-        tokens: Tensor,
+        tokens: Tokens,
         num_frames: Tensor | None = None,
         num_samples: int | None = None,
         chunk_frames: int | None = None,
-    ) -> Tensor:
+    ) -> Wavs:
         """Decode tokens to waveforms.
 
         Arguments
         ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks]; codebooks may be fewer than
-            trained.
-        num_frames : torch.Tensor, optional
-            int64 [batch], valid token frames of each item; default: all.
+        tokens : int64 [batch, frames, codebooks]
+            The codebooks may be fewer than trained.
+        num_frames : int64 [batch], optional
+            Valid token frames of each item; default: all.
         num_samples : int, optional
             Length of the output; default: frames * hop_length.
         chunk_frames : int, optional
@@ -275,8 +270,8 @@ class Codec(nn.Module):
 
         Returns
         -------
-        torch.Tensor
-            float [batch, num_samples], zero beyond an item's own frames.
+        float [batch, num_samples]
+            Zero beyond an item's own frames.
         """
         length = tokens.shape[1] * self.hop_length
         if num_samples is None:
@@ -288,7 +283,7 @@ class Codec(nn.Module):
                 f"not {num_samples}"
             )
         if length == 0:
-            return self.synthesis.window.new_zeros(tokens.shape[0], 0)
+            return self.steps.like.new_zeros(tokens.shape[0], 0)
         if chunk_frames is not None and tokens.shape[1] > chunk_frames:
             wavs = decode_in_chunks(
                 self.steps, tokens, num_frames, chunk_frames
@@ -304,13 +299,9 @@ class Codec(nn.Module):
         return wavs[:, :num_samples]
 
     def decode_latents(
-        self, latent: Tensor, time: Time = WHOLE
+        self, latent: Latent, time: Time = WHOLE
     ) -> tuple[Tensor, Tensor]:
-        """Decode latents to the complex spectrum.
-
-        The angle itself, which the losses compare, is not needed for it.
-        Gives real and imaginary part, float [batch, bins, STFT frames].
-        """
+        """Decode latents to the real and imaginary part of the spectrum."""
         log_amplitude, real, imaginary = self.decoder.parts(latent, time)
         with torch.autocast(latent.device.type, enabled=False):
             real = real + 1e-18  # where both are zero, so is the phase
@@ -320,24 +311,19 @@ class Codec(nn.Module):
 
     def forward(
         self,
-        wavs: Tensor,
+        wavs: Wavs,
         num_codebooks: int | Tensor | None = None,
         quantize: bool = True,
     ) -> CodecOutput:
-        """Code and decode for training.
+        """Encode and decode for training.
 
         Arguments
         ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-        num_codebooks : int or torch.Tensor, optional
-            Codebooks to use, for all items or int64 [batch]; default: all.
+        wavs : float [batch, samples]
+        num_codebooks : int or int64 [batch], optional
+            Codebooks to use, for all items or for each; default: all.
         quantize : bool
             False leaves the quantiser out, to warm up the rest.
-
-        Returns
-        -------
-        CodecOutput
         """
         samples = wavs.shape[-1]
         # A gradient of the input is for what comes before the codec.
@@ -405,10 +391,7 @@ class Codec(nn.Module):
         low_delay: bool = False,
         num_codebooks: int | None = None,
     ) -> StreamingContext:
-        """Begin streams, or say why the codec cannot be streamed.
-
-        See ``StreamingContext`` for the arguments, and for what it does.
-        """
+        """Begin streams, if possible; see ``StreamingContext``."""
         self.steps.check_streamable()
         return StreamingContext(
             self.steps, batch_size, low_delay, num_codebooks

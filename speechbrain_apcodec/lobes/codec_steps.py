@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from speechbrain_apcodec.streams.state import NetworkState, Stream
+from speechbrain_apcodec.streams.state import (
+    NetworkState,
+    Stream,
+    sees_utterance,
+)
 from speechbrain_apcodec.streams.timing import Timing
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Tokens, Wavs
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.lobes.codec import Codec
@@ -21,15 +26,9 @@ TAIL = "tail"
 
 
 class CodecSteps:
-    """A ``streams.context.StreamableCodec`` of PyTorch's layers.
+    """A ``streams.context.StreamableCodec`` of PyTorch's layers."""
 
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec; it keeps nothing.
-    """
-
-    def __init__(self, codec: "Codec"):
+    def __init__(self, codec: "Codec") -> None:
         self.codec = codec
 
     @property
@@ -39,7 +38,7 @@ class CodecSteps:
 
     @cached_property
     def timing(self) -> Timing:
-        """Delays of the codec."""
+        """Sizes in time, delays and latency."""
         return self.codec.timing
 
     @property
@@ -49,40 +48,38 @@ class CodecSteps:
 
     def check_streamable(self) -> None:
         """Say why the codec cannot be streamed, if so."""
-        if any(
-            getattr(module, "statistic", "frame") == "utterance"
-            for module in self.codec.modules()
-        ):
+        if any(map(sees_utterance, self.codec.modules())):
             raise ConfigurationError(
                 "this model cannot be streamed: its normalisation looks at "
                 "the whole utterance (grn_statistic: utterance), the end "
                 "included. Take a model trained with grn_statistic: frame"
             )
-        _ = self.timing
+        _ = self.timing  # raises if the branches lag unequally
 
     def encoder_state(self, batch_size: int) -> NetworkState:
         """Make the state of an encoder whose streams begin."""
-        return NetworkState.of(self.codec.encoder, batch_size, self.like)
+        encoder = self.codec.encoder
+        return NetworkState.of(encoder, batch_size, encoder.ratio, self.like)
 
     def decoder_state(self, batch_size: int) -> NetworkState:
-        """Make the same of a decoder; the synthesis has a past, too."""
-        state = NetworkState.of(self.codec.decoder, batch_size, self.like)
-        length = self.codec.synthesis.tail_length
-        tail = self.like.new_zeros(batch_size, length, 2)
+        """Make that of a decoder; the synthesis has a history, too."""
+        decoder, synthesis = self.codec.decoder, self.codec.synthesis
+        state = NetworkState.of(decoder, batch_size, decoder.ratio, self.like)
+        tail = self.like.new_zeros(batch_size, synthesis.tail_length, 2)
         state.histories = {TAIL: tail, **state.histories}
         return state
 
     def encode_step(
-        self, wavs: Tensor, stream: Stream, num_codebooks: int | None = None
-    ) -> Tensor:
+        self, wavs: Wavs, stream: Stream, num_codebooks: int | None = None
+    ) -> Tokens:
         """Encode whole groups of frames and the ``overlap`` behind them."""
         codec = self.codec
-        parts = codec.analysis.transform_extended(wavs)
+        parts = codec.analysis.transform_padded(wavs)
         spectrum = codec.analysis.spectrum(*parts)
         latent = codec.encoder(spectrum.log_amplitude, spectrum.phase, stream)
         return codec.quantizer.encode(latent, num_codebooks)
 
-    def decode_step(self, tokens: Tensor, stream: Stream) -> Tensor:
+    def decode_step(self, tokens: Tokens, stream: Stream) -> Wavs:
         """Decode tokens as far as no later frame adds to the sum."""
         codec, histories = self.codec, stream.state.histories
         latent = codec.quantizer.decode(tokens)

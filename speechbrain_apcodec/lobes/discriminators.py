@@ -12,90 +12,78 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias, cast
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
+
+from speechbrain_apcodec.utils.types import Wavs
+
+Scores: TypeAlias = list[tuple[Tensor, list[Tensor]]]
+"""Score, float [batch, positions], and feature maps of each sub-discriminator,
+float [batch, channels, rows, columns] each."""
+
+Size: TypeAlias = tuple[int, int]
+"""Rows and columns."""
 
 
 class _ConvolutionStack(nn.Module):
     """2-D convolutions whose outputs all serve as feature maps.
 
-    Arguments
-    ---------
-    channels : list of int
-        Output channels of each convolution.
-    kernel_sizes : list of tuple
-        Kernel of each convolution, and of the output convolution.
-    strides : list of tuple
-        Stride of each convolution.
-    slope : float
-        Negative slope of the leaky ReLU.
-    in_channels : int
-        Channels of a picture.
+    ``kernel_sizes`` has one more, for the output convolution.
     """
 
     def __init__(
-        self, channels, kernel_sizes, strides, slope=0.1, in_channels=1
-    ):
+        self,
+        channels: Sequence[int],
+        kernel_sizes: list[Size],
+        strides: list[Size],
+        in_channels: int = 1,
+    ) -> None:
         super().__init__()
-        self.slope = slope
-        widths = [in_channels, *channels]
-        self.convolutions = nn.ModuleList(
+        *layers, output = [
             weight_norm(
                 nn.Conv2d(
-                    widths[i],
-                    widths[i + 1],
-                    kernel_sizes[i],
-                    strides[i],
-                    padding=tuple(k // 2 for k in kernel_sizes[i]),
+                    fan_in,
+                    fan_out,
+                    kernel,
+                    stride,
+                    padding=(kernel[0] // 2, kernel[1] // 2),
                 )
             )
-            for i in range(len(channels))
-        )
-        self.output_convolution = weight_norm(
-            nn.Conv2d(
-                widths[-1],
-                1,
-                kernel_sizes[-1],
-                padding=tuple(k // 2 for k in kernel_sizes[-1]),
+            for fan_in, fan_out, kernel, stride in zip(
+                [in_channels, *channels],
+                [*channels, 1],
+                kernel_sizes,
+                [*strides, (1, 1)],
+                strict=True,
             )
-        )
+        ]
+        self.convolutions = nn.ModuleList(layers)
+        self.output_convolution = output
 
-    def forward(self, x):
-        """Judge pictures.
-
-        They are laid on their side: the kernels of PyTorch want the long
-        dimension last.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, in_channels, rows, columns].
-
-        Returns
-        -------
-        score : torch.Tensor
-            float [batch, positions].
-        feature_maps : list of torch.Tensor
-            float [batch, channels, rows, columns] each.
-        """
-        side = x.shape[2] > x.shape[3]
-        x = x.transpose(2, 3).contiguous() if side else x
+    def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Judge images [batch, in_channels, rows, columns]."""
+        # Transposed, if need be: PyTorch's kernels want the long axis last.
+        transposed = x.shape[2] > x.shape[3]
+        x = x.transpose(2, 3).contiguous() if transposed else x
         feature_maps = []
-        for convolution in self.convolutions:
-            x = _convolved(x, convolution, side)
-            x = F.leaky_relu(x, self.slope, inplace=True)
+        for convolution in cast(Iterable[nn.Conv2d], self.convolutions):
+            x = _convolve(x, convolution, transposed)
+            x = F.leaky_relu(x, 0.1, inplace=True)
             feature_maps.append(x)
-        feature_maps.append(_convolved(x, self.output_convolution, side))
-        if side:
+        feature_maps.append(_convolve(x, self.output_convolution, transposed))
+        if transposed:
             feature_maps = [x.transpose(2, 3) for x in feature_maps]
         return feature_maps[-1].flatten(1), feature_maps
 
 
-def _convolved(x, convolution, side):
-    """Convolve a picture, or one that lies on its side."""
-    if not side:
+def _convolve(x: Tensor, convolution: nn.Conv2d, transposed: bool) -> Tensor:
+    """Convolve an image, or a transposed one."""
+    if not transposed:
         return convolution(x)
     return F.conv2d(
         x,
@@ -106,7 +94,26 @@ def _convolved(x, convolution, side):
     )
 
 
-class MultiPeriodDiscriminator(nn.Module):
+class _Discriminator(nn.Module):
+    """Sub-discriminators of one kind, each with a view of its own."""
+
+    discriminators: nn.ModuleList
+
+    def _images(self, wavs: Wavs) -> Iterator[Tensor]:
+        """Yield the image that each sub-discriminator sees."""
+        raise NotImplementedError
+
+    def forward(self, wavs: Wavs) -> Scores:
+        """Judge waveforms."""
+        return [
+            discriminator(image)
+            for discriminator, image in zip(
+                self.discriminators, self._images(wavs), strict=True
+            )
+        ]
+
+
+class MultiPeriodDiscriminator(_Discriminator):
     """HiFi-GAN's discriminators of samples folded at several periods.
 
     Arguments
@@ -125,8 +132,10 @@ class MultiPeriodDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, periods=(2, 3, 5, 7, 11), channels=(32, 128, 512, 1024, 1024)
-    ):
+        self,
+        periods: Sequence[int] = (2, 3, 5, 7, 11),
+        channels: Sequence[int] = (32, 128, 512, 1024, 1024),
+    ) -> None:
         super().__init__()
         self.periods = list(periods)
         depth = len(channels)
@@ -139,31 +148,14 @@ class MultiPeriodDiscriminator(nn.Module):
             for _ in self.periods
         )
 
-    def forward(self, wavs):
-        """Judge waveforms.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-
-        Returns
-        -------
-        list of tuple
-            For each sub-discriminator its score, float [batch, positions],
-            and the list of its feature maps.
-        """
-        outputs = []
-        for period, discriminator in zip(
-            self.periods, self.discriminators, strict=True
-        ):
+    def _images(self, wavs: Wavs) -> Iterator[Tensor]:
+        for period in self.periods:
             missing = -wavs.shape[-1] % period
             x = F.pad(wavs[:, None], (0, missing), mode="reflect")
-            outputs.append(discriminator(x.unflatten(-1, (-1, period))))
-        return outputs
+            yield x.unflatten(-1, (-1, period))
 
 
-class MultiResolutionDiscriminator(nn.Module):
+class MultiResolutionDiscriminator(_Discriminator):
     """Discriminators of magnitude spectrograms at several resolutions.
 
     Arguments
@@ -184,9 +176,13 @@ class MultiResolutionDiscriminator(nn.Module):
 
     def __init__(
         self,
-        resolutions=((512, 20, 160), (1024, 40, 320), (2048, 80, 640)),
-        channels=64,
-    ):
+        resolutions: Sequence[Sequence[int]] = (
+            (512, 20, 160),
+            (1024, 40, 320),
+            (2048, 80, 640),
+        ),
+        channels: int = 64,
+    ) -> None:
         super().__init__()
         self.resolutions = [tuple(r) for r in resolutions]
         self.discriminators = nn.ModuleList(
@@ -198,29 +194,13 @@ class MultiResolutionDiscriminator(nn.Module):
             for _ in self.resolutions
         )
 
-    def forward(self, wavs):
-        """Judge waveforms.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-
-        Returns
-        -------
-        list of tuple
-            For each sub-discriminator its score, float [batch, positions],
-            and the list of its feature maps.
-        """
-        return [
-            discriminator(self._magnitude(wavs, *resolution))
-            for resolution, discriminator in zip(
-                self.resolutions, self.discriminators, strict=True
-            )
-        ]
+    def _images(self, wavs: Wavs) -> Iterator[Tensor]:
+        return (self._magnitude(wavs, *sizes) for sizes in self.resolutions)
 
     @staticmethod
-    def _magnitude(wavs, n_fft, hop_length, window_length):
+    def _magnitude(
+        wavs: Wavs, n_fft: int, hop_length: int, window_length: int
+    ) -> Tensor:
         with torch.autocast(wavs.device.type, enabled=False):
             spectrum = torch.stft(
                 wavs.float(),
@@ -233,7 +213,7 @@ class MultiResolutionDiscriminator(nn.Module):
             return spectrum.abs()[:, None]
 
 
-class MultiScaleSTFTDiscriminator(nn.Module):
+class MultiScaleSTFTDiscriminator(_Discriminator):
     """EnCodec's discriminators of complex spectra, compressed as the ear does.
 
     Speech has a thousandth of its amplitude above 8 kHz, which a network does
@@ -260,7 +240,9 @@ class MultiScaleSTFTDiscriminator(nn.Module):
     EXPONENT = 0.3
     QUIETEST = 1e-8  # power; the root has no gradient at zero
 
-    def __init__(self, windows=(512, 1024, 2048), channels=16):
+    def __init__(
+        self, windows: Sequence[int] = (512, 1024, 2048), channels: int = 16
+    ) -> None:
         super().__init__()
         self.windows = list(windows)
         wide = 2 * channels
@@ -274,28 +256,10 @@ class MultiScaleSTFTDiscriminator(nn.Module):
             for _ in self.windows
         )
 
-    def forward(self, wavs):
-        """Judge waveforms.
+    def _images(self, wavs: Wavs) -> Iterator[Tensor]:
+        return (self._compress(wavs, window) for window in self.windows)
 
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-
-        Returns
-        -------
-        list of tuple
-            For each sub-discriminator its score, float [batch, positions],
-            and the list of its feature maps.
-        """
-        return [
-            discriminator(self._compressed(wavs, window))
-            for window, discriminator in zip(
-                self.windows, self.discriminators, strict=True
-            )
-        ]
-
-    def _compressed(self, wavs, window):
+    def _compress(self, wavs: Wavs, window: int) -> Tensor:
         with torch.autocast(wavs.device.type, enabled=False):
             spectrum = torch.stft(
                 wavs.float(),
@@ -327,20 +291,9 @@ class Discriminators(nn.ModuleDict):
     ['mpd']
     """
 
-    def __init__(self, discriminators):
+    def __init__(self, discriminators: Mapping[str, nn.Module]) -> None:
         super().__init__(discriminators)
 
-    def forward(self, wavs):
-        """Judge waveforms.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-
-        Returns
-        -------
-        dict
-            From a discriminator's name to its list of (score, feature maps).
-        """
+    def forward(self, wavs: Wavs) -> dict[str, Scores]:
+        """Judge waveforms, discriminator by discriminator."""
         return {name: module(wavs) for name, module in self.items()}

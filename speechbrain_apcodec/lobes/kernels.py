@@ -13,21 +13,21 @@ from torch.nn import functional as F
 
 
 def pad(x: Tensor, left: int, right: int) -> Tensor:
-    """Put frames of zeros before the first and after the last one."""
+    """Pad frames of zeros on the left and on the right."""
     return F.pad(x, (0, 0, left, right)) if left or right else x
 
 
 def conv1d(
     x: Tensor,
     weight: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     stride: int = 1,
     padding: int = 0,
     groups: int = 1,
 ) -> Tensor:
     """Convolve [batch, frames, channels] over the frames.
 
-    As a convolution of pictures one row high, for which there are kernels
+    As a 2-D convolution of images one row high, for which there are kernels
     that take the channels last and need no copy.
 
     Example
@@ -51,7 +51,7 @@ def conv1d(
 
 
 def has_fast_convolution(x: Tensor, weight: Tensor) -> bool:
-    """Tell whether PyTorch convolves with kernels that know groups.
+    """Tell whether PyTorch has fast kernels for convolutions with groups.
 
     A GPU has them. On a CPU they are those of oneDNN, which not every build
     of PyTorch has, and which computes no float64.
@@ -64,14 +64,16 @@ def has_fast_convolution(x: Tensor, weight: Tensor) -> bool:
 
 
 def is_recorded() -> bool:
-    """Tell whether torch.export or a trace makes a graph of what is done."""
-    return torch.compiler.is_exporting() or torch.jit.is_tracing()
+    """Tell whether torch.export or torch.jit.trace records a graph."""
+    # PyTorch documents it, but does not list it in ``__all__``.
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined]
+    return torch.compiler.is_exporting() or tracing
 
 
 def is_certain(condition: bool | torch.SymBool) -> bool:
-    """Tell whether sizes fulfil a condition, whatever is still free of them.
+    """Tell whether a condition on sizes holds, for all sizes of a graph.
 
-    A graph of torch.export for sizes above a bound needs no way for others.
+    A graph of torch.export for sizes above a bound needs no other branch.
 
     Example
     -------
@@ -87,12 +89,12 @@ def is_certain(condition: bool | torch.SymBool) -> bool:
 
 
 def is_exported_alone(x: Tensor) -> bool:
-    """Tell whether torch.export makes a graph for batches of one alone.
+    """Tell whether torch.export records a graph for a batch size of one.
 
-    PyTorch's operators then ask whether the frames are several too, which a
-    graph for any number of them cannot tell.
+    PyTorch's operators then ask whether there is more than one frame, too,
+    which a graph for any number of frames cannot tell.
     """
-    # The size of a free dimension is no integer: to compare it would fix it.
+    # A dynamic size is no integer: a comparison would fix it.
     return (
         torch.compiler.is_exporting()
         and type(x.shape[0]) is int
@@ -103,15 +105,9 @@ def is_exported_alone(x: Tensor) -> bool:
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Multiply every frame by a matrix, as ``F.linear`` does.
 
-    On a CPU float32 takes the kernel of a convolution: PyTorch leaves it to
-    oneDNN, but a matrix product to MKL, which reaches less than half as much
-    where it does not know the processor (AMD's with AVX-512).
-
-    Example
-    -------
-    >>> x, weight = torch.randn(2, 99, 40), torch.randn(50, 40)
-    >>> torch.allclose(linear(x, weight), x @ weight.T, atol=1e-4)
-    True
+    On a CPU, float32 takes the kernel of a convolution: PyTorch leaves that to
+    oneDNN, but a matrix product to MKL, which is less than half as fast on
+    processors that it does not know (AMD's with AVX-512).
     """
     if x.dim() == 3 and is_exported_alone(x):
         return F.linear(x[0], weight, bias)[None]
@@ -124,8 +120,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         or x.shape[1] == 0
     ):
         return F.linear(x, weight, bias)
-    # Of a picture one row high every second row is all of it; with one
-    # thread PyTorch takes oneDNN for kernels of a frame if there is a stride.
+    # In an image one row high a row stride of 2 changes nothing, but makes
+    # PyTorch take oneDNN for kernels of one frame, with one thread, too.
     y = F.conv2d(
         x.transpose(1, 2).unsqueeze(2), weight[..., None, None], bias, (2, 1)
     )

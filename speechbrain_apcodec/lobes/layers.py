@@ -6,36 +6,21 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.lobes.convolutions import (
-    NonCausalConv1d,
-    begin_with_own_frame,
-)
+from speechbrain_apcodec.lobes.convolutions import Convolution, NonCausalConv1d
 from speechbrain_apcodec.lobes.kernels import linear
 from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 class Linear(nn.Linear):
-    """Linear layer, computed by the fastest kernel.
-
-    Arguments
-    ---------
-    in_features : int
-        Number of input channels.
-    out_features : int
-        Number of output channels.
-
-    Example
-    -------
-    >>> Linear(4, 6)(torch.randn(2, 10, 4)).shape
-    torch.Size([2, 10, 6])
-    """
+    """Linear layer, computed by the fastest kernel."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply every frame [batch, frames, in_features]."""
@@ -48,30 +33,13 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
     With g the response of each channel, y = gamma * x * n + beta + x, where
     n = g / (mean of g over the channels + 1e-6).
 
-    Arguments
-    ---------
-    channels : int
-        Number of channels.
-    statistic : str
-        ``utterance``: g is the L2 norm over the time of the whole utterance,
-        as published, so that an output frame depends on all input frames.
-        ``frame``: g is the magnitude in the frame itself, so that whole
-        files, chunks and streams agree.
-
-    Raises
-    ------
-    ConfigurationError
-        If the statistic is neither.
-
-    Example
-    -------
-    >>> norm = GlobalResponseNorm(4, statistic="frame")
-    >>> x = torch.randn(2, 10, 4)
-    >>> torch.equal(norm(x), x)  # gamma and beta begin at zero
-    True
+    With the statistic ``utterance``, as published, g is the L2 norm over the
+    time of the whole utterance, so that an output frame depends on all input
+    frames. With ``frame``, g is the magnitude in the frame itself, so that
+    whole files, chunks and streams agree.
     """
 
-    def __init__(self, channels: int, statistic: str = "utterance"):
+    def __init__(self, channels: int, statistic: str = "utterance") -> None:
         super().__init__()
         if statistic not in ("utterance", "frame"):
             raise ConfigurationError(
@@ -88,7 +56,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
             response = x.abs()
         else:
             energy = time.energy(self, x)
-            # The gradient shall be finite at zero, too.
+            # The gradient must be finite at zero, too.
             tiny = torch.finfo(torch.float32).tiny
             response = energy.clamp(min=tiny).sqrt()
         relative = response / (response.mean(dim=-1, keepdim=True) + 1e-6)
@@ -100,28 +68,9 @@ class ConvNeXtBlock(nn.Module):
     """Modified ConvNeXt v2 block of APCodec (figure 2 of the paper).
 
     Depth-wise convolution, layer normalisation, Linear, GELU, GRN, Linear,
-    and the residual. A kernel of a single frame leaves the depth-wise
-    convolution out, as APCodec-S does: it would only scale the channels
-    before they are normalised.
-
-    Arguments
-    ---------
-    channels : int
-        Width of the network.
-    hidden_channels : int
-        Width between the two linear layers.
-    kernel_size : int
-        Frames that the depth-wise convolution sees.
-    grn_statistic : str
-        See ``GlobalResponseNorm``.
-    convolution : callable
-        Class of the depth-wise convolution, from ``lobes.convolutions``.
-
-    Example
-    -------
-    >>> block = ConvNeXtBlock(8, 16, kernel_size=7)
-    >>> block(torch.randn(2, 10, 8)).shape
-    torch.Size([2, 10, 8])
+    and the residual. With a kernel of a single frame there is no depth-wise
+    convolution, as in APCodec-S: it would only scale the channels before
+    they are normalised.
     """
 
     def __init__(
@@ -130,8 +79,8 @@ class ConvNeXtBlock(nn.Module):
         hidden_channels: int,
         kernel_size: int,
         grn_statistic: str = "utterance",
-        convolution: Callable[..., nn.Module] = NonCausalConv1d,
-    ):
+        convolution: Callable[..., Convolution] = NonCausalConv1d,
+    ) -> None:
         super().__init__()
         self.depthwise = None
         if kernel_size > 1:
@@ -154,78 +103,35 @@ class ConvNeXtBlock(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Input convolution, ConvNeXt v2 blocks, output norm and Linear.
-
-    Arguments
-    ---------
-    in_channels : int
-        Number of input channels.
-    channels : int
-        Width of the network.
-    hidden_channels : int
-        Width inside the blocks.
-    num_blocks : int
-        Number of blocks.
-    kernel_size : int
-        Frames that the convolutions see.
-    grn_statistic : str
-        See ``GlobalResponseNorm``.
-    convolution : callable
-        Class of the convolutions, from ``lobes.convolutions``.
-    input_kernel_size : int
-        Frames that the input convolution sees.
-
-    Example
-    -------
-    >>> backbone = Backbone(5, 8, 16, 2, 7, "frame", NonCausalConv1d, 1)
-    >>> backbone(torch.randn(2, 10, 5)).shape
-    torch.Size([2, 10, 8])
-    """
+    """Input convolution, ConvNeXt v2 blocks, output norm and Linear."""
 
     def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        hidden_channels: int,
-        num_blocks: int,
-        kernel_size: int,
-        grn_statistic: str,
-        convolution: Callable[..., nn.Module],
-        input_kernel_size: int,
-    ):
+        self, input_convolution: Convolution, blocks: Iterable[ConvNeXtBlock]
+    ) -> None:
         super().__init__()
-        self.input_convolution = convolution(
-            in_channels, channels, input_kernel_size
-        )
+        channels = input_convolution.out_channels
+        # Folding replaces the first and the last layer.
+        self.input_convolution: nn.Module = input_convolution
         self.input_norm = nn.LayerNorm(channels, eps=1e-6)
-        self.blocks = nn.ModuleList(
-            ConvNeXtBlock(
-                channels,
-                hidden_channels,
-                kernel_size,
-                grn_statistic,
-                convolution,
-            )
-            for _ in range(num_blocks)
-        )
+        self.blocks = nn.ModuleList(blocks)
         self.output_norm = nn.LayerNorm(channels, eps=1e-6)
-        self.output_linear = Linear(channels, channels)
+        self.output_linear: nn.Module = Linear(channels, channels)
         for layer in self.modules():
             # As ConvNeXt initialises: small weights let the blocks begin
             # near the identity.
             if isinstance(layer, nn.Conv1d | nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
-        begin_with_own_frame(self.input_convolution)
-        for block in self.blocks:
-            if block.depthwise is not None:
-                nn.init.ones_(block.depthwise.weight)
-                begin_with_own_frame(block.depthwise)
+                nn.init.zeros_(cast(Tensor, layer.bias))
+        input_convolution.begin_with_own_frame()
+        for layer in self.blocks.modules():
+            if isinstance(layer, Convolution):
+                nn.init.ones_(layer.weight)
+                layer.begin_with_own_frame()
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Transform [batch, frames, in_channels]."""
         x = self.input_convolution(x, time)
-        # What the blocks add to stays in float32 under autocast.
+        # The residual stays in float32 under autocast.
         x = self.input_norm(x.to(self.input_norm.weight.dtype))
         for block in self.blocks:
             x = block(x, time)

@@ -3,21 +3,21 @@
 A network that knows the envelope does not have to learn how it looks in every
 bin: it converges in fewer steps.
 
-Source: FreeV (https://arxiv.org/abs/2406.08196). There the mel
-values are a vocoder's input, and the pseudo-inverse of the mel matrix expands
-them. Here the decoder predicts them, and each bin takes the mean of the mel
-bands around it: the pseudo-inverse has no answer for bins that are wider than
-the bands, as those of a short STFT are.
+Source: FreeV (https://arxiv.org/abs/2406.08196). There the mel values are a
+vocoder's input, and the pseudo-inverse of the mel matrix expands them. Here the
+decoder predicts them, and each bin takes the mean of the mel bands around it:
+the pseudo-inverse is of no use where bins are wider than bands, as in a short
+STFT.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torchaudio.functional import melscale_fbanks
 
-# The floor of the analysis: what is weaker counts as silence.
+# That of the analysis: weaker bins count as silence.
 FLOOR = 1e-5
 
 
@@ -43,7 +43,9 @@ class MelPrior(nn.Module):
     0.0
     """
 
-    def __init__(self, bins: int, sample_rate: int, num_mels: int = 80):
+    expansion: Tensor
+
+    def __init__(self, bins: int, sample_rate: int, num_mels: int = 80) -> None:
         super().__init__()
         self.num_mels = num_mels
         # A table, no weight: also where a network is built on no device.
@@ -56,23 +58,15 @@ class MelPrior(nn.Module):
                 sample_rate=sample_rate,
                 mel_scale="slaney",
             )
-        # The triangles begin and end at zero: neighbours speak for the ends.
+        # The triangles begin and end at zero: copy the neighbours' values.
         bank[0], bank[-1] = bank[1], bank[-2]
         expansion = (bank / bank.sum(1, keepdim=True)).t().contiguous()
         self.register_buffer("expansion", expansion, persistent=False)
 
-    def forward(self, log_mels: torch.Tensor) -> torch.Tensor:
-        """Expand.
+    def forward(self, log_mels: Tensor) -> Tensor:
+        """Expand [batch, frames, num_mels] to [batch, frames, bins].
 
-        Arguments
-        ---------
-        log_mels : torch.Tensor
-            Natural logarithms, float [batch, frames, num_mels].
-
-        Returns
-        -------
-        torch.Tensor
-            Natural log-amplitudes, at least float32 [batch, frames, bins].
+        Both are natural logarithms; the result is at least float32.
         """
         # Half precision would round the exponentials.
         with torch.autocast(log_mels.device.type, enabled=False):

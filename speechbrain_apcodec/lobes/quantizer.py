@@ -14,36 +14,29 @@ Authors
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.vector_quantizer import VectorQuantizer
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Latent, Tokens
 
 
 @dataclass
 class Quantized:
-    """What the quantiser makes of a latent.
+    """What the quantiser makes of a latent; the losses are scalars."""
 
-    Arguments
-    ---------
-    quantized : torch.Tensor
-        float [batch, latent_dim, frames], with a straight-through gradient.
-    tokens : torch.Tensor
-        int64 [batch, frames, codebooks]; -1 in the codebooks that an item
-        does not use.
-    codebook_loss : torch.Tensor
-        Scalar: MSE that pulls codewords to latents, summed over stages.
-    commitment_loss : torch.Tensor
-        Scalar: MSE that pulls latents to codewords, summed over stages.
-    """
-
-    quantized: torch.Tensor
-    tokens: torch.Tensor
-    codebook_loss: torch.Tensor
-    commitment_loss: torch.Tensor
+    #: With a straight-through gradient.
+    quantized: Latent
+    #: -1 in the codebooks that an item does not use.
+    tokens: Tokens
+    #: MSE that pulls codewords to latents, summed over stages.
+    codebook_loss: Tensor
+    #: MSE that pulls latents to codewords, summed over stages.
+    commitment_loss: Tensor
 
 
 class ResidualVectorQuantizer(nn.Module):
@@ -61,10 +54,9 @@ class ResidualVectorQuantizer(nn.Module):
         Dimension of a codeword.
     search_width : int, optional
         None: each stage takes the codeword of the nearest direction, as
-        published. Else the codewords lie in the latent's own space and are
-        compared by the error that they leave in it, and as many sequences of
-        them are followed from stage to stage: the nearest codeword of one
-        stage need not leave the least to the last.
+        published. Otherwise the codewords lie in the latent's own space, and
+        encoding is a beam search of this width for the least error: the
+        nearest codeword of one stage need not leave the least to the last.
 
     Raises
     ------
@@ -84,12 +76,12 @@ class ResidualVectorQuantizer(nn.Module):
 
     def __init__(
         self,
-        latent_dim=32,
-        num_codebooks=4,
-        codebook_size=1024,
-        codebook_dim=32,
-        search_width=None,
-    ):
+        latent_dim: int = 32,
+        num_codebooks: int = 4,
+        codebook_size: int = 1024,
+        codebook_dim: int = 32,
+        search_width: int | None = None,
+    ) -> None:
         super().__init__()
         sizes = (latent_dim, num_codebooks, codebook_size, codebook_dim)
         if min(*sizes, 1 if search_width is None else search_width) < 1:
@@ -111,48 +103,44 @@ class ResidualVectorQuantizer(nn.Module):
             for _ in range(num_codebooks)
         )
 
-    def _stages(self, num_codebooks):
+    def stages(self, num_codebooks: int | None = None) -> list[VectorQuantizer]:
+        """List the first stages; default: all."""
+        stages = cast(list[VectorQuantizer], list(self.quantizers))
         if num_codebooks is None:
-            return self.quantizers
+            return stages
         if not 1 <= num_codebooks <= self.num_codebooks:
             raise ConfigurationError(
                 f"{num_codebooks} codebooks were asked for, but the model "
                 f"has 1 to {self.num_codebooks}"
             )
-        return self.quantizers[:num_codebooks]
+        return stages[:num_codebooks]
 
-    def encode(self, latent, num_codebooks=None):
-        """Quantise to tokens; no losses are computed.
+    def encode(
+        self, latent: Latent, num_codebooks: int | None = None
+    ) -> Tokens:
+        """Quantise to tokens of the first codebooks; default: all.
 
-        Arguments
-        ---------
-        latent : torch.Tensor
-            float [batch, latent_dim, frames].
-        num_codebooks : int, optional
-            Number of stages to use; default: all.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [batch, frames, codebooks].
+        No losses are computed.
         """
         residual = _full_precision(latent)
-        stages = self._stages(num_codebooks)
+        stages = self.stages(num_codebooks)
         tokens = []
         with torch.autocast(latent.device.type, enabled=False):
             if self.search_width is not None:
-                return self._search(residual, stages)
+                return self._search(residual, stages, self.search_width)
             for stage in stages:
                 tokens.append(stage.encode(residual))
                 residual = residual - stage.decode(tokens[-1])
         return torch.stack(tokens, dim=-1)
 
     @torch.no_grad()
-    def _search(self, latent, stages):
-        """Follow the best sequences of codewords; return the best of all."""
-        # [sequences, batch, latent_dim, frames]; at first there is one.
+    def _search(
+        self, latent: Latent, stages: list[VectorQuantizer], width: int
+    ) -> Tokens:
+        """Search for the best sequence of codewords, by a beam search."""
+        # [beams, batch, latent_dim, frames]; at first there is one.
         residual = latent.unsqueeze(0)
-        tokens = []  # int64 [sequences, batch, frames] of each stage
+        tokens: list[Tensor] = []  # int64 [beams, batch, frames] of each stage
         for stage in stages:
             vocabulary = stage.vocabulary
             half_energy = vocabulary.square().sum(dim=1) / 2
@@ -165,103 +153,79 @@ class ResidualVectorQuantizer(nn.Module):
                 ],
                 dim=2,
             )
-            width = min(self.search_width, error.shape[2])
-            best = error.topk(width, largest=False).indices.permute(2, 0, 1)
-            sequence = best // self.codebook_size
+            count = min(width, error.shape[2])
+            best = error.topk(count, largest=False).indices.permute(2, 0, 1)
+            beam = best // self.codebook_size
             token = best % self.codebook_size
-            tokens = [earlier.gather(0, sequence) for earlier in tokens]
+            tokens = [earlier.gather(0, beam) for earlier in tokens]
             tokens.append(token)
-            sequence = sequence.unsqueeze(2).expand(-1, -1, self.latent_dim, -1)
+            beam = beam.unsqueeze(2).expand(-1, -1, self.latent_dim, -1)
             chosen = F.embedding(token, vocabulary).transpose(2, 3)
-            residual = residual.gather(0, sequence) - chosen
+            residual = residual.gather(0, beam) - chosen
         return torch.stack([token[0] for token in tokens], dim=-1)
 
-    def decode(self, tokens):
-        """Sum the projected codewords of all stages given.
+    def decode(self, tokens: Tokens) -> Latent:
+        """Sum the projected codewords; codebooks may be fewer than trained."""
+        return cast(Tensor, sum(self._project(tokens)))
 
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks]; codebooks may be fewer than
-            trained.
+    def embeddings(self, tokens: Tokens) -> Tensor:
+        """Look up what each token adds to the latent.
 
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latent_dim, frames].
+        Gives float [batch, frames, codebooks, latent_dim]; its sum over the
+        codebooks is the output of ``decode``, transposed.
         """
-        stages = self._stages(tokens.shape[-1])
+        return torch.stack(self._project(tokens), dim=-1).permute(0, 2, 3, 1)
+
+    def _project(self, tokens: Tokens) -> list[Latent]:
+        """Look up the projected codewords of each stage."""
+        stages = self.stages(tokens.shape[-1])
         with torch.autocast(tokens.device.type, enabled=False):
-            return sum(
+            return [
                 stage.decode(tokens[..., k]) for k, stage in enumerate(stages)
-            )
+            ]
 
     @property
-    def vocabulary(self):
+    def vocabulary(self) -> Tensor:
         """What each codeword adds to the latent.
 
-        Returns
-        -------
-        torch.Tensor
-            float [codebooks, codewords, latent_dim].
+        float [codebooks, codewords, latent_dim].
         """
-        tokens = torch.arange(
-            self.codebook_size, device=self.quantizers[0].codebook.weight.device
-        )
+        device = self.stages()[0].codebook.weight.device
+        tokens = torch.arange(self.codebook_size, device=device)
         every_token = tokens[None, :, None].expand(-1, -1, self.num_codebooks)
         return self.embeddings(every_token)[0].transpose(0, 1)
 
-    def embeddings(self, tokens):
-        """Look up what each token adds to the latent.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks]; codebooks may be fewer than
-            trained.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, codebooks, latent_dim]; its sum over the
-            codebooks is what ``decode`` returns, transposed.
-        """
-        stages = self._stages(tokens.shape[-1])
-        with torch.autocast(tokens.device.type, enabled=False):
-            projected = [
-                stage.decode(tokens[..., k]) for k, stage in enumerate(stages)
-            ]
-        return torch.stack(projected, dim=-1).permute(0, 2, 3, 1)
-
-    def forward(self, latent, num_codebooks=None):
+    def forward(
+        self, latent: Latent, num_codebooks: int | Tensor | None = None
+    ) -> Quantized:
         """Quantise for training.
 
         Arguments
         ---------
-        latent : torch.Tensor
-            float [batch, latent_dim, frames].
-        num_codebooks : int or torch.Tensor, optional
-            Number of stages to use, for all items or int64 [batch], one
-            number an item (quantiser dropout); default: all.
-
-        Returns
-        -------
-        Quantized
+        latent : float [batch, latent_dim, frames]
+        num_codebooks : int or int64 [batch], optional
+            Number of stages to use, for all items or, for quantiser dropout,
+            for each; default: all.
         """
-        per_item = isinstance(num_codebooks, torch.Tensor)
-        stages = self._stages(None if per_item else num_codebooks)
+        per_item = None
+        if isinstance(num_codebooks, Tensor):
+            per_item, num_codebooks = num_codebooks, None
+        stages = self.stages(num_codebooks)
         residual = _full_precision(latent)
         quantized = torch.zeros_like(residual)
-        codebook_loss = commitment_loss = 0.0
+        codebook_loss = commitment_loss = residual.new_zeros(())
         tokens = []
         with torch.autocast(latent.device.type, enabled=False):
-            known = [None] * len(stages)
+            found: list[Tensor | None] = [None] * len(stages)
             if self.search_width is not None:
-                known = self._search(residual.detach(), stages).unbind(-1)
+                best = self._search(
+                    residual.detach(), stages, self.search_width
+                )
+                found = list(best.unbind(-1))
             for k, stage in enumerate(stages):
-                output, index, codebook, commitment = stage(residual, known[k])
-                if per_item:
-                    used = (k < num_codebooks).to(output.dtype)
+                output, index, codebook, commitment = stage(residual, found[k])
+                if per_item is not None:
+                    used = (k < per_item).to(output.dtype)
                     output = output * used[:, None, None]
                     codebook, commitment = codebook * used, commitment * used
                     index = torch.where(used[:, None] > 0, index, -1)
@@ -278,6 +242,6 @@ class ResidualVectorQuantizer(nn.Module):
         )
 
 
-def _full_precision(x):
+def _full_precision(x: Tensor) -> Tensor:
     """Cast half precision up; distances in it would flip tokens."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,5 +1,9 @@
 """Strided convolutions from frames to latents, and transposed ones back.
 
+All tensors are [batch, frames or latents, channels]. ``ratio`` is the number of
+frames per latent. A kernel of a down-sampling layer is as many frames as a
+latent sees, one of an up-sampling layer as many as it reaches.
+
 Paper: https://arxiv.org/abs/2402.10533 (section II)
 
 Authors
@@ -27,34 +31,11 @@ class Downsample(TemporalLayer, nn.Conv1d):
     Latent ``n`` is centred on frame ``ratio * n`` if the kernel is odd (the
     published one, 7 frames, leaves one frame in eight untouched) and on the
     middle of its ``ratio`` frames if it is even.
-
-    Arguments
-    ---------
-    in_channels : int
-        Number of input channels.
-    out_channels : int
-        Number of output channels.
-    ratio : int
-        Frames per latent.
-    kernel_size : int
-        Number of frames that a latent sees.
-
-    Raises
-    ------
-    ConfigurationError
-        If the kernel cannot be centred.
-
-    Example
-    -------
-    >>> import torch
-    >>> layer = Downsample(4, 6, ratio=8, kernel_size=7)
-    >>> layer(torch.randn(2, 17, 4)).shape
-    torch.Size([2, 3, 6])
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
-    ):
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
         self.ratio = ratio
         self.left = self._left(ratio, kernel_size)
@@ -83,7 +64,7 @@ class Downsample(TemporalLayer, nn.Conv1d):
         late = max(0, self.delay + self.lookahead + 1 - self.ratio)
         return -(-late // self.ratio)
 
-    def passed(self, clock: Clock) -> Clock:
+    def output_clock(self, clock: Clock) -> Clock:
         """Go on among latents."""
         lookahead = clock.lookahead + self.lookahead
         return replace(
@@ -99,10 +80,10 @@ class Downsample(TemporalLayer, nn.Conv1d):
         return self.latent_delay * self.ratio - self.delay + self.left
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
-        """Convert [batch, frames, ...] to [batch, latents, ...]."""
+        """Convert frames to latents."""
         latents = -(-x.shape[1] // self.ratio)
         needed = (latents - 1) * self.ratio + self.kernel_size[0]
-        x, left, _ = time.around(self, x)
+        x, left, _ = time.with_context(self, x)
         x = F.pad(x, (0, 0, left, needed - left - x.shape[1]))
         return conv1d(x, self.weight, self.bias, self.ratio)
 
@@ -110,27 +91,7 @@ class Downsample(TemporalLayer, nn.Conv1d):
 class CausalDownsample(Downsample):
     """Strided convolution whose latents see their own frames and earlier ones.
 
-    Arguments
-    ---------
-    in_channels : int
-        Number of input channels.
-    out_channels : int
-        Number of output channels.
-    ratio : int
-        Frames per latent.
-    kernel_size : int
-        Number of frames that a latent sees, the last of them its own last.
-
-    Raises
-    ------
-    ConfigurationError
-        If the kernel is shorter than the stride.
-
-    Example
-    -------
-    >>> layer = CausalDownsample(4, 6, ratio=8, kernel_size=16)
-    >>> layer.left, layer.lookahead
-    (8, 7)
+    The last frame that a latent sees is the last of its own ``ratio``.
     """
 
     @staticmethod
@@ -145,35 +106,13 @@ class CausalDownsample(Downsample):
 
 
 class Upsample(TemporalLayer, nn.ConvTranspose1d):
-    """Transposed convolution from latents to frames, centred.
+    """Transposed convolution from latents to frames, centred."""
 
-    Arguments
-    ---------
-    in_channels : int
-        Number of input channels.
-    out_channels : int
-        Number of output channels.
-    ratio : int
-        Frames per latent.
-    kernel_size : int
-        Number of frames that a latent reaches.
-
-    Raises
-    ------
-    ConfigurationError
-        If the kernel cannot be centred.
-
-    Example
-    -------
-    >>> import torch
-    >>> layer = Upsample(4, 6, ratio=8, kernel_size=16)
-    >>> layer(torch.randn(2, 3, 4)).shape
-    torch.Size([2, 24, 6])
-    """
+    bias: Tensor
 
     def __init__(
         self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
-    ):
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
         self.ratio = ratio
         # Frames that a latent reaches before its own first one.
@@ -191,7 +130,7 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
             )
         return (kernel_size - ratio) // 2
 
-    def passed(self, clock: Clock) -> Clock:
+    def output_clock(self, clock: Clock) -> Clock:
         """Go on among frames."""
         return replace(
             clock,
@@ -200,62 +139,18 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
             lookahead=clock.lookahead + self.lookahead,
         )
 
-    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
-        """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""
-        table = spread_table(self.weight, self.ratio, self.lookahead)
-        y = seen_latents(self, x, time).flatten(2) @ table
+    # PyTorch's second argument is another one, which nobody gives here.
+    def forward(  # type: ignore[override]
+        self, x: Tensor, time: Time = WHOLE
+    ) -> Tensor:
+        """Convert latents to frames."""
+        matrix = upsampling_matrix(self.weight, self.ratio, self.lookahead)
+        y = latent_windows(self, x, time).flatten(2) @ matrix
         return y.unflatten(-1, (self.ratio, -1)).flatten(1, 2) + self.bias
 
 
-def seen_latents(layer: TemporalLayer, x: Tensor, time: Time) -> Tensor:
-    """List, for each latent, those that reach its frames.
-
-    Gives [batch, latents, channels, layer.left + 1 + layer.right].
-    """
-    return pad(*time.around(layer, x)).unfold(
-        1, layer.left + 1 + layer.right, 1
-    )
-
-
-def spread_table(weight: Tensor, ratio: int, lookahead: int) -> Tensor:
-    """Turn a transposed convolution into a matrix product.
-
-    Which PyTorch computes several times faster on a CPU: every frame of a
-    latent is a sum over the latents that ``seen_latents`` lists, of which the
-    first is reached ``lookahead`` frames before its own first one.
-    """
-    before = -lookahead % ratio
-    after = -(before + weight.shape[-1]) % ratio
-    parts = F.pad(weight, (before, after)).unflatten(-1, (-1, ratio))
-    # The last part of a kernel comes from the first of the latents.
-    return parts.flip(2).permute(0, 2, 3, 1).flatten(2).flatten(0, 1)
-
-
 class CausalUpsample(Upsample):
-    """Transposed convolution whose latents reach no earlier frame.
-
-    Arguments
-    ---------
-    in_channels : int
-        Number of input channels.
-    out_channels : int
-        Number of output channels.
-    ratio : int
-        Frames per latent.
-    kernel_size : int
-        Number of frames that a latent reaches, from its own first one on.
-
-    Raises
-    ------
-    ConfigurationError
-        If the kernel is shorter than the stride.
-
-    Example
-    -------
-    >>> layer = CausalUpsample(4, 6, ratio=8, kernel_size=16)
-    >>> layer.left, layer.right
-    (1, 0)
-    """
+    """Transposed convolution whose latents reach no earlier frame."""
 
     @staticmethod
     def _lookahead(ratio: int, kernel_size: int) -> int:
@@ -265,3 +160,27 @@ class CausalUpsample(Upsample):
                 f"some of {ratio} frames: make it at least {ratio}"
             )
         return 0
+
+
+def latent_windows(layer: TemporalLayer, x: Tensor, time: Time) -> Tensor:
+    """Return, for each latent, those that reach its frames.
+
+    float [batch, latents, channels, layer.left + 1 + layer.right].
+    """
+    return pad(*time.with_context(layer, x)).unfold(
+        1, layer.left + 1 + layer.right, 1
+    )
+
+
+def upsampling_matrix(weight: Tensor, ratio: int, lookahead: int) -> Tensor:
+    """Turn a transposed convolution into a matrix product.
+
+    PyTorch computes that several times faster on a CPU: every frame of a
+    latent is a sum over the latents of ``latent_windows``, the first of which
+    is reached ``lookahead`` frames before its own first one.
+    """
+    before = -lookahead % ratio
+    after = -(before + weight.shape[-1]) % ratio
+    parts = F.pad(weight, (before, after)).unflatten(-1, (-1, ratio))
+    # The last part of a kernel comes from the first of the latents.
+    return parts.flip(2).permute(0, 2, 3, 1).flatten(2).flatten(0, 1)

@@ -12,6 +12,7 @@ Authors
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,9 +25,13 @@ from speechbrain_apcodec.lobes.kernels import (
 )
 from speechbrain_apcodec.streams.time import length_mask
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Wavs
 
 # Of all items, transformed at once; more would not stay in the cache.
 FRAMES_PER_BLOCK = 512
+
+#: One count for all items, or one for each, int64 [batch].
+Count = TypeVar("Count", int, Tensor)
 
 
 @dataclass
@@ -51,22 +56,15 @@ class Spectrum:
         """Leave the gradient out."""
         return Spectrum(*(part.detach() for part in self._parts()))
 
-    def _parts(self):
+    def _parts(self) -> tuple[Tensor, ...]:
         return self.log_amplitude, self.phase, self.real, self.imaginary
 
 
 def angle(imaginary: Tensor, real: Tensor) -> Tensor:
-    """Four-quadrant arc tangent with a finite gradient everywhere.
+    """Compute ``torch.atan2``, with a finite gradient everywhere.
 
     Where both parts are zero the phase is 0, and so is its gradient, which
-    ``torch.atan2`` would make NaN. Negative zeros count as zeros.
-
-    Example
-    -------
-    >>> zero = torch.zeros(1, requires_grad=True)
-    >>> angle(zero, -torch.zeros(1)).backward()
-    >>> zero.grad
-    tensor([0.])
+    PyTorch would make NaN. Negative zeros count as zeros.
     """
     # Adding zero turns -0 into +0: the phase of a negative real is +pi.
     if not torch.is_grad_enabled():
@@ -77,23 +75,25 @@ def angle(imaginary: Tensor, real: Tensor) -> Tensor:
 
 
 def without_rounding_errors(part: Tensor) -> Tensor:
-    """Set what is smaller than 1e-12 to zero: the rounding errors of float64.
+    """Set values below 1e-12 to zero: the rounding errors of float64.
 
     The first frame, for one, is symmetric: its imaginary part is zero, and
     the sign of an error would make its phase pi or -pi.
-
-    Example
-    -------
-    >>> without_rounding_errors(torch.tensor([0.5, -1e-15]).double())
-    tensor([0.5000, 0.0000], dtype=torch.float64)
     """
     return F.hardshrink(part, 1e-12)
 
 
 class _STFT(nn.Module):
-    """What analysis and synthesis share: sizes and window."""
+    """Sizes and window, which analysis and synthesis share."""
 
-    def __init__(self, n_fft: int, stft_hop_length: int, window_length: int):
+    window: Tensor
+
+    def __init__(
+        self,
+        n_fft: int = 1024,
+        stft_hop_length: int = 40,
+        window_length: int = 320,
+    ) -> None:
         super().__init__()
         if window_length > n_fft or window_length % 2 or n_fft % 2:
             raise ConfigurationError(
@@ -132,10 +132,9 @@ class STFTAnalysis(_STFT):
     floor : float
         Added to the amplitude before the logarithm.
     double_precision : bool
-        Compute the transform in float64 inside. In float32, as published,
-        the phase of a bin that holds nothing, as above the band of most
-        recordings, is that of the rounding errors, and tokens depend on the
-        device and the library that makes them.
+        Compute the transform in float64. In float32, as published, the phase
+        of an empty bin, as above the band of most recordings, is that of the
+        rounding errors, and tokens depend on the device and the library.
 
     Raises
     ------
@@ -150,6 +149,8 @@ class STFTAnalysis(_STFT):
     torch.Size([2, 513, 200])
     """
 
+    complex_bins: Tensor
+
     def __init__(
         self,
         n_fft: int = 1024,
@@ -157,21 +158,21 @@ class STFTAnalysis(_STFT):
         window_length: int = 320,
         floor: float = 1e-5,
         double_precision: bool = False,
-    ):
+    ) -> None:
         super().__init__(n_fft, stft_hop_length, window_length)
         self.floor = floor
         self.double_precision = double_precision
-        # The spectrum of a real signal is real at DC and Nyquist; rounding
-        # errors there would turn a phase of +pi into -pi at random.
+        # The spectrum of a real signal is real at DC and Nyquist, where
+        # rounding errors would turn a phase of +pi into -pi at random.
         complex_bins = torch.ones(n_fft // 2 + 1)
         complex_bins[0] = complex_bins[-1] = 0.0
         self.register_buffer("complex_bins", complex_bins, persistent=False)
 
-    def num_frames(self, num_samples: int | Tensor) -> int | Tensor:
+    def num_frames(self, num_samples: Count) -> Count:
         """Count the frames of a waveform: 1 + samples // hop.
 
-        A waveform too short for the reflection counts with the zeros by
-        which it is extended; an empty one has no frames.
+        A waveform too short for the reflection counts with the zeros that
+        extend it; an empty one has no frames.
         """
         shortest = self.window_length // 2 + 1
         if isinstance(num_samples, torch.Tensor):
@@ -183,19 +184,18 @@ class STFTAnalysis(_STFT):
         return 1 + max(num_samples, shortest) // self.stft_hop_length
 
     def transform(
-        self, wavs: Tensor, num_samples: Tensor | None = None
+        self, wavs: Wavs, num_samples: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Compute the complex STFT, in float32 or float64.
 
-        Each item, of which int64 [batch] samples are its own, is extended by
-        the reflection of its own ends, by as much as the window needs; items
-        too short for it are first extended by zeros.
+        Each item is padded by the reflection of its own ends, as much as the
+        window needs; items too short for it are first padded by zeros.
         """
         if wavs.dtype != torch.float64:
             wavs = wavs.float()
-        return self.transform_extended(self._padded(wavs, num_samples))
+        return self.transform_padded(self._pad(wavs, num_samples))
 
-    def transform_extended(self, wavs: Tensor) -> tuple[Tensor, Tensor]:
+    def transform_padded(self, wavs: Wavs) -> tuple[Tensor, Tensor]:
         """Compute the complex STFT of whole windows, from the first sample on.
 
         Gives real and imaginary part, float [batch, bins, frames], the latter
@@ -210,12 +210,12 @@ class STFTAnalysis(_STFT):
                 if wavs.device.type == "cpu":
                     length = max(1, length // max(1, len(frames)))
                 blocks = frames.split(length, dim=1)
-            parts = zip(*map(self._transformed, blocks), strict=True)
+            parts = zip(*map(self._rfft, blocks), strict=True)
             real, imaginary = (torch.cat(part, dim=1) for part in parts)
             return real.transpose(1, 2), imaginary.transpose(1, 2)
 
-    def _transformed(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Transform frames [batch, frames, window], to twice [..., bins]."""
+    def _rfft(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform windows [batch, frames, samples] to two [..., bins]."""
         exact = frames.double() if self.double_precision else frames
         exact = exact * self.window.to(exact.dtype)
         exact = F.pad(exact, (self.margin, self.margin))
@@ -233,7 +233,8 @@ class STFTAnalysis(_STFT):
         real = real.contiguous()
         return real, zero.addcmul(imaginary, self.complex_bins.to(zero))
 
-    def _padded(self, wavs: Tensor, num_samples: Tensor | None) -> Tensor:
+    def _pad(self, wavs: Wavs, num_samples: Tensor | None) -> Wavs:
+        """Pad by the reflection of each item's ends; see ``transform``."""
         half = self.window_length // 2
         if num_samples is None:
             if not is_certain(wavs.shape[-1] > half):
@@ -249,30 +250,17 @@ class STFTAnalysis(_STFT):
         positions = torch.where(
             positions < lengths, positions, 2 * (lengths - 1) - positions
         )
-        # Beyond the reflection nothing is read: those frames are masked.
+        # Frames beyond the reflection are masked: any sample will do.
         return wavs.gather(1, positions.clamp(min=0))
 
     def forward(
-        self, wavs: Tensor, num_samples: Tensor | None = None
+        self, wavs: Wavs, num_samples: Tensor | None = None
     ) -> Spectrum:
-        """Analyse.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples].
-        num_samples : torch.Tensor, optional
-            int64 [batch], valid samples of each item; default: all.
-
-        Returns
-        -------
-        Spectrum
-            With 1 + samples // hop frames.
-        """
+        """Analyse waveforms, of which int64 [batch] samples are valid."""
         return self.spectrum(*self.transform(wavs, num_samples))
 
     def spectrum(self, real: Tensor, imaginary: Tensor) -> Spectrum:
-        """Take the logarithm of the amplitude, and the phase."""
+        """Compute log-amplitude and phase of a complex STFT."""
         power = real.square() + imaginary.square()
         if power.requires_grad:  # that of a root is infinite at zero
             silent = power == 0
@@ -289,7 +277,7 @@ class STFTAnalysis(_STFT):
 
 
 class STFTSynthesis(_STFT):
-    """Waveforms from log-amplitude and phase spectra, by ISTFT.
+    """Waveforms from complex spectra, by ISTFT.
 
     Overlapping windowed frames are added and divided by the sum of the
     squared windows that took part, so that the ends of a file, where fewer
@@ -297,12 +285,8 @@ class STFTSynthesis(_STFT):
 
     Arguments
     ---------
-    n_fft : int
-        FFT size, samples.
-    stft_hop_length : int
-        Samples between frames.
-    window_length : int
-        Length of the periodic Hann window, samples.
+    n_fft, stft_hop_length, window_length : int
+        See ``STFTAnalysis``.
 
     Raises
     ------
@@ -320,35 +304,15 @@ class STFTSynthesis(_STFT):
     True
     """
 
-    def __init__(
-        self,
-        n_fft: int = 1024,
-        stft_hop_length: int = 40,
-        window_length: int = 320,
-    ):
-        super().__init__(n_fft, stft_hop_length, window_length)
-
     def forward(
         self,
         real: Tensor,
         imaginary: Tensor,
         num_frames: Tensor | None = None,
-    ) -> Tensor:
-        """Synthesise.
+    ) -> Wavs:
+        """Synthesise [batch, bins, frames] to [batch, frames * hop].
 
-        Arguments
-        ---------
-        real : torch.Tensor
-            float [batch, bins, frames].
-        imaginary : torch.Tensor
-            float [batch, bins, frames].
-        num_frames : torch.Tensor, optional
-            int64 [batch], valid frames of each item; default: all.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames * hop]; zero beyond an item's own end.
+        ``num_frames``, int64 [batch], are valid; the rest becomes zero.
         """
         length = real.shape[-1] * self.stft_hop_length
         mask = None
@@ -372,18 +336,18 @@ class STFTSynthesis(_STFT):
 
     @property
     def tail_length(self) -> int:
-        """Samples, behind the last hop, that later frames still add to."""
+        """Samples behind the last hop that later frames still add to."""
         hops = math.ceil((self.window_length - 1) / self.stft_hop_length)
         return (hops - 1) * self.stft_hop_length
 
     def overlap_add(
         self, real: Tensor, imaginary: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """Add the windowed frames, and their squared windows, at their places.
+        """Overlap-add the windowed frames, and their squared windows.
 
         Frames take part where ``mask``, float [batch, frames, 1], is 1. Gives
-        float [batch, 2, frames * hop + tail_length], from ``lookahead``
-        samples before the centre of the first frame on.
+        float [batch, 2, frames * hop + tail_length], which begins
+        ``lookahead`` samples before the centre of the first frame.
         """
         with torch.autocast(real.device.type, enabled=False):
             spectrum = torch.complex(real, imaginary).transpose(1, 2)
@@ -395,9 +359,9 @@ class STFTSynthesis(_STFT):
             if mask is not None:
                 mask = mask.to(frames.dtype)
                 frames, weights = frames * mask, weights * mask
-            added = self._added(frames)
+            added = self._overlap_add(frames)
             return torch.stack(
-                [added, self._added(weights).expand_as(added)], dim=1
+                [added, self._overlap_add(weights).expand_as(added)], dim=1
             )
 
     @staticmethod
@@ -405,8 +369,8 @@ class STFTSynthesis(_STFT):
         """Divide the sum of the frames by that of their squared windows."""
         return sums[:, 0] / sums[:, 1].clamp(min=1e-8)
 
-    def _added(self, frames: Tensor) -> Tensor:
-        """Add frames [batch, frames, window] at their places."""
+    def _overlap_add(self, frames: Tensor) -> Wavs:
+        """Overlap-add windows [batch, frames, samples]."""
         # Whole hops are added as rows: the window spans a few of them.
         hop, count = self.stft_hop_length, frames.shape[1]
         rows = self.tail_length // hop + 1

@@ -1,7 +1,9 @@
 """Hinge GAN and feature-matching losses.
 
 SpeechBrain's HiFi-GAN recipe has least-squares losses of this kind; the
-codec's are hinge losses and summed over the discriminators.
+codec's are hinge losses and summed over the discriminators. Both losses take
+the ``Scores`` of each discriminator by its name, of real and of decoded
+waveforms, and return scalars by name.
 
 Paper: https://arxiv.org/abs/2402.10533 (section II-C)
 
@@ -9,12 +11,21 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from torch import nn
+from collections.abc import Iterable, Mapping
+from typing import cast
+
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from speechbrain_apcodec.lobes.discriminators import Scores
 
 
 class GeneratorAdversarialLoss(nn.Module):
-    """What the generator is told by each discriminator.
+    """Hinge and feature-matching loss of the generator.
+
+    ``NAME_generator`` is the mean of max(0, 1 - D), summed over the
+    sub-discriminators, and ``NAME_feature_matching`` the mean L1 distance of
+    each feature map, summed over all maps.
 
     Example
     -------
@@ -25,30 +36,16 @@ class GeneratorAdversarialLoss(nn.Module):
     {'mpd_generator': tensor(1.), 'mpd_feature_matching': tensor(1.)}
     """
 
-    def forward(self, real, fake):
-        """Compare what the discriminators say of real and decoded speech.
-
-        Arguments
-        ---------
-        real : dict
-            From a discriminator's name to its list of (score, feature
-            maps) for real waveforms, without gradient.
-        fake : dict
-            The same for decoded waveforms.
-
-        Returns
-        -------
-        dict
-            ``NAME_generator``: mean max(0, 1 - D), summed over the
-            sub-discriminators; ``NAME_feature_matching``: mean L1 of each
-            feature map, summed over all maps; scalars.
-        """
+    def forward(
+        self, real: Mapping[str, Scores], fake: Mapping[str, Scores]
+    ) -> dict[str, Tensor]:
+        """Compute the loss; ``real`` has no gradient."""
         terms = {}
         for name, outputs in fake.items():
-            terms[f"{name}_generator"] = sum(
+            terms[f"{name}_generator"] = _sum(
                 F.relu(1 - score.float()).mean() for score, _ in outputs
             )
-            terms[f"{name}_feature_matching"] = sum(
+            terms[f"{name}_feature_matching"] = _sum(
                 F.l1_loss(fake_map.float(), real_map.float())
                 for (_, fake_maps), (_, real_maps) in zip(
                     outputs, real[name], strict=True
@@ -61,6 +58,9 @@ class GeneratorAdversarialLoss(nn.Module):
 class DiscriminatorLoss(nn.Module):
     """Hinge loss of each discriminator.
 
+    ``NAME_discriminator`` is the mean of max(0, 1 - D(real)) plus the mean of
+    max(0, 1 + D(fake)), summed over the sub-discriminators.
+
     Example
     -------
     >>> import torch
@@ -70,25 +70,12 @@ class DiscriminatorLoss(nn.Module):
     {'mpd_discriminator': tensor(1.)}
     """
 
-    def forward(self, real, fake):
-        """Judge the judges.
-
-        Arguments
-        ---------
-        real : dict
-            From a discriminator's name to its list of (score, feature
-            maps) for real waveforms.
-        fake : dict
-            The same for decoded waveforms.
-
-        Returns
-        -------
-        dict
-            ``NAME_discriminator``: mean max(0, 1 - D(real)) plus mean
-            max(0, 1 + D(fake)), summed over the sub-discriminators; scalars.
-        """
+    def forward(
+        self, real: Mapping[str, Scores], fake: Mapping[str, Scores]
+    ) -> dict[str, Tensor]:
+        """Compute the loss."""
         return {
-            f"{name}_discriminator": sum(
+            f"{name}_discriminator": _sum(
                 F.relu(1 - real_score.float()).mean()
                 + F.relu(1 + fake_score.float()).mean()
                 for (real_score, _), (fake_score, _) in zip(
@@ -97,3 +84,7 @@ class DiscriminatorLoss(nn.Module):
             )
             for name in fake
         }
+
+
+def _sum(values: Iterable[Tensor]) -> Tensor:
+    return cast(Tensor, sum(values))

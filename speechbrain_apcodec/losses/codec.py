@@ -6,7 +6,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -34,13 +35,13 @@ DISTILLATION = "distillation_"
 
 
 class QuantizerLoss(Term):
-    """What the quantiser says of its codewords; it is computed already."""
+    """Codebook and commitment loss, which the quantiser computes."""
 
     names = ("codebook", "commitment")
-    is_watched = True
+    always_computed = True
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Take both; they are missing while the quantiser is left out."""
+        """Take both; there are none while the quantiser is left out."""
         if output.quantized is None:
             return {}
         return {
@@ -56,13 +57,14 @@ class CodecLoss(nn.Module):
     ---------
     weights : dict
         From the name of a value to its weight. A term none of whose values
-        has a weight other than zero is not computed, unless it is watched.
+        has a weight other than zero is not computed, unless it is
+        ``always_computed``.
     terms : dict, optional
         From any label to a ``Term``. A dictionary, so that a YAML adds one
         to those of the file that it includes.
     mel : speechbrain_apcodec.losses.spectral.MelLoss, optional
-        In the place of ``terms``, as YAMLs of version 0.1 have it: the terms
-        of that version.
+        Instead of ``terms``, in YAMLs of version 0.1: the terms of that
+        version.
 
     Raises
     ------
@@ -81,13 +83,15 @@ class CodecLoss(nn.Module):
         weights: Mapping[str, float],
         terms: Mapping[str, Term] | None = None,
         mel: MelLoss | None = None,
-    ):
+    ) -> None:
         super().__init__()
         if (terms is None) == (mel is None):
             raise ConfigurationError(
                 "CodecLoss takes either terms or mel: give one of them"
             )
-        terms = _first_terms(mel) if terms is None else terms
+        if mel is not None:
+            terms = _terms_of_version_0_1(mel)
+        terms = dict(terms or {})
         known = {name for term in terms.values() for name in term.names}
         for name in weights:
             if (
@@ -108,43 +112,24 @@ class CodecLoss(nn.Module):
         self.discriminator = DiscriminatorLoss()
 
     def reconstruction(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compute the terms that need no discriminator.
-
-        Arguments
-        ---------
-        output : speechbrain_apcodec.lobes.codec.CodecOutput
-            What the codec made of a batch.
-
-        Returns
-        -------
-        dict
-            From a value's name to a scalar.
-        """
-        values = {}
+        """Compute the terms that need no discriminator, scalars by name."""
+        values: dict[str, Tensor] = {}
         # Whatever the precision of the network, losses are in float32.
         with torch.autocast(output.decoded.device.type, enabled=False):
-            for term in self.terms:
-                if term.is_watched or any(map(self.weights.get, term.names)):
+            for term in cast(Iterable[Term], self.terms):
+                if term.always_computed or any(
+                    map(self.weights.get, term.names)
+                ):
                     values |= term.compare(output)
         return values
 
     def total(self, terms: Mapping[str, Tensor]) -> Tensor:
-        """Weight and sum the terms that have a weight.
-
-        Arguments
-        ---------
-        terms : dict
-            From a term's name to a scalar.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
+        """Sum the scalars that have a weight, weighted.
 
         Raises
         ------
         ConfigurationError
-            If no term has a weight.
+            If none has a weight.
         """
         weighted = [
             self.weights[name] * value
@@ -156,10 +141,10 @@ class CodecLoss(nn.Module):
                 f"none of the terms {sorted(terms)} has a weight; the "
                 f"weights name {sorted(self.weights)}"
             )
-        return sum(weighted)
+        return cast(Tensor, sum(weighted))
 
 
-def _first_terms(mel: MelLoss) -> dict[str, Term]:
+def _terms_of_version_0_1(mel: MelLoss) -> dict[str, Term]:
     """Make the terms of version 0.1, in their order."""
     return {
         "mel": mel,

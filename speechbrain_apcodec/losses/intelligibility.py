@@ -1,11 +1,10 @@
 """Intelligibility as a loss: the envelopes of speech in bands of the ear.
 
-The spectral terms compare logarithms bin by bin. What listeners understand
-hangs on how the bands rise and fall over a third of a second, which STOI
-measures as a correlation. Here it is computed for a whole batch, with
-gradients; SpeechBrain's loss of that name loops over frames, and cuts
-silent ones out, after which a short segment may have none left. Not in the
-paper.
+The spectral terms compare logarithms bin by bin. Listeners understand by how
+the bands rise and fall over a third of a second, which STOI measures as a
+correlation. Here it is computed for a whole batch, with gradients;
+SpeechBrain's loss of that name loops over frames, and cuts silent ones out,
+after which a short segment may have none left. Not in the paper.
 
 Paper: https://doi.org/10.1109/TASL.2011.2114881
 
@@ -20,8 +19,9 @@ from torch.nn import functional as F
 from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.losses.term import Term
 from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import Wavs
 
-SAMPLE_RATE = 10000  # Hz, up to which STOI hears
+SAMPLE_RATE = 10000  # Hz, as STOI has it
 WINDOW_LENGTH = 256  # samples
 HOP_LENGTH = 128  # samples
 N_FFT = 512
@@ -33,10 +33,10 @@ CLIPPING = 1 + 10 ** (15 / 20)  # no band counts worse than -15 dB
 
 
 class IntelligibilityLoss(Term):
-    """One minus the short-time objective intelligibility.
+    """One minus the short-time objective intelligibility, from 0 to 2.
 
     Frames of the natural waveform that are 40 dB below its loudest one count
-    as zero on both sides; the measure itself cuts them out.
+    as zero on both sides; STOI itself cuts them out.
 
     Arguments
     ---------
@@ -52,51 +52,39 @@ class IntelligibilityLoss(Term):
     """
 
     names = ("intelligibility",)
+    bank: Tensor
+    window: Tensor
 
-    def __init__(self, sample_rate):
+    def __init__(self, sample_rate: int) -> None:
         super().__init__()
         self.sample_rate = sample_rate
         self.register_buffer("bank", third_octaves(), persistent=False)
-        # Hann's window without its zeros, as the measure has it.
+        # Hann's window without its zeros, as STOI has it.
         window = torch.hann_window(WINDOW_LENGTH + 2, periodic=False)[1:-1]
         self.register_buffer("window", window, persistent=False)
 
-    def forward(self, natural, decoded):
-        """Compare waveforms.
-
-        Arguments
-        ---------
-        natural : torch.Tensor
-            float [batch, samples].
-        decoded : torch.Tensor
-            float [batch, samples].
-
-        Returns
-        -------
-        dict
-            ``intelligibility``, a scalar in [0, 2].
-        """
+    def forward(self, natural: Wavs, decoded: Wavs) -> dict[str, Tensor]:
+        """Compare waveforms."""
         x, y = (self._bands(wavs) for wavs in (natural, decoded))
         energy = x.square().sum(dim=1, keepdim=True)
         heard = energy > SILENCE * energy.amax(dim=2, keepdim=True)
         x, y = ((z * heard).unfold(-1, CONTEXT, 1) for z in (x, y))
         tiny = torch.finfo(x.dtype).eps
-        scale = x.norm(dim=-1, keepdim=True) / (
-            y.norm(dim=-1, keepdim=True) + tiny
-        )
-        y = torch.minimum(y * scale, x * CLIPPING)
+        norm: Tensor = x.norm(dim=-1, keepdim=True)
+        y = y * (norm / (y.norm(dim=-1, keepdim=True) + tiny))
+        y = torch.minimum(y, x * CLIPPING)
         x, y = (z - z.mean(dim=-1, keepdim=True) for z in (x, y))
         correlation = F.cosine_similarity(x, y, dim=-1)
         return {"intelligibility": 1 - correlation.mean()}
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
+        """Compare waveforms; see ``Term``."""
         return self(output.wavs, output.decoded)
 
-    def _bands(self, wavs):
-        """Make the magnitudes of bands, float [batch, bands, frames]."""
+    def _bands(self, wavs: Wavs) -> Tensor:
+        """Compute the magnitudes of bands, float [batch, bands, frames]."""
         wavs = resample(wavs, self.sample_rate, SAMPLE_RATE)
-        # Silence follows what is shorter than one envelope.
+        # Pad waveforms that are shorter than one envelope.
         least = WINDOW_LENGTH + (CONTEXT - 1) * HOP_LENGTH
         wavs = F.pad(wavs, (0, max(0, least - wavs.shape[1])))
         framed = wavs.unfold(-1, WINDOW_LENGTH, HOP_LENGTH) * self.window
@@ -105,19 +93,8 @@ class IntelligibilityLoss(Term):
         return torch.sqrt(power @ self.bank.t() + 1e-12).transpose(1, 2)
 
 
-def third_octaves():
-    """Say which bins belong to which band.
-
-    Returns
-    -------
-    torch.Tensor
-        float [bands, bins], zeros and ones.
-
-    Example
-    -------
-    >>> third_octaves().sum(dim=1).int().tolist()
-    [2, 2, 3, 3, 5, 5, 7, 9, 12, 14, 18, 22, 29, 36, 45]
-    """
+def third_octaves() -> Tensor:
+    """Compute which bins each band holds: zeros and ones, [bands, bins]."""
     bands = torch.arange(NUM_BANDS, dtype=torch.float64)
     bins = torch.arange(N_FFT // 2 + 1)
     edges = [

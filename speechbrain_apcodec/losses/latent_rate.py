@@ -1,8 +1,8 @@
 """A loss that hears tones at multiples of the rate of the latents.
 
 Where a phase cannot be known, as in noise, a decoder settles on one phase for
-each frame of a latent. Every latent then begins alike, which is heard as a
-faint buzz.
+each frame of a latent. Then all latents begin alike, which sounds like a faint
+buzz.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.losses.term import Term
+from speechbrain_apcodec.utils.types import Wavs
 
 LOWEST_HZ = 1000.0  # below, a voice may well repeat with the latents
 
@@ -22,7 +23,7 @@ class LatentRateLoss(Term):
 
     The mean over a batch of exp(i phase), at each frequency above 1 kHz and
     each frame of a latent; its squared magnitude. 1 for a decoder that knows
-    one phase only, 1 / latents for phases at random.
+    one phase only, 1 / latents for random phases.
 
     Arguments
     ---------
@@ -44,29 +45,19 @@ class LatentRateLoss(Term):
     """
 
     names = ("latent_rate",)
+    window: Tensor
 
     def __init__(
         self, sample_rate: int, n_fft: int, stft_hop_length: int, ratio: int
-    ):
+    ) -> None:
         super().__init__()
         self.hop_length = stft_hop_length
         self.ratio = ratio
         self.lowest_bin = round(LOWEST_HZ * n_fft / sample_rate)
         self.register_buffer("window", torch.hann_window(n_fft), False)
 
-    def forward(self, decoded: Tensor) -> dict[str, Tensor]:
-        """Look for what all latents share.
-
-        Arguments
-        ---------
-        decoded : torch.Tensor
-            float [batch, samples]; all begin at the same place of a latent.
-
-        Returns
-        -------
-        dict
-            ``latent_rate``, a scalar from 0 to 1.
-        """
+    def forward(self, decoded: Wavs) -> dict[str, Tensor]:
+        """Compare the latents; all waveforms begin at the same frame of one."""
         spectrum = torch.stft(
             decoded,
             len(self.window),
@@ -83,5 +74,5 @@ class LatentRateLoss(Term):
         return {"latent_rate": shared.square().sum(-1).mean()}
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Look at what a codec decoded; see ``Term``."""
+        """Look at the decoded waveforms; see ``Term``."""
         return self(output.decoded)

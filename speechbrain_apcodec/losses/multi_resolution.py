@@ -3,13 +3,14 @@
 The codec's own STFT looks through a short window, which cannot tell the
 harmonics of a voice from each other.
 
-Source: https://arxiv.org/abs/1910.11480 for the spectral
-convergence, https://arxiv.org/abs/2306.06546 for mel spectra
-of several resolutions.
+Sources: https://arxiv.org/abs/1910.11480 (spectral convergence),
+https://arxiv.org/abs/2306.06546 (mel spectra of several resolutions)
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
+
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,14 +19,20 @@ from torchaudio.functional import melscale_fbanks
 
 from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.losses.term import Term
+from speechbrain_apcodec.utils.types import Wavs
 
-# An item of less than -50 dBFS counts as one of -50: a pause has hardly a
-# spectrum to converge to, and to divide by its norm would drown the others.
+# An item below -50 dBFS counts as one of -50: a pause has hardly a spectrum to
+# converge to, and to divide by its norm would drown the others.
 QUIETEST = 10 ** (-50 / 20)
 
 
 class MultiResolutionLoss(Term):
     """Compare waveforms through short and long windows.
+
+    The mean over the windows of three terms: the mean absolute differences of
+    log-mel values and of log-magnitudes, the latter weighted by the density of
+    mels, and the spectral convergence, norm(difference) / norm(natural) of
+    magnitudes.
 
     Arguments
     ---------
@@ -47,7 +54,7 @@ class MultiResolutionLoss(Term):
 
     def __init__(
         self, sample_rate: int, num_mels: dict[int, int] | None = None
-    ):
+    ) -> None:
         super().__init__()
         num_mels = num_mels or {512: 64, 1024: 96, 2048: 128, 4096: 192}
         self.windows = list(num_mels)
@@ -69,45 +76,29 @@ class MultiResolutionLoss(Term):
             density = density / density.mean()
             self.register_buffer(f"density_{window}", density, persistent=False)
 
-    def forward(
-        self, wavs: torch.Tensor, decoded: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Compare.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            float [batch, samples], at least half the longest window.
-        decoded : torch.Tensor
-            Same shape.
-
-        Returns
-        -------
-        dict
-            ``multi_resolution``, a scalar: mean over the windows of the
-            mean absolute differences of log-mel values and of
-            log-magnitudes, the latter weighed by the density of mels, plus
-            the spectral convergence, norm(difference) / norm(natural) of
-            magnitudes.
-        """
+    def forward(self, wavs: Wavs, decoded: Wavs) -> dict[str, Tensor]:
+        """Compare waveforms of at least half the longest window."""
         both = torch.cat([wavs.to(decoded.dtype), decoded])
         terms = [
             self._compare(
                 both,
-                getattr(self, f"window_{window}"),
-                getattr(self, f"bank_{window}"),
-                getattr(self, f"density_{window}"),
+                self.get_buffer(f"window_{window}"),
+                self.get_buffer(f"bank_{window}"),
+                self.get_buffer(f"density_{window}"),
             )
             for window in self.windows
         ]
-        return {"multi_resolution": sum(terms) / len(terms)}
+        total = cast(Tensor, sum(terms))
+        return {"multi_resolution": total / len(terms)}
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
+        """Compare waveforms; see ``Term``."""
         return self(output.wavs, output.decoded)
 
     @staticmethod
-    def _compare(both, window, bank, density):
+    def _compare(
+        both: Wavs, window: Tensor, bank: Tensor, density: Tensor
+    ) -> Tensor:
         spectrum = torch.stft(
             both,
             len(window),

@@ -1,6 +1,8 @@
 """Spectral terms of the training loss.
 
-The terms carry the names of figure 3 of the paper and are not weighted.
+The terms carry the names of figure 3 of the paper and are not weighted. All
+spectra are float [batch, bins, frames], phases in radians; a complex spectrum
+is a pair of real and imaginary part.
 
 Paper: https://arxiv.org/abs/2402.10533 (section II-C)
 
@@ -9,6 +11,7 @@ Authors
 """
 
 import math
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,32 +19,38 @@ from torch.nn import functional as F
 from torchaudio.functional import melscale_fbanks
 
 from speechbrain_apcodec.lobes.codec import CodecOutput
-from speechbrain_apcodec.losses.auditory import auditory_weights
 from speechbrain_apcodec.losses.term import Term
 
+Complex: TypeAlias = tuple[Tensor, Tensor]
+"""Real and imaginary part of a spectrum."""
 
-def anti_wrapped(difference):
+
+def anti_wrapped(difference: Tensor) -> Tensor:
     """Absolute difference of two angles, however often they are wrapped.
 
-    f(x) = abs(x - 2 pi round(x / 2 pi))
-
-    Arguments
-    ---------
-    difference : torch.Tensor
-        Radians, any shape.
-
-    Returns
-    -------
-    torch.Tensor
-        Radians in [0, pi], same shape.
-
-    Example
-    -------
-    >>> anti_wrapped(torch.tensor([0.5, 2 * math.pi - 0.5]))
-    tensor([0.5000, 0.5000])
+    f(x) = abs(x - 2 pi round(x / 2 pi)), from 0 to pi.
     """
     turns = torch.round(difference / (2 * math.pi))
     return (difference - 2 * math.pi * turns).abs()
+
+
+def auditory_weights(bins: int, sample_rate: int) -> Tensor:
+    """Weight bins as the ear resolves them: float [bins, 1], 1 on average.
+
+    ``bins`` reach from 0 to half the sampling rate. The weights are the
+    density of equivalent rectangular bandwidths, half of which lie below
+    2.2 kHz.
+
+    Source: Glasberg and Moore, Hearing Research 47, 1990, equation 3
+
+    Example
+    -------
+    >>> auditory_weights(3, 48000)[:, 0]
+    tensor([2.9178, 0.0546, 0.0276])
+    """
+    kilohertz = torch.linspace(0, sample_rate / 2000, bins)
+    density = 1 / (4.37 * kilohertz + 1)
+    return (density / density.mean())[:, None]
 
 
 class AmplitudeLoss(Term):
@@ -54,37 +63,24 @@ class AmplitudeLoss(Term):
     {'amplitude': tensor(1.)}
     """
 
-    names = ("amplitude",)
+    names: tuple[str, ...] = ("amplitude",)
 
-    def forward(self, natural, predicted):
-        """Compare log-amplitude spectra.
-
-        Arguments
-        ---------
-        natural : torch.Tensor
-            float [batch, bins, frames].
-        predicted : torch.Tensor
-            float [batch, bins, frames].
-
-        Returns
-        -------
-        dict
-            ``amplitude``, a scalar.
-        """
+    def forward(self, natural: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+        """Compare log-amplitudes."""
         return {"amplitude": F.mse_loss(predicted, natural)}
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
+        """Compare log-amplitudes; see ``Term``."""
         return self(
             output.natural.log_amplitude, output.predicted.log_amplitude
         )
 
 
-class WeightedAmplitudeLoss(Term):
-    """MSE of the log-amplitude, each bin weighed as the ear resolves it.
+class WeightedAmplitudeLoss(AmplitudeLoss):
+    """MSE of the log-amplitude, each bin weighted as the ear resolves it.
 
     Four bins out of five lie above 5 kHz, where little is understood: with
-    all of them equal the network spends its tokens there. Not in the paper.
+    equal weights the network spends its tokens there. Not in the paper.
 
     Arguments
     ---------
@@ -101,35 +97,17 @@ class WeightedAmplitudeLoss(Term):
     """
 
     names = ("weighted_amplitude",)
+    bin_weights: Tensor
 
-    def __init__(self, bins, sample_rate):
+    def __init__(self, bins: int, sample_rate: int) -> None:
         super().__init__()
         weights = auditory_weights(bins, sample_rate)
         self.register_buffer("bin_weights", weights, persistent=False)
 
-    def forward(self, natural, predicted):
-        """Compare log-amplitude spectra.
-
-        Arguments
-        ---------
-        natural : torch.Tensor
-            float [batch, bins, frames].
-        predicted : torch.Tensor
-            float [batch, bins, frames].
-
-        Returns
-        -------
-        dict
-            ``weighted_amplitude``, a scalar.
-        """
+    def forward(self, natural: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+        """Compare log-amplitudes."""
         error = self.bin_weights * (predicted - natural).square()
         return {"weighted_amplitude": error.mean()}
-
-    def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
-        return self(
-            output.natural.log_amplitude, output.predicted.log_amplitude
-        )
 
 
 class PhaseLoss(Term):
@@ -154,22 +132,8 @@ class PhaseLoss(Term):
         "instantaneous_angular_frequency",
     )
 
-    def forward(self, natural, predicted):
-        """Compare phase spectra.
-
-        Arguments
-        ---------
-        natural : torch.Tensor
-            Radians, float [batch, bins, frames].
-        predicted : torch.Tensor
-            Radians, float [batch, bins, frames].
-
-        Returns
-        -------
-        dict
-            ``instantaneous_phase``, ``group_delay`` and
-            ``instantaneous_angular_frequency``, scalars.
-        """
+    def forward(self, natural: Tensor, predicted: Tensor) -> dict[str, Tensor]:
+        """Compare phases."""
         # All three are linear up to the anti-wrapping: take one difference.
         difference = predicted - natural
         along_frequency = torch.cat(
@@ -185,17 +149,18 @@ class PhaseLoss(Term):
         }
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
+        """Compare phases; see ``Term``."""
         return self(output.natural.phase, output.predicted.phase)
 
 
 class WeightedPhaseLoss(Term):
     """Phase error where the energy is: mean of A (1 - cos) over mean of A.
 
-    A is the natural amplitude. The anti-wrapped losses count every bin the
-    same, and most bins hold noise whose phase no one can predict: their
-    gradients drown those of the few harmonics whose phases decide whether
-    the frames add up to a waveform. Not in the paper.
+    A is the natural amplitude; each item counts the same, however loud it is.
+    The anti-wrapped losses count every bin the same, and most bins hold noise
+    whose phase no one can predict: their gradients drown those of the few
+    harmonics whose phases decide whether the frames add up to a waveform. From
+    0 to 2; 1 for random phases. Not in the paper.
 
     Example
     -------
@@ -208,30 +173,16 @@ class WeightedPhaseLoss(Term):
 
     names = ("weighted_phase",)
 
-    def forward(self, natural, predicted, log_amplitude):
-        """Compare phase spectra.
-
-        Arguments
-        ---------
-        natural : torch.Tensor
-            Radians, float [batch, bins, frames].
-        predicted : torch.Tensor
-            Radians, float [batch, bins, frames].
-        log_amplitude : torch.Tensor
-            Natural log-amplitude, float [batch, bins, frames]. Each item
-            counts the same, however loud it is.
-
-        Returns
-        -------
-        dict
-            ``weighted_phase``, a scalar in [0, 2]; 1 for random phases.
-        """
+    def forward(
+        self, natural: Tensor, predicted: Tensor, log_amplitude: Tensor
+    ) -> dict[str, Tensor]:
+        """Compare phases, weighted by the natural amplitude."""
         weight = log_amplitude.flatten(1).softmax(dim=1)
         error = 1 - torch.cos(predicted - natural)
         return {"weighted_phase": (weight * error.flatten(1)).sum(dim=1).mean()}
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
+        """Compare phases; see ``Term``."""
         return self(
             output.natural.phase,
             output.predicted.phase,
@@ -256,23 +207,10 @@ class ComplexLoss(Term):
 
     names = ("consistency", "real", "imaginary")
 
-    def forward(self, natural, predicted, consistent):
-        """Compare complex spectra, each a (real, imaginary) pair.
-
-        Arguments
-        ---------
-        natural : tuple of torch.Tensor
-            Spectrum of the input, float [batch, bins, frames] each.
-        predicted : tuple of torch.Tensor
-            Spectrum that the decoder predicted.
-        consistent : tuple of torch.Tensor
-            STFT of the decoded waveform.
-
-        Returns
-        -------
-        dict
-            ``consistency``, ``real`` and ``imaginary``, scalars.
-        """
+    def forward(
+        self, natural: Complex, predicted: Complex, consistent: Complex
+    ) -> dict[str, Tensor]:
+        """Compare spectra; ``consistent`` is that of the decoded waveform."""
         return {
             "consistency": F.mse_loss(predicted[0], consistent[0])
             + F.mse_loss(predicted[1], consistent[1]),
@@ -281,7 +219,7 @@ class ComplexLoss(Term):
         }
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
+        """Compare complex spectra; see ``Term``."""
         return self(
             (output.natural.real, output.natural.imaginary),
             (output.predicted.real, output.predicted.imaginary),
@@ -295,8 +233,8 @@ class MelLoss(Term):
     The mel bands are Slaney's, on the codec's own STFT; magnitude
     sqrt(power + 1e-9), floor 1e-5, natural logarithm. With
     ``decoded_amplitude`` the log-amplitude of every bin of the decoded
-    waveform is compared too, weighed by ``auditory_weights``: phases that do
-    not agree cancel in the overlap-add, which no loss before the ISTFT can
+    waveform is compared, too, weighted by ``auditory_weights``: phases that
+    do not agree cancel in the overlap-add, which no loss before the ISTFT can
     see.
 
     Arguments
@@ -318,12 +256,18 @@ class MelLoss(Term):
     tensor(0.)
     """
 
-    names = ("mel_mae", "mel_mse")
-    is_watched = True
+    names: tuple[str, ...] = ("mel_mae", "mel_mse")
+    always_computed = True
+    bank: Tensor
+    bin_weights: Tensor
 
     def __init__(
-        self, sample_rate, n_fft, num_mels=80, decoded_amplitude=False
-    ):
+        self,
+        sample_rate: int,
+        n_fft: int,
+        num_mels: int = 80,
+        decoded_amplitude: bool = False,
+    ) -> None:
         super().__init__()
         self.sample_rate = sample_rate
         self.decoded_amplitude = decoded_amplitude
@@ -342,23 +286,10 @@ class MelLoss(Term):
         weights = auditory_weights(n_fft // 2 + 1, sample_rate)
         self.register_buffer("bin_weights", weights, persistent=False)
 
-    def forward(self, natural, consistent):
-        """Compare the input with the decoded waveform.
-
-        Arguments
-        ---------
-        natural : tuple of torch.Tensor
-            Real and imaginary STFT of the input,
-            float [batch, bins, frames] each.
-        consistent : tuple of torch.Tensor
-            The same of the decoded waveform.
-
-        Returns
-        -------
-        dict
-            ``mel_mae`` and ``mel_mse``, and ``decoded_amplitude`` where
-            asked for, scalars.
-        """
+    def forward(
+        self, natural: Complex, consistent: Complex
+    ) -> dict[str, Tensor]:
+        """Compare the STFT of the input with that of the decoded waveform."""
         magnitudes = [
             torch.sqrt(real.square() + imaginary.square() + 1e-9)
             for real, imaginary in (consistent, natural)
@@ -377,6 +308,6 @@ class MelLoss(Term):
         return terms
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch; see ``Term``."""
+        """Compare input and decoded waveform; see ``Term``."""
         natural = (output.natural.real, output.natural.imaginary)
         return self(natural, output.consistent)

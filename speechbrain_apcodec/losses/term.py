@@ -1,4 +1,4 @@
-"""What a term of the codec's loss is.
+"""The interface of a term of the codec's loss.
 
 A new loss is one class of this kind and one line below ``loss: terms:`` in a
 YAML; its weight is another below ``loss_weights:``.
@@ -28,16 +28,11 @@ class Term(nn.Module):
 
     #: Names of the values, which the weights name.
     names: tuple[str, ...] = ()
-    #: Whether it is computed without a weight, as validation looks at it.
-    is_watched = False
+    #: Whether validation needs it even without a weight.
+    always_computed = False
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare what a codec made of a batch with the batch.
-
-        Arguments
-        ---------
-        output : speechbrain_apcodec.lobes.codec.CodecOutput
-            In float32.
+        """Compare a batch, in float32, with its decoding.
 
         Returns
         -------

@@ -1,21 +1,20 @@
 """A trained codec whose networks ONNX Runtime computes.
 
-``ONNXCodec`` is an ``APCodec``: files, streams and all that is built upon it
+``ONNXCodec`` is an ``APCodec``: files, streams and everything built upon it
 work the same way. Only the networks are not PyTorch's.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.onnx.folder import STREAM_DECODER, STREAM_ENCODER
-from speechbrain_apcodec.onnx.runtime import Graphs, alike
+from speechbrain_apcodec.onnx.runtime import Graphs, group_by_count
 from speechbrain_apcodec.streams.chunks import (
     decode_in_chunks,
     encode_in_chunks,
@@ -25,6 +24,7 @@ from speechbrain_apcodec.streams.state import NetworkState, Stream
 from speechbrain_apcodec.streams.time import Clock
 from speechbrain_apcodec.streams.timing import Timing
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath, Tokens, Wavs
 
 
 class ONNXCodec(APCodec):
@@ -38,26 +38,10 @@ class ONNXCodec(APCodec):
     """
 
     @classmethod
-    def from_folder(cls, folder: str | Path) -> "ONNXCodec":
+    def from_folder(cls, folder: AnyPath) -> "ONNXCodec":
         """Load the graphs that ``apcodec export --onnx`` wrote.
 
-        They take as many threads as PyTorch has.
-
-        Arguments
-        ---------
-        folder : str or pathlib.Path
-            The folder.
-
-        Returns
-        -------
-        ONNXCodec
-
-        Raises
-        ------
-        MissingExtraError
-            If ONNX Runtime is not installed.
-        CheckpointError
-            If there are no graphs, or one was changed.
+        They take as many threads as PyTorch has; see ``onnx.runtime.Graphs``.
         """
         graphs = Graphs(folder, torch.get_num_threads())
         return cls(
@@ -69,34 +53,29 @@ class ONNXCodec(APCodec):
     @property
     def weights_sha256(self) -> str:
         """SHA-256 of the weight file that the graphs were made of."""
-        return self.config["weights_sha256"]
+        return self._published()["weights_sha256"]
 
 
 class ONNXNetworks(nn.Module):
-    """Graphs in the place of a ``Codec``, and of its steps through streams.
+    """Graphs in the place of a ``Codec``, and of its steps through streams."""
 
-    Arguments
-    ---------
-    graphs : speechbrain_apcodec.onnx.runtime.Graphs
-        They compute.
-    """
-
-    def __init__(self, graphs: Graphs):
+    def __init__(self, graphs: Graphs) -> None:
         super().__init__()
         self.graphs = graphs
-        self.config = config = graphs.config
-        self.sample_rate = config["sample_rate"]
-        self.hop_length = config["hop_length"]
-        self.stft_hop_length = config["stft_hop_length"]
+        self.config: dict[str, Any] = graphs.config
+        config = self.config
+        self.sample_rate: int = config["sample_rate"]
+        self.hop_length: int = config["hop_length"]
+        self.stft_hop_length: int = config["stft_hop_length"]
         self.frame_rate = self.sample_rate / self.hop_length
-        self.num_codebooks = config["num_codebooks"]
-        self.codebook_size = config["codebook_size"]
-        self.latent_dim = config["latent_dim"]
+        self.num_codebooks: int = config["num_codebooks"]
+        self.codebook_size: int = config["codebook_size"]
+        self.latent_dim: int = config["latent_dim"]
         self.like = torch.zeros(0)  # graphs are float32, on the CPU
 
     @property
     def quantizer(self) -> NoReturn:
-        """Not to be had: the codewords are inside the graphs."""
+        """Refuse: the codewords are inside the graphs."""
         raise APCodecError(
             "ONNX graphs do not give their codewords away: load the model's "
             "folder with APCodec.from_hparams"
@@ -104,11 +83,11 @@ class ONNXNetworks(nn.Module):
 
     def encode(
         self,
-        wavs: Tensor,
+        wavs: Wavs,
         num_samples: Tensor | None = None,
         num_codebooks: int | None = None,
         chunk_frames: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tokens, Tensor]:
         """Encode waveforms to tokens; see ``Codec.encode``."""
         batch, samples = wavs.shape
         if num_samples is None:
@@ -120,16 +99,16 @@ class ONNXNetworks(nn.Module):
                 self, wavs, num_samples, num_codebooks, chunk_frames
             )
             return tokens, num_frames
-        tokens = self.graphs.encode(wavs.detach().numpy(), num_samples.tolist())
-        return torch.from_numpy(tokens)[..., :num_codebooks], num_frames
+        codes = self.graphs.encode(wavs.detach().numpy(), num_samples.tolist())
+        return torch.from_numpy(codes)[..., :num_codebooks], num_frames
 
     def decode(
         self,
-        tokens: Tensor,
+        tokens: Tokens,
         num_frames: Tensor | None = None,
         num_samples: int | None = None,
         chunk_frames: int | None = None,
-    ) -> Tensor:
+    ) -> Wavs:
         """Decode tokens to waveforms; see ``Codec.decode``."""
         batch, frames, _ = tokens.shape
         if num_frames is None:
@@ -137,8 +116,8 @@ class ONNXNetworks(nn.Module):
         if chunk_frames is not None and frames > chunk_frames:
             wavs = decode_in_chunks(self, tokens, num_frames, chunk_frames)
             return wavs[:, :num_samples]
-        wavs = self.graphs.decode(tokens.numpy(), num_frames.tolist())
-        return torch.from_numpy(wavs)[:, :num_samples]
+        decoded = self.graphs.decode(tokens.numpy(), num_frames.tolist())
+        return torch.from_numpy(decoded)[:, :num_samples]
 
     # Streams; see ``streams.context.StreamableCodec``.
 
@@ -204,22 +183,22 @@ class ONNXNetworks(nn.Module):
         return NetworkState.begin(histories, batch_size, self.config["ratio"])
 
     def encode_step(
-        self, wavs: Tensor, stream: Stream, num_codebooks: int | None = None
-    ) -> Tensor:
+        self, wavs: Wavs, stream: Stream, num_codebooks: int | None = None
+    ) -> Tokens:
         """Encode whole groups of frames and the ``overlap`` behind them."""
         overlap = self.timing.overlap
         tokens = torch.zeros(len(wavs), stream.steps, self.num_codebooks).long()
-        for count, items in alike(stream.counts):
+        for count, items in group_by_count(stream.counts):
             pieces = wavs[items, : count * self.hop_length + overlap]
             own = self._step(STREAM_ENCODER, pieces, stream.state, items)
             tokens[items, :count] = own
         return tokens[..., :num_codebooks]
 
-    def decode_step(self, tokens: Tensor, stream: Stream) -> Tensor:
+    def decode_step(self, tokens: Tokens, stream: Stream) -> Wavs:
         """Decode tokens as far as no later frame adds to the sum."""
-        tokens = torch.from_numpy(self.graphs.filled(tokens.numpy()))
+        tokens = torch.from_numpy(self.graphs.pad_codebooks(tokens.numpy()))
         wavs = torch.zeros(len(tokens), stream.steps * self.hop_length)
-        for count, items in alike(stream.counts):
+        for count, items in group_by_count(stream.counts):
             pieces = tokens[items, :count]
             own = self._step(STREAM_DECODER, pieces, stream.state, items)
             wavs[items, : own.shape[1]] = own
@@ -228,17 +207,17 @@ class ONNXNetworks(nn.Module):
     def _step(
         self, file: str, pieces: Tensor, state: NetworkState, items: list[int]
     ) -> Tensor:
-        """Run a graph on some of the streams, and keep their new past."""
+        """Run a graph on some of the streams, and store their new histories."""
         histories = state.histories
-        past = [history[items] for history in histories.values()]
-        inputs = [pieces, state.position[items], state.total[items], *past]
+        own = [history[items] for history in histories.values()]
+        inputs = [pieces, state.position[items], state.total[items], *own]
         output, *new = map(
             torch.from_numpy,
             self.graphs.run(file, [tensor.numpy() for tensor in inputs]),
         )
-        for path, own in zip(histories, new, strict=True):
+        for path, history in zip(histories, new, strict=True):
             # Not in place: the caller may have kept the old state.
             histories[path] = histories[path].index_copy(
-                0, torch.tensor(items), own
+                0, torch.tensor(items), history
             )
         return output

@@ -1,16 +1,17 @@
 """From a model's folder to ONNX graphs.
 
-The graphs are traced from the codec itself; ``onnx.modules`` exchanges the
-few operators that ONNX lacks, ``onnx.folder`` says what a graph takes and
-gives.
+The graphs are traced from the codec itself; ``onnx.modules`` replaces the few
+operators that ONNX lacks, ``onnx.folder`` says what a graph takes and gives.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,16 +40,14 @@ from speechbrain_apcodec.onnx.modules import (
 from speechbrain_apcodec.release.folder import exported_folder
 from speechbrain_apcodec.streams.state import NetworkState
 from speechbrain_apcodec.utils.atomic import write_json
+from speechbrain_apcodec.utils.types import AnyPath, Tokens, Wavs
 
-# Examples from which graphs are traced: any batch and any number of frames
-# but 1, which a trace would take for a constant.
+# Sizes of the inputs of a trace: any but 1, which it would take for a constant.
 _BATCH, _FRAMES = 2, 3
 
 
-def export_onnx(
-    source: str | Path, out_dir: str | Path, force: bool = False
-) -> Path:
-    """Export a model as ONNX graphs.
+def export_onnx(source: AnyPath, out_dir: AnyPath, force: bool = False) -> Path:
+    """Export a model as ONNX graphs; return the folder.
 
     Arguments
     ---------
@@ -58,11 +57,6 @@ def export_onnx(
         The folder to write, see ``onnx.folder``.
     force : bool
         Whether an earlier export in ``out_dir`` may be replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
 
     Raises
     ------
@@ -88,31 +82,41 @@ def export_onnx(
 def write_graphs(
     codec: Codec, folder: Path, model_id: str, weights_sha256: str
 ) -> None:
-    """Write all graphs of a folded float32 codec, and what describes them."""
+    """Write all graphs of a folded float32 codec, and their description."""
     codec = exportable(codec)
-    graphs = [encoder_graph(codec), decoder_graph(codec)]
+    wavs = torch.zeros(_BATCH, _FRAMES * codec.hop_length + 1)
+    tokens = torch.zeros(_BATCH, _FRAMES, codec.num_codebooks).long()
+    encoder, decoder = _Function(codec, _encode), _Function(codec, _decode)
+    graphs = [
+        Graph(ENCODER, encoder, {"wavs": wavs}, "samples", ["tokens"]),
+        Graph(DECODER, decoder, {"tokens": tokens}, "frames", ["wavs"]),
+    ]
     if codec.streamable:
-        graphs += [stream_graph(codec, side) for side in ("encoder", "decoder")]
+        graphs += [
+            _stream_graph(codec, "encoder"),
+            _stream_graph(codec, "decoder"),
+        ]
+    described: dict[str, Any] = {}
+    for graph in graphs:
+        graph.write(folder / graph.file)
+        described[graph.file] = {
+            **graph.describe(),
+            "sha256": file_sha256(folder / graph.file),
+        }
     config = {
         "onnx_format_version": ONNX_FORMAT_VERSION,
         "model_id": model_id,
         "weights_sha256": weights_sha256,
-        **describe(codec),
-        "graphs": {},
+        **_describe(codec),
+        "graphs": described,
     }
-    for graph in graphs:
-        graph.write(folder / graph.file)
-        config["graphs"][graph.file] = {
-            **graph.describe(),
-            "sha256": file_sha256(folder / graph.file),
-        }
     write_json(folder / ONNX_CONFIG_FILE, config)
 
 
-def describe(codec: Codec) -> dict:
-    """Say what one must know of a codec to run its graphs."""
+def _describe(codec: Codec) -> dict[str, Any]:
+    """Collect what one must know of a codec to run its graphs."""
     n_fft, stft_hop_length, window_length = codec.stft
-    facts = {
+    facts: dict[str, Any] = {
         "sample_rate": codec.sample_rate,
         "hop_length": codec.hop_length,
         "num_codebooks": codec.num_codebooks,
@@ -136,41 +140,34 @@ def describe(codec: Codec) -> dict:
 
 @dataclass
 class Graph:
-    """A graph that is yet to be traced.
+    """A graph that is yet to be traced."""
 
-    Arguments
-    ---------
-    file : str
-        Name of its file.
-    module : torch.nn.Module
-        Takes the inputs as a list of tensors, and returns the outputs as
-        one.
-    inputs : dict
-        Name to an example. The first dimension of each is the batch; the
-        second one of the first input may have any length.
-    length : str
-        Name of that dimension.
-    outputs : list of str
-        Names of the outputs.
-    """
-
+    #: Name of its file.
     file: str
+    #: It takes the inputs as a list of tensors, and returns one of outputs.
     module: nn.Module
-    inputs: dict
+    #: Name to an example. The first dimension of each is the batch; the
+    #: second one of the first input may have any length.
+    inputs: dict[str, Tensor]
+    #: Name of that dimension.
     length: str
-    outputs: list
+    #: Names of the outputs.
+    outputs: list[str]
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Name inputs and outputs with their types and shapes."""
-        first, *_ = self.inputs
+        shapes: dict[str, list[str | int]] = {
+            name: ["batch", *example.shape[1:]]
+            for name, example in self.inputs.items()
+        }
+        shapes[next(iter(shapes))][1] = self.length
         inputs = {
             name: {
                 "type": str(example.dtype).removeprefix("torch."),
-                "shape": ["batch", *example.shape[1:]],
+                "shape": shapes[name],
             }
             for name, example in self.inputs.items()
         }
-        inputs[first]["shape"][1] = self.length
         return {"inputs": inputs, "outputs": self.outputs}
 
     def write(self, path: Path) -> None:
@@ -184,7 +181,7 @@ class Graph:
                 dynamic_shapes=(dynamic,),
                 strict=False,
             )
-        torch.onnx.export(
+        exported = torch.onnx.export(
             program,
             dynamo=True,
             external_data=False,
@@ -195,71 +192,33 @@ class Graph:
                 operator.floordiv: floor_divide,
                 torch.ops.aten.atan2.default: arc_tangent,
             },
-        ).save(path)
+        )
+        cast(torch.onnx.ONNXProgram, exported).save(path)
 
 
-class _Encoder(nn.Module):
-    def __init__(self, codec: Codec):
+class _Function(nn.Module):
+    """A function of a codec and of tensors, as a module to trace."""
+
+    def __init__(
+        self, codec: Codec, function: Callable[..., list[Tensor]]
+    ) -> None:
         super().__init__()
-        self.codec = codec
+        self.codec, self.function = codec, function
 
     def forward(self, inputs: list[Tensor]) -> list[Tensor]:
-        (wavs,) = inputs
-        return [self.codec.encode(wavs)[0]]
+        return self.function(self.codec, *inputs)
 
 
-class _Decoder(nn.Module):
-    def __init__(self, codec: Codec):
-        super().__init__()
-        self.codec = codec
-
-    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
-        (tokens,) = inputs
-        return [self.codec.decode(tokens)]
+def _encode(codec: Codec, wavs: Wavs) -> list[Tensor]:
+    return [codec.encode(wavs)[0]]
 
 
-class _Step(nn.Module):
-    def __init__(self, codec: Codec, side: str, paths: list[str]):
-        super().__init__()
-        self.codec, self.side, self.paths = codec, side, paths
-
-    def forward(self, inputs: list[Tensor]) -> list[Tensor]:
-        piece, position, total, *past = inputs
-        past = dict(zip(self.paths, past, strict=True))
-        codec, steps = self.codec, self.codec.steps
-        state = NetworkState(past, position, total, codec.encoder.ratio)
-        if self.side == "encoder":
-            samples = piece.shape[1] - steps.timing.overlap
-            stream = TensorStream(state, samples // codec.hop_length)
-            output = steps.encode_step(piece, stream)
-        else:
-            stream = TensorStream(state, piece.shape[1])
-            output = steps.decode_step(piece, stream)
-        return [output, *past.values()]
+def _decode(codec: Codec, tokens: Tokens) -> list[Tensor]:
+    return [codec.decode(tokens)]
 
 
-def encoder_graph(codec: Codec) -> Graph:
-    """Describe the graph from waveforms to tokens."""
-    wavs = torch.zeros(_BATCH, _FRAMES * codec.hop_length + 1)
-    return Graph(
-        ENCODER, _Encoder(codec), {"wavs": wavs}, "samples", ["tokens"]
-    )
-
-
-def decoder_graph(codec: Codec) -> Graph:
-    """Describe the graph from tokens to waveforms."""
-    tokens = torch.zeros(_BATCH, _FRAMES, codec.num_codebooks).long()
-    return Graph(
-        DECODER, _Decoder(codec), {"tokens": tokens}, "frames", ["wavs"]
-    )
-
-
-def stream_graph(codec: Codec, side: str) -> Graph:
-    """Describe the graph that takes the next pieces of streams.
-
-    ``side`` is "encoder", which takes samples, or "decoder", which takes
-    tokens.
-    """
+def _stream_graph(codec: Codec, side: Literal["encoder", "decoder"]) -> Graph:
+    """Describe the graph that takes the next pieces of streams."""
     steps = codec.steps
     if side == "encoder":
         state = steps.encoder_state(_BATCH)
@@ -271,17 +230,36 @@ def stream_graph(codec: Codec, side: str) -> Graph:
         shape = (_BATCH, _FRAMES, codec.num_codebooks)
         pieces = {"tokens": torch.zeros(shape, dtype=torch.int64)}
         names = STREAM_DECODER, "frames", "wavs"
-    past = state.histories
+    paths = list(state.histories)
+
+    def step(
+        codec: Codec,
+        piece: Tensor,
+        position: Tensor,
+        total: Tensor,
+        *past: Tensor,
+    ) -> list[Tensor]:
+        steps, histories = codec.steps, dict(zip(paths, past, strict=True))
+        state = NetworkState(histories, position, total, codec.encoder.ratio)
+        if side == "encoder":
+            samples = piece.shape[1] - steps.timing.overlap
+            stream = TensorStream(state, samples // codec.hop_length)
+            output = steps.encode_step(piece, stream)
+        else:
+            stream = TensorStream(state, piece.shape[1])
+            output = steps.decode_step(piece, stream)
+        return [output, *histories.values()]
+
     file, length, output = names
     return Graph(
         file,
-        _Step(codec, side, list(past)),
+        _Function(codec, step),
         {
             **pieces,
             "position": state.position,
             "total": state.total,
-            **{f"past.{path}": past[path] for path in past},
+            **{f"past.{path}": past for path, past in state.histories.items()},
         },
         length,
-        [output, *(f"next.{path}" for path in past)],
+        [output, *(f"next.{path}" for path in paths)],
     )

@@ -40,6 +40,8 @@ Authors
 import importlib
 import json
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from speechbrain_apcodec.utils.errors import CheckpointError, MissingExtraError
 
@@ -61,18 +63,8 @@ ONNX_FILES = {
 }
 
 
-def read_onnx_config(path):
+def read_onnx_config(path: str | Path) -> dict[str, Any]:
     """Read the ``onnx.json`` of a folder.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-        Its content.
 
     Raises
     ------
@@ -97,23 +89,8 @@ def read_onnx_config(path):
     return config
 
 
-def import_onnx_package(name):
-    """Import a package of the extra ``onnx``, or say how to get it.
-
-    Arguments
-    ---------
-    name : str
-        Name of the package.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+def import_onnx_package(name: str) -> ModuleType:
+    """Import a package of the extra ``onnx``, or say how to get it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -1,9 +1,9 @@
 """A codec of real operators, as ONNX can express it.
 
-The networks are those of the codec itself. Exchanged are only the two Fourier
+The networks are those of the codec itself. Others are only the two Fourier
 transforms, which become products with a fixed basis, the arc tangent of two
-arguments, which ONNX does not have, and the view that the layers get of a
-stream, whose position is known to a graph only when it runs.
+arguments, which ONNX lacks, and the layers' view of a stream, whose position
+a graph learns only when it runs.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -11,6 +11,7 @@ Authors
 
 import copy
 import math
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,36 +25,31 @@ from speechbrain_apcodec.lobes.spectrum import (
     without_rounding_errors,
 )
 from speechbrain_apcodec.streams.state import NetworkState, Stream
+from speechbrain_apcodec.utils.types import Latent, Tokens, Wavs
 
 
 def exportable(codec: Codec) -> Codec:
     """Copy a folded float32 codec, without the operators that ONNX lacks.
 
     The copy is on the CPU. Its tokens and waveforms are those of the codec
-    but for rounding; it also decodes tokens of -1, see ``SomeCodebooks``.
+    but for rounding; it also decodes tokens of -1, see ``MaskedQuantizer``.
     """
     codec = copy.deepcopy(codec).cpu().eval()
     codec.analysis = RealAnalysis(*codec.stft, codec.analysis.floor)
     codec.synthesis = RealSynthesis(*codec.stft)
-    codec.quantizer = SomeCodebooks(codec.quantizer)
+    codec.quantizer = MaskedQuantizer(codec.quantizer)
     return codec
 
 
 class RealAnalysis(STFTAnalysis):
-    """``STFTAnalysis`` whose transform is two matrix products, in float64.
+    """``STFTAnalysis`` in double precision, as two matrix products.
 
-    As ``STFTAnalysis`` with ``double_precision``. A frame's
-    even part gives the real part of its spectrum, its odd part the imaginary
-    one.
-
-    Example
-    -------
-    >>> wavs = torch.randn(2, 1000)
-    >>> real, imaginary = RealAnalysis().transform(wavs)
-    >>> expected, _ = STFTAnalysis().transform(wavs)
-    >>> torch.allclose(real, expected, atol=1e-4)
-    True
+    A frame's even part gives the real part of its spectrum, its odd part the
+    imaginary one.
     """
+
+    cosines: Tensor
+    sines: Tensor
 
     def __init__(
         self,
@@ -61,7 +57,7 @@ class RealAnalysis(STFTAnalysis):
         stft_hop_length: int = 40,
         window_length: int = 320,
         floor: float = 1e-5,
-    ):
+    ) -> None:
         super().__init__(n_fft, stft_hop_length, window_length, floor)
         half = window_length // 2
         cosines, sines = _fourier_basis(n_fft, window_length)[..., half:]
@@ -69,7 +65,7 @@ class RealAnalysis(STFTAnalysis):
         self.register_buffer("cosines", cosines.T, persistent=False)
         self.register_buffer("sines", sines.T, persistent=False)
 
-    def transform_extended(self, wavs: Tensor) -> tuple[Tensor, Tensor]:
+    def transform_padded(self, wavs: Wavs) -> tuple[Tensor, Tensor]:
         """Compute the STFT of whole windows; see ``STFTAnalysis``."""
         frames = self._frames(wavs.double()) * self.window.double()
         half = self.window_length // 2
@@ -86,8 +82,8 @@ class RealAnalysis(STFTAnalysis):
         )
         return real, imaginary
 
-    def _frames(self, wavs: Tensor) -> Tensor:
-        """Cut windows [batch, frames, window_length] out."""
+    def _frames(self, wavs: Wavs) -> Tensor:
+        """Cut into windows [batch, frames, window_length]."""
         # Whole hops are rows, of which a window spans a few.
         hop, window = self.stft_hop_length, self.window_length
         rows = -(-window // hop)
@@ -99,27 +95,18 @@ class RealAnalysis(STFTAnalysis):
 
 
 class RealSynthesis(STFTSynthesis):
-    """``STFTSynthesis`` whose transform is a transposed convolution.
+    """``STFTSynthesis`` whose transform is a transposed convolution."""
 
-    Example
-    -------
-    >>> real, imaginary = torch.randn(2, 1, 513, 8)
-    >>> wavs = RealSynthesis()(real, imaginary)
-    >>> torch.allclose(wavs, STFTSynthesis()(real, imaginary), atol=1e-4)
-    True
-    """
+    basis: Tensor
+    weights: Tensor
 
-    def __init__(
-        self,
-        n_fft: int = 1024,
-        stft_hop_length: int = 40,
-        window_length: int = 320,
-    ):
-        super().__init__(n_fft, stft_hop_length, window_length)
-        basis = _fourier_basis(n_fft, window_length)[..., 1:] / n_fft
+    def __init__(self, *sizes: int) -> None:
+        super().__init__(*sizes)
+        basis = _fourier_basis(self.n_fft, self.window_length)[..., 1:]
+        basis = basis / self.n_fft
         basis[:, 1:-1] *= 2  # bins that stand for a conjugate one as well
         basis[1, [0, -1]] = 0.0
-        window = torch.hann_window(window_length, dtype=torch.float64)[1:]
+        window = torch.hann_window(self.window_length, dtype=torch.float64)[1:]
         basis = (basis * window).flatten(0, 1)[:, None]
         self.register_buffer("basis", basis.float(), persistent=False)
         weights = window.square()[None, None]
@@ -128,65 +115,44 @@ class RealSynthesis(STFTSynthesis):
     def overlap_add(
         self, real: Tensor, imaginary: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """Add the windowed frames at their places; see ``STFTSynthesis``."""
+        """Overlap-add the windowed frames; see ``STFTSynthesis``."""
         spectrum = torch.cat([real, imaginary], dim=1)
         if mask is None:
             mask = spectrum.new_ones(1, 1, spectrum.shape[-1])
         else:
             mask = mask.transpose(1, 2)
             spectrum = spectrum * mask
-        added = self._spread(spectrum, self.basis)
-        weights = self._spread(mask, self.weights).expand_as(added)
-        return torch.cat([added, weights], dim=1)
+        added = self._transpose_convolve(spectrum, self.basis)
+        weights = self._transpose_convolve(mask, self.weights)
+        return torch.cat([added, weights.expand_as(added)], dim=1)
 
-    def _spread(self, frames: Tensor, basis: Tensor) -> Tensor:
-        """Add what frames [batch, rows, frames] are in a basis."""
+    def _transpose_convolve(self, frames: Tensor, basis: Tensor) -> Wavs:
+        """Overlap-add the coefficients [batch, rows, frames] of a basis."""
         hop = self.stft_hop_length
         missing = self.tail_length + hop - basis.shape[-1]
         wavs = F.conv_transpose1d(frames, basis, stride=hop)
         return F.pad(wavs, (0, missing))
 
 
-class SomeCodebooks(nn.Module):
-    """A quantiser whose graph decodes any number of codebooks.
+class MaskedQuantizer(ResidualVectorQuantizer):
+    """A quantiser that decodes any number of codebooks.
 
-    A graph has a fixed number of codebooks; -1 stands in those that are not
-    used.
-
-    Example
-    -------
-    >>> from speechbrain_apcodec.lobes.quantizer import (
-    ...     ResidualVectorQuantizer,
-    ... )
-    >>> quantizer = ResidualVectorQuantizer(num_codebooks=3)
-    >>> tokens = torch.tensor([[[5, 7]]])
-    >>> filled = F.pad(tokens, (0, 1), value=-1)
-    >>> decoded = SomeCodebooks(quantizer).decode(filled)
-    >>> torch.equal(decoded, quantizer.decode(tokens))
-    True
+    A graph has a fixed number of them; -1 stands in those that are not used.
     """
 
-    def __init__(self, quantizer: ResidualVectorQuantizer):
-        super().__init__()
-        self.quantizer = quantizer
-        self.latent_dim = quantizer.latent_dim
-        self.num_codebooks = quantizer.num_codebooks
-        self.codebook_size = quantizer.codebook_size
+    def __init__(self, quantizer: ResidualVectorQuantizer) -> None:
+        nn.Module.__init__(self)  # the stages are shared, not made anew
+        vars(self).update(vars(quantizer))
 
-    def encode(
-        self, latent: Tensor, num_codebooks: int | None = None
-    ) -> Tensor:
-        """Quantise to tokens, as the quantiser does."""
-        return self.quantizer.encode(latent, num_codebooks)
-
-    def decode(self, tokens: Tensor) -> Tensor:
+    def decode(self, tokens: Tokens) -> Latent:
         """Sum the projected codewords of the stages that are used."""
         used = (tokens >= 0).unsqueeze(1)
         existing = tokens.clamp(min=0)
-        return sum(
+        parts = (
             stage.decode(existing[..., k]) * used[..., k]
-            for k, stage in enumerate(self.quantizer.quantizers)
+            for k, stage in enumerate(self.stages())
         )
+        return cast(Tensor, sum(parts))
 
 
 class TensorStream(Stream):
@@ -195,32 +161,32 @@ class TensorStream(Stream):
     All streams of the batch take as many ``steps``.
     """
 
-    def __init__(self, state: NetworkState, steps: int):
+    def __init__(self, state: NetworkState, steps: int) -> None:
         self.state = state
         self.steps = steps
         self.even = True
         self.masks = {}
 
     def mask(self, rate: int, delay: int, like: Tensor | None = None) -> Tensor:
-        """Make float32 [batch, frames, 1], 1 in the streams' own frames."""
-        if (rate, delay) not in self.masks:
+        """Make float32 [batch, frames, 1], 1 in valid frames."""
+        mask = self.masks.get((rate, delay))
+        if mask is None:
             first = self.state.position[:, None] * rate - delay
             frame = first + torch.arange(self.steps * rate)
             frames = self.state.ratio // rate  # of one here
             total = (self.state.total + frames - 1) // frames
-            mask = (frame >= 0) & (frame < total[:, None])
-            self.masks[rate, delay] = mask.float()[..., None]
-        return self.masks[rate, delay]
+            valid = (frame >= 0) & (frame < total[:, None])
+            mask = self.masks[rate, delay] = valid.float()[..., None]
+        return mask
 
 
-def arc_tangent(imaginary, real):
+def arc_tangent(imaginary: Any, real: Any) -> Any:
     """Translate ``torch.atan2``, which ONNX lacks, into ONNX operators.
 
-    Of tensors of onnxscript. Negative zeros count as zeros: the phase of a
+    For tensors of onnxscript. Negative zeros count as zeros: the phase of a
     negative real is pi.
     """
-    from onnxscript import opset18 as op
-
+    op = _operators()
     zero, pi = op.Constant(value_float=0.0), op.Constant(value_float=math.pi)
     on_axis = op.Equal(real, zero)
     one = op.Constant(value_float=1.0)
@@ -232,12 +198,18 @@ def arc_tangent(imaginary, real):
     return op.Where(on_axis, upright, phase)
 
 
-def floor_divide(dividend, divisor):
+def floor_divide(dividend: Any, divisor: Any) -> Any:
     """Translate ``//`` of sizes; ONNX's division rounds towards zero."""
-    from onnxscript import opset18 as op
-
+    op = _operators()
     whole = op.Sub(dividend, op.Mod(dividend, divisor))
     return op.Div(whole, divisor)
+
+
+def _operators() -> Any:
+    """Import the operators of ONNX, which need the extra ``onnx``."""
+    from onnxscript import opset18
+
+    return opset18
 
 
 def _fourier_basis(n_fft: int, window_length: int) -> Tensor:

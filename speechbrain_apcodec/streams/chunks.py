@@ -1,8 +1,8 @@
 """Long recordings piece by piece, in limited memory.
 
-Encoding and decoding of a whole waveform as a stream of it. A model whose
-norms look at the utterance can be coded so as well, in more passes: each norm
-needs its statistic first, which depends on those of the norms before it.
+A whole waveform is coded as a stream. A model whose norms look at the utterance
+needs more passes: each norm needs its statistic first, which depends on those
+of the norms before it.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -17,22 +17,20 @@ from speechbrain_apcodec.streams.context import (
     StreamableCodec,
     StreamingContext,
 )
+from speechbrain_apcodec.utils.types import Tokens, Wavs
 
-#: What comes out of streams: a padded batch, and the lengths in it.
+#: Padded batches, each with the lengths in it.
 Pieces = Iterator[tuple[Tensor, Tensor]]
 
 
 def encode_in_chunks(
     codec: StreamableCodec,
-    wavs: Tensor,
+    wavs: Wavs,
     num_samples: Tensor | None,
     num_codebooks: int | None,
     chunk_frames: int,
-) -> Tensor:
-    """Encode whole waveforms, ``chunk_frames`` token frames at a time.
-
-    Gives int64 [batch, frames, codebooks], the tokens of ``Codec.encode``.
-    """
+) -> Tokens:
+    """Encode whole waveforms, ``chunk_frames`` token frames at a time."""
     hop = codec.timing.hop_length
 
     def run(context: StreamingContext) -> Pieces:
@@ -53,14 +51,11 @@ def encode_in_chunks(
 
 def decode_in_chunks(
     codec: StreamableCodec,
-    tokens: Tensor,
+    tokens: Tokens,
     num_frames: Tensor | None,
     chunk_frames: int,
-) -> Tensor:
-    """Decode whole waveforms, ``chunk_frames`` token frames at a time.
-
-    Gives float [batch, frames * hop_length], as ``Codec.decode``.
-    """
+) -> Wavs:
+    """Decode whole waveforms, ``chunk_frames`` token frames at a time."""
 
     def run(context: StreamingContext) -> Pieces:
         for piece, counts in _cut(tokens, num_frames, chunk_frames):
@@ -83,22 +78,23 @@ def _gather(
     norms: list[str],
     run: Callable[[StreamingContext], Pieces],
 ) -> dict[str, Tensor]:
-    """Gather the energies of the norms over the utterance, if any.
+    """Sum the energies of the norms over the utterance, if there are any.
 
-    The branches of amplitude and phase go hand in hand.
+    Norms of amplitude and phase at the same depth share a pass.
     """
-    depths = {}
+    depths: dict[str, set[str]] = {}
     for path in norms:
-        _, place = path.split(".", 1)
-        depths.setdefault(place, set()).add(path)
-    energies, waiting = {}, set(norms)
+        _, depth = path.split(".", 1)
+        depths.setdefault(depth, set()).add(path)
+    energies: dict[str, Tensor] = {}
+    waiting = set(norms)
     for paths in depths.values():
         context = StreamingContext(codec, batch_size, num_codebooks=1)
         state = getattr(context, side).network
         state.energies, state.gathering = dict(energies), waiting
         for _ in run(context):
             pass
-        # Where no item has a sample, there is none, and none is needed.
+        # Where no item has a sample, there is no energy, and none is needed.
         energies |= {
             path: energy
             for path, energy in state.energies.items()
@@ -119,7 +115,7 @@ def _cut(batch: Tensor, lengths: Tensor | None, size: int) -> Pieces:
 
 
 def _collect(pieces: Pieces, whole: Tensor) -> Tensor:
-    """Put what streams give behind each other, into a batch."""
+    """Concatenate the pieces of each stream, into a batch."""
     ends = [0] * len(whole)
     for piece, counts in pieces:
         for item, count in enumerate(counts.tolist()):

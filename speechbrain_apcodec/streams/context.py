@@ -6,7 +6,7 @@ Authors
 
 import copy
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,15 +16,23 @@ from speechbrain_apcodec.streams.encoding import Encoding
 from speechbrain_apcodec.streams.state import NetworkState, Stream
 from speechbrain_apcodec.streams.timing import Timing
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Tokens, Wavs
 
 
 class StreamableCodec(Protocol):
     """What a context needs of a codec, whatever computes it."""
 
-    num_codebooks: int
-    timing: Timing
-    #: A tensor of the type, and on the device, of the codec's samples.
-    like: Tensor
+    @property
+    def num_codebooks(self) -> int:
+        """Codebooks of the codec."""
+
+    @property
+    def timing(self) -> Timing:
+        """Sizes in time, delays and latency."""
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the type, and on the device, of samples and state."""
 
     def encoder_state(self, batch_size: int) -> NetworkState:
         """Make the state of an encoder whose streams begin."""
@@ -33,19 +41,18 @@ class StreamableCodec(Protocol):
         """Make the state of a decoder whose streams begin."""
 
     def encode_step(
-        self, wavs: Tensor, stream: Stream, num_codebooks: int | None
-    ) -> Tensor:
+        self, wavs: Wavs, stream: Stream, num_codebooks: int | None
+    ) -> Tokens:
         """Encode whole groups of frames and the ``overlap`` behind them.
 
-        To int64 [batch, groups, codebooks], which lag behind by
-        ``timing.encoder.delay``.
+        The tokens lag behind by ``timing.encoder.delay``.
         """
 
-    def decode_step(self, tokens: Tensor, stream: Stream) -> Tensor:
+    def decode_step(self, tokens: Tokens, stream: Stream) -> Wavs:
         """Decode tokens as far as no later frame adds to the sum.
 
-        To float [batch, tokens * hop_length], which lag behind by
-        ``timing.decoder.delay`` frames and ``timing.reach`` samples.
+        The waveforms lag behind by ``timing.decoder.delay`` frames and
+        ``timing.reach`` samples.
         """
 
 
@@ -54,16 +61,18 @@ class StreamingContext:
 
     The caller owns it: a copy forks the streams. Encoding and decoding do not
     touch each other's part, so that one end of a connection needs only its
-    own.
+    own. All calls raise a ``ConfigurationError`` if the batch is another one,
+    or a stream does not exist or has ended; ``flush_decoder`` also if its
+    tokens do not hold that many samples, or more have been returned.
 
     Arguments
     ---------
     codec : StreamableCodec
-        What encodes and decodes.
+        It encodes and decodes.
     batch_size : int
         Number of streams.
     low_delay : bool
-        Hand out decoded samples as soon as they are known, up to
+        Return decoded samples as soon as they are known, up to
         ``timing.decoder_latency_samples`` earlier. Then ``flush_decoder``
         cannot cut a stream that ends within its last token.
     num_codebooks : int, optional
@@ -76,7 +85,7 @@ class StreamingContext:
         batch_size: int = 1,
         low_delay: bool = False,
         num_codebooks: int | None = None,
-    ):
+    ) -> None:
         self.codec = codec
         self.low_delay = low_delay
         self.num_codebooks = num_codebooks
@@ -88,7 +97,7 @@ class StreamingContext:
             codec.decoder_state(batch_size), [empty] * batch_size
         )
 
-    def __deepcopy__(self, memo: dict) -> "StreamingContext":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "StreamingContext":
         """Copy the state; the codec stays the same."""
         other = copy.copy(self)
         other.encoding = copy.deepcopy(self.encoding, memo)
@@ -102,43 +111,37 @@ class StreamingContext:
 
     @property
     def num_tokens(self) -> Tensor:
-        """Valid token frames a stream, int64 [batch], of the last call."""
+        """Valid token frames of each stream in the last output, int64."""
         return self.encoding.num_valid
 
     @property
     def num_samples(self) -> Tensor:
-        """Valid samples a stream, int64 [batch], of the last call."""
+        """Valid samples of each stream in the last output, int64."""
         return self.decoding.num_valid
 
     @torch.no_grad()
-    def encode(self, wavs: Tensor, num_samples: Tensor | None = None) -> Tensor:
+    def encode(self, wavs: Wavs, num_samples: Tensor | None = None) -> Tokens:
         """Encode the next samples.
 
         Arguments
         ---------
-        wavs : torch.Tensor
-            float [batch, samples], any number of them.
-        num_samples : torch.Tensor, optional
-            int64 [batch], valid samples of each stream, 0 for one that
-            pauses; default: all.
+        wavs : float [batch, samples]
+            Any number of samples.
+        num_samples : int64 [batch], optional
+            Valid samples of each stream, 0 for one that pauses; default: all.
 
         Returns
         -------
-        torch.Tensor
-            int64 [batch, frames, codebooks], the tokens that are complete
-            now, maybe none; ``num_tokens`` of them are each stream's own.
-
-        Raises
-        ------
-        ConfigurationError
-            If a stream has ended, or the batch is another one.
+        int64 [batch, frames, codebooks]
+            The tokens that are complete now, maybe none. The first
+            ``num_tokens`` of each stream are valid.
         """
         return self.encoding.push(
             self.codec, wavs, num_samples, self.num_codebooks
         )
 
     @torch.no_grad()
-    def flush_encoder(self, items: Sequence[int] | None = None) -> Tensor:
+    def flush_encoder(self, items: Sequence[int] | None = None) -> Tokens:
         """End streams, and encode what is still inside.
 
         Arguments
@@ -148,41 +151,28 @@ class StreamingContext:
 
         Returns
         -------
-        torch.Tensor
-            int64 [batch, frames, codebooks]; ``num_tokens`` of them are each
-            stream's own. In all a stream has ceil(samples / hop_length).
-
-        Raises
-        ------
-        ConfigurationError
-            If a stream has ended already.
+        int64 [batch, frames, codebooks]
+            The first ``num_tokens`` of each stream are valid. In all a stream
+            has ceil(samples / hop_length).
         """
         return self.encoding.flush(self.codec, items, self.num_codebooks)
 
     @torch.no_grad()
-    def decode(
-        self, tokens: Tensor, num_tokens: Tensor | None = None
-    ) -> Tensor:
+    def decode(self, tokens: Tokens, num_tokens: Tensor | None = None) -> Wavs:
         """Decode the next tokens.
 
         Arguments
         ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks], any number of frames.
-        num_tokens : torch.Tensor, optional
-            int64 [batch], valid frames of each stream, 0 for one that
-            pauses; default: all.
+        tokens : int64 [batch, frames, codebooks]
+            Any number of frames.
+        num_tokens : int64 [batch], optional
+            Valid frames of each stream, 0 for one that pauses; default: all.
 
         Returns
         -------
-        torch.Tensor
-            float [batch, samples], the samples that are complete now, maybe
-            none; ``num_samples`` of them are each stream's own.
-
-        Raises
-        ------
-        ConfigurationError
-            If a stream has ended, or the batch is another one.
+        float [batch, samples]
+            The samples that are complete now, maybe none. The first
+            ``num_samples`` of each stream are valid.
         """
         return self.decoding.push(
             self.codec, tokens, num_tokens, self.low_delay
@@ -193,44 +183,25 @@ class StreamingContext:
         self,
         num_samples: int | Tensor | None = None,
         items: Sequence[int] | None = None,
-    ) -> Tensor:
+    ) -> Wavs:
         """End streams, and decode what is still inside.
 
         Arguments
         ---------
-        num_samples : int or torch.Tensor, optional
-            Samples of the whole stream, or int64 [batch]; default: tokens *
-            hop_length.
+        num_samples : int or int64 [batch], optional
+            Samples of the whole stream; default: tokens * hop_length.
         items : list of int, optional
             The streams that end; default: all that have not ended yet.
 
         Returns
         -------
-        torch.Tensor
-            float [batch, samples]; ``num_samples`` of them are each stream's
-            own.
-
-        Raises
-        ------
-        ConfigurationError
-            If a stream has ended already, or its tokens do not hold that
-            many samples, or more have been handed out.
+        float [batch, samples]
+            The first ``num_samples`` of each stream are valid.
         """
         return self.decoding.flush(self.codec, num_samples, items)
 
     def reset(self, items: Sequence[int] | None = None) -> None:
-        """Let streams begin anew, whether they have ended or not.
-
-        Arguments
-        ---------
-        items : list of int, optional
-            Their places in the batch; default: all.
-
-        Raises
-        ------
-        ConfigurationError
-            If there is no such stream.
-        """
+        """Restart streams, whether they have ended or not; default: all."""
         items = list(range(self.batch_size) if items is None else items)
         wrong = [item for item in items if not 0 <= item < self.batch_size]
         if wrong:

@@ -14,6 +14,7 @@ from torch import Tensor
 from speechbrain_apcodec.streams.side import Side, pad_batch
 from speechbrain_apcodec.streams.state import Stream
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Tokens, Wavs
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.streams.context import StreamableCodec
@@ -21,31 +22,31 @@ if TYPE_CHECKING:
 
 @dataclass
 class Decoding(Side):
-    """Streams that are decoded; samples to hand out wait in ``queues``."""
+    """Streams that are decoded; finished samples wait in ``queues``."""
 
-    #: int64 [batch], on the CPU: samples that were handed out or wait.
+    #: int64 [batch], on the CPU: samples that were returned or wait.
     finished: Tensor = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self.finished = torch.zeros_like(self.received)
 
     def reset(self, items: list[int]) -> None:
-        """Let some streams of the batch begin anew."""
+        """Restart some streams of the batch."""
         super().reset(items)
         self.finished[items] = 0
 
     def push(
         self,
         codec: "StreamableCodec",
-        tokens: Tensor,
+        tokens: Tokens,
         num_tokens: Tensor | None,
         low_delay: bool,
-    ) -> Tensor:
-        """Take the next tokens in; return the samples that are complete."""
+    ) -> Wavs:
+        """Take the next tokens; return the samples that are complete."""
         counts = self.check_piece(tokens, num_tokens)
         if counts.any():
-            # What is wider than every stream's own tokens is no step.
+            # Padding beyond the longest stream is no part of the step.
             self._step(codec, tokens[:, : int(counts.max())], counts)
         self.received = self.received + counts
         finished = self.finished
@@ -53,14 +54,14 @@ class Decoding(Side):
             # The stream may yet be cut behind the first sample of its token.
             certain = (self.received - 1) * codec.timing.hop_length + 1
             finished = torch.minimum(finished, certain.clamp(min=0))
-        return self._hand_out(finished)
+        return self._pop(finished)
 
     def flush(
         self,
         codec: "StreamableCodec",
         num_samples: int | Tensor | None,
         items: Sequence[int] | None,
-    ) -> Tensor:
+    ) -> Wavs:
         """End streams, and decode what is still inside."""
         timing = codec.timing
         ending = self.check_ending(items)
@@ -84,7 +85,7 @@ class Decoding(Side):
             [len(queue) for queue in self.queues]
         )
         finished[ending] = wanted[ending]
-        wavs = self._hand_out(finished)
+        wavs = self._pop(finished)
         for item in ending:
             self.queues[item] = self.queues[item][:0]
         self.finished[ending] = wanted[ending]
@@ -96,7 +97,7 @@ class Decoding(Side):
         num_samples: int | Tensor | None,
         hop_length: int,
     ) -> Tensor:
-        """Return the samples after which streams end, int64 [batch]."""
+        """Return the length of each stream in samples, int64 [batch]."""
         covered = self.received * hop_length
         wanted = covered.clone()
         if num_samples is not None:
@@ -111,8 +112,8 @@ class Decoding(Side):
             wanted[:] = lengths
         for item in ending:
             most, number = int(covered[item]), int(wanted[item])
-            handed_out = int(self.finished[item]) - len(self.queues[item])
-            least = max(0, most - hop_length + 1, handed_out)
+            returned = int(self.finished[item]) - len(self.queues[item])
+            least = max(0, most - hop_length + 1, returned)
             if not least <= number <= most:
                 raise ConfigurationError(
                     f"stream {item} has {int(self.received[item])} tokens "
@@ -121,7 +122,7 @@ class Decoding(Side):
         return wanted
 
     def _step(
-        self, codec: "StreamableCodec", tokens: Tensor, counts: Tensor
+        self, codec: "StreamableCodec", tokens: Tokens, counts: Tensor
     ) -> None:
         """Decode tokens into the queues."""
         timing = codec.timing
@@ -136,10 +137,10 @@ class Decoding(Side):
                     [self.queues[item], wavs[item, max(0, -first) : end]]
                 )
                 self.finished[item] = first + end
-        stream.close()
+        stream.advance()
 
-    def _hand_out(self, finished: Tensor) -> Tensor:
-        """Take samples from the queues, up to the given ones."""
+    def _pop(self, finished: Tensor) -> Wavs:
+        """Take samples from the queues, as far as they are finished."""
         pieces = []
         waiting = (self.finished - finished).tolist()
         for item, queue in enumerate(self.queues):

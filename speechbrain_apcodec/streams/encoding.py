@@ -1,6 +1,6 @@
 """Encoding streams: from pieces of any length to whole groups of frames.
 
-The ends of a stream are reflected and padded as the ends of a file are.
+The ends of a stream are reflected and padded like those of a file.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from speechbrain_apcodec.streams.side import Side, pad_batch
 from speechbrain_apcodec.streams.state import Stream
+from speechbrain_apcodec.utils.types import Tokens, Wav, Wavs
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.streams.context import StreamableCodec
@@ -28,25 +29,22 @@ class Encoding(Side):
     def push(
         self,
         codec: "StreamableCodec",
-        wavs: Tensor,
+        wavs: Wavs,
         num_samples: Tensor | None,
         num_codebooks: int | None,
-    ) -> Tensor:
-        """Take the next samples in; return the tokens that are complete."""
+    ) -> Tokens:
+        """Take the next samples; return the tokens that are complete."""
         counts = self.check_piece(wavs, num_samples)
+        timing = codec.timing
+        half = timing.window_length // 2
+        before, self.received = self.received, self.received + counts
         for item, count in enumerate(counts.tolist()):
             if count:
                 # A view of the batch would be kept alive by the queue.
                 piece = wavs[item, :count].to(self.queues[item], copy=True)
                 self.queues[item] = torch.cat([self.queues[item], piece])
-        before, self.received = self.received, self.received + counts
-        timing = codec.timing
-        half = timing.window_length // 2
-        for item, (now, then) in enumerate(
-            zip(self.received.tolist(), before.tolist(), strict=True)
-        ):
-            if now > half >= then:
-                self.queues[item] = _reflect_start(self.queues[item], half)
+                if before[item] <= half < self.received[item]:
+                    self.queues[item] = _reflect_start(self.queues[item], half)
         begun = (self.received > half) & ~self.ended
         groups = [
             max(0, len(queue) - timing.overlap) // timing.hop_length * ready
@@ -59,7 +57,7 @@ class Encoding(Side):
         codec: "StreamableCodec",
         items: Sequence[int] | None,
         num_codebooks: int | None,
-    ) -> Tensor:
+    ) -> Tokens:
         """End streams, and encode what is still inside."""
         timing = codec.timing
         hop, half = timing.stft_hop_length, timing.window_length // 2
@@ -90,8 +88,8 @@ class Encoding(Side):
         codec: "StreamableCodec",
         groups: list[int],
         num_codebooks: int | None,
-    ) -> Tensor:
-        """Encode the given number of groups of frames of each stream."""
+    ) -> Tokens:
+        """Encode so many groups of frames of each stream."""
         counts, timing = torch.tensor(groups), codec.timing
         if not counts.any():
             self.num_valid = torch.zeros_like(counts)
@@ -115,7 +113,7 @@ class Encoding(Side):
                 first = int(self.network.position[item]) - timing.encoder.delay
                 most = -(-samples // timing.hop_length) - first
                 stops[item] = max(starts[item], min(stops[item], most))
-        stream.close()
+        stream.advance()
         pieces = [
             item[start:stop]
             for item, start, stop in zip(tokens, starts, stops, strict=True)
@@ -124,6 +122,6 @@ class Encoding(Side):
         return tokens
 
 
-def _reflect_start(queue: Tensor, half: int) -> Tensor:
-    """Put the reflected beginning before the samples."""
+def _reflect_start(queue: Wav, half: int) -> Wav:
+    """Prepend the reflected beginning."""
     return torch.cat([queue[1 : half + 1].flip(0), queue])

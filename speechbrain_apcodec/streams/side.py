@@ -1,7 +1,7 @@
 """What encoding and decoding streams have in common.
 
 Samples and tokens come in pieces of any length; the networks take whole
-groups of frames. What lies between waits here, one queue a stream.
+groups of frames. The rest waits here, in one queue a stream.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -16,38 +16,32 @@ from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_apcodec.streams.state import NetworkState
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Wav
 
 
 @dataclass
 class Side:
-    """One end of a batch of streams: the state of its network, and queues.
+    """One end of a batch of streams: the state of its network, and queues."""
 
-    Arguments
-    ---------
-    network : NetworkState
-        State of the encoder or decoder.
-    queues : list of torch.Tensor
-        float [samples], one a stream: samples that wait to be encoded, or,
-        already decoded, to be handed out.
-    """
-
+    #: Of the encoder or decoder.
     network: NetworkState
-    queues: list[Tensor]
+    #: Samples of each stream that wait to be encoded, or to be returned.
+    queues: list[Wav]
     #: int64 [batch], on the CPU: samples, or tokens, that came in.
     received: Tensor = field(init=False)
     #: bool [batch], on the CPU: streams that were flushed.
     ended: Tensor = field(init=False)
-    #: int64 [batch], on the CPU: the valid part of what was returned last.
+    #: int64 [batch], on the CPU: valid length of the last output.
     num_valid: Tensor = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         batch_size = len(self.queues)
         self.received = torch.zeros(batch_size, dtype=torch.int64)
         self.ended = torch.zeros(batch_size, dtype=torch.bool)
         self.num_valid = torch.zeros(batch_size, dtype=torch.int64)
 
     def reset(self, items: list[int]) -> None:
-        """Let some streams of the batch begin anew."""
+        """Restart some streams of the batch."""
         self.network.reset(items)
         for item in items:
             self.queues[item] = self.queues[item][:0]
@@ -63,7 +57,7 @@ class Side:
         self.queues = [queue.to(device) for queue in self.queues]
 
     def check_piece(self, piece: Tensor, lengths: Tensor | None) -> Tensor:
-        """Count what a piece brings to each stream."""
+        """Check a piece; return its valid length in each stream."""
         size = len(self.received)
         if len(piece) != size:
             raise ConfigurationError(
@@ -90,7 +84,7 @@ class Side:
         return counts
 
     def check_ending(self, items: Sequence[int] | None) -> list[int]:
-        """List the streams that a flush ends; default: all that go on."""
+        """Check the streams that a flush ends; default: all that go on."""
         if items is None:
             items = (~self.ended).nonzero()[:, 0].tolist()
         wrong = [

@@ -1,10 +1,9 @@
 """What a stream remembers, as values that the caller owns.
 
-The networks themselves keep nothing. A ``NetworkState`` holds, for a batch of
-streams, the last frames that each layer saw; a ``Stream`` is the view that
-the layers get of it during one call. Where a layer looks ahead, its output
-lags behind; frames from before the beginning or after the end of a stream
-are set to zero at every layer, as the zero padding of a whole file does.
+The networks keep nothing. A ``NetworkState`` holds the last frames that each
+layer saw; a ``Stream`` is the layers' view of it during one call. Where a layer
+looks ahead, its output lags behind. Frames before the beginning or after the
+end of a stream are set to zero at every layer, like the padding of a file.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -30,34 +29,24 @@ ENDLESS = 2**62
 class NetworkState:
     """What a network keeps of a batch of streams.
 
-    Arguments
-    ---------
-    histories : dict
-        From the path of a layer to its last inputs,
-        float [batch, frames, channels].
-    position : torch.Tensor
-        int64 [batch], on the CPU: latents that went in or came out so far,
-        delay not counted.
-    total : torch.Tensor
-        int64 [batch], on the CPU: frames of the whole stream, ``ENDLESS``
-        until it ends.
-    ratio : int
-        Frames per latent.
-    norms : list of str
-        Paths of the norms over the utterance, in their order.
-    energies : dict
-        From the path of such a norm to its sum of squares so far,
-        float [batch, 1, channels].
-    gathering : set
-        Paths whose sums still grow.
+    Histories and energies stand under the path of their layer.
     """
 
+    #: float [batch, frames, channels], the last inputs of each layer.
     histories: dict[str, Tensor]
+    #: int64 [batch], on the CPU: latents that went in or came out so far,
+    #: delay not counted.
     position: Tensor
+    #: int64 [batch], on the CPU: frames of the whole stream, ``ENDLESS`` until
+    #: it ends.
     total: Tensor
+    #: Frames per latent.
     ratio: int
+    #: Paths of the norms over the utterance, in their order.
     norms: list[str] = field(default_factory=list)
+    #: float [batch, 1, channels], the sum of squares that such a norm saw.
     energies: dict[str, Tensor] = field(default_factory=dict)
+    #: Paths of the norms whose sums still grow.
     gathering: set[str] = field(default_factory=set)
 
     @classmethod
@@ -75,9 +64,9 @@ class NetworkState:
 
     @classmethod
     def of(
-        cls, network: nn.Module, batch_size: int, like: Tensor
+        cls, network: nn.Module, batch_size: int, ratio: int, like: Tensor
     ) -> "NetworkState":
-        """Make that of a network, its histories of the type of ``like``."""
+        """Make that of a network, with histories like the tensor ``like``."""
         layers = [m for m in network.modules() if isinstance(m, TemporalLayer)]
         histories = {
             layer.path: like.new_zeros(
@@ -86,15 +75,11 @@ class NetworkState:
             for layer in layers
             if layer.history_length
         }
-        norms = [
-            layer.path
-            for layer in layers
-            if getattr(layer, "statistic", "frame") == "utterance"
-        ]
-        return cls.begin(histories, batch_size, network.ratio, norms)
+        norms = [layer.path for layer in layers if sees_utterance(layer)]
+        return cls.begin(histories, batch_size, ratio, norms)
 
     def reset(self, items: list[int]) -> None:
-        """Let some streams of the batch begin anew."""
+        """Restart some streams of the batch."""
         for history in self.histories.values():
             history[items] = 0.0
         self.position[items] = 0
@@ -107,29 +92,29 @@ class NetworkState:
                 values[path] = value.to(device)
 
 
+def sees_utterance(layer: object) -> bool:
+    """Tell whether a layer is a norm over the whole utterance."""
+    return getattr(layer, "statistic", "frame") == "utterance"
+
+
 class Stream:
     """The ``Time`` of one call: the next frames of streams.
 
-    Arguments
-    ---------
-    state : NetworkState
-        The state; it is updated.
-    counts : torch.Tensor
-        int64 [batch], on the CPU: latents, or groups of ``ratio`` frames,
-        of each stream in this call.
+    It updates the state. ``counts`` are the latents, or groups of ``ratio``
+    frames, of each stream in this call: int64 [batch], on the CPU.
     """
 
-    def __init__(self, state: NetworkState, counts: Tensor):
+    def __init__(self, state: NetworkState, counts: Tensor) -> None:
         self.state = state
         self.counts = counts.tolist()
         self.steps = max(self.counts)
         self.even = min(self.counts) == self.steps
-        self.masks = {}
+        self.masks: dict[tuple[int, int], Tensor | None] = {}
 
     def extent(self, rate: int, delay: int) -> tuple[list[int], list[int]]:
-        """Find first and end of each stream's own frames in this call.
+        """Find the start and stop of each stream's valid frames in this call.
 
-        Asked at a point of the network with this rate and delay.
+        At a point of the network with this rate and delay.
         """
         starts, stops = [], []
         for count, position, total in zip(
@@ -145,9 +130,9 @@ class Stream:
         return starts, stops
 
     def mask(self, rate: int, delay: int, like: Tensor) -> Tensor | None:
-        """Make float32 [batch, frames, 1], 1 in the streams' own frames.
+        """Make float32 [batch, frames, 1], 1 in valid frames; None if all are.
 
-        None if all are. ``like`` is on the right device.
+        It lies on the device of ``like``.
         """
         if (rate, delay) not in self.masks:
             starts, stops = self.extent(rate, delay)
@@ -163,21 +148,19 @@ class Stream:
         return self.masks[rate, delay]
 
     def run(self, network: nn.Module, x: Tensor) -> Any:
-        """Call a part of a network as it is.
-
-        A compiled form would not know that the state changes.
-        """
+        """Call a part of a network, but not in its compiled form."""
+        # It would not see that the state changes.
         return network.forward(x, self)
 
-    def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
-        """Set what lies before the beginning or after the end to zero."""
+    def masked(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Set frames before the beginning or after the end to zero."""
         return apply_mask(x, self.mask(layer.rate, layer.delay, x))
 
-    def around(
+    def with_context(
         self, layer: TemporalLayer, x: Tensor
     ) -> tuple[Tensor, int, int]:
-        """Put a layer's past before its input, and remember the new past."""
-        x, length = self.own(layer, x), layer.history_length
+        """Prepend a layer's history to its input, and store the new one."""
+        x, length = self.masked(layer, x), layer.history_length
         if length:
             histories = self.state.histories
             x = torch.cat([histories[layer.path], x], dim=1)
@@ -185,10 +168,9 @@ class Stream:
         return x[:, max(0, -layer.offset) :], 0, 0
 
     def last(self, x: Tensor, length: int, rate: int) -> Tensor:
-        """Take the ``length`` frames that come before those of the next call.
+        """Take the ``length`` frames that precede those of the next call.
 
-        Of [batch, length + frames, channels], where each stream has its own
-        number of frames; ``rate`` of them to a latent.
+        Of [batch, length + frames, channels], ``rate`` frames to a latent.
         """
         if self.even:
             return x[:, x.shape[1] - length :].clone()
@@ -207,13 +189,13 @@ class Stream:
         return extended.narrow(1, layer.left, x.shape[1])
 
     def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
-        """Give a norm the energy of its utterance, or gather it first."""
+        """Return the energy of the utterance; gather it first, if need be."""
         energies = self.state.energies
         if norm.path in self.state.gathering:
-            energy = energies.get(norm.path, 0.0) + energy_of(self.own(norm, x))
-            energies[norm.path] = energy
+            energy = energy_of(self.masked(norm, x))
+            energies[norm.path] = energies.get(norm.path, 0.0) + energy
         return energies[norm.path]
 
-    def close(self) -> None:
-        """Count the latents of this call, when all layers have seen them."""
+    def advance(self) -> None:
+        """Move the position on, when all layers have seen this call."""
         self.state.position += torch.tensor(self.counts)

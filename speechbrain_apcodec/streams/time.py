@@ -1,12 +1,10 @@
 """Time as the layers see it.
 
-Every layer that reaches across time is a ``TemporalLayer``: it says how far
-it looks back (``left``) and ahead (``right``). What lies there it asks a
-``Time``, which is either whole utterances (``Padded``) or the next piece of
-streams (``streams.state.Stream``). The layer computes the same sum either
-way, and does not know which of the two it is in.
-
-Paper: https://arxiv.org/abs/2402.10533 (section II)
+A layer that reaches across time is a ``TemporalLayer``: it states how far it
+looks back (``left``) and ahead (``right``). It asks a ``Time`` for the frames
+around its input: ``Padded`` is a batch of whole utterances,
+``streams.state.Stream`` the next frames of streams. The layer computes the
+same sum either way, and does not know which of the two it is given.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -21,35 +19,26 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Clock:
-    """The time at a point of a network that is fed piece by piece.
+    """The time at a point of a network that is fed piece by piece."""
 
-    Arguments
-    ---------
-    ratio : int
-        STFT frames per latent.
-    rate : int
-        Frames per latent at this point: ``ratio``, or 1 among latents.
-    delay : int
-        Frames, at this rate, by which the point lags behind the input.
-    lookahead : int
-        STFT frames after its own first one that a frame here depends on.
-    even : bool
-        Whether the branches that were joined before lag equally.
-    """
-
+    #: STFT frames per latent.
     ratio: int
+    #: Frames per latent at this point: ``ratio``, or 1 among latents.
     rate: int
+    #: Frames, at this rate, by which the point lags behind the input.
     delay: int = 0
+    #: STFT frames after its own first one that a frame here depends on.
     lookahead: int = 0
+    #: Whether all parallel branches before this point lag equally.
     even: bool = True
 
 
 class TemporalLayer:
-    """A layer that has a place in time, mixed into layers of PyTorch.
+    """Mixin for a layer of PyTorch that reaches across time.
 
     It sees ``left`` frames of ``in_channels`` before and ``right`` frames
-    after each of its own. ``place`` tells it the ``path`` under which a
-    stream keeps its past, and ``rate`` and ``delay`` of its input.
+    after each of its own. A stream keeps its history under ``path``; ``rate``
+    and ``delay`` are those of its input.
     """
 
     left = 0
@@ -59,13 +48,13 @@ class TemporalLayer:
     rate = 1
     delay = 0
 
-    def place(self, path: str, clock: Clock) -> Clock:
-        """Take a place in a network; return the clock of the output."""
+    def set_clock(self, path: str, clock: Clock) -> Clock:
+        """Store path and clock of the input; return the output's clock."""
         self.path, self.rate, self.delay = path, clock.rate, clock.delay
-        return self.passed(clock)
+        return self.output_clock(clock)
 
-    def passed(self, clock: Clock) -> Clock:
-        """Add what the layer looks ahead."""
+    def output_clock(self, clock: Clock) -> Clock:
+        """Add the lookahead of the layer to the clock of its input."""
         frames = self.right * (clock.ratio // clock.rate)
         return replace(
             clock,
@@ -80,7 +69,7 @@ class TemporalLayer:
 
     @property
     def history_length(self) -> int:
-        """Frames of the past that a stream must keep."""
+        """Past frames that a stream must keep."""
         return max(0, self.offset)
 
 
@@ -90,20 +79,20 @@ class Time(Protocol):
     def run(self, network: nn.Module, x: Tensor) -> Any:
         """Call a part of a network that may have been compiled."""
 
-    def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
-        """Set what is no frame of the utterance to zero."""
+    def masked(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+        """Set frames outside the utterance to zero."""
 
-    def around(
+    def with_context(
         self, layer: TemporalLayer, x: Tensor
     ) -> tuple[Tensor, int, int]:
-        """Give a layer's input with the frames around it.
+        """Return a layer's input with the frames around it.
 
-        The two numbers are the frames of zeros that the layer has yet to put
-        before and after it: a kernel may do so without a copy.
+        The two numbers are the frames of zeros that the layer has yet to pad
+        on the left and on the right: a kernel may do so without a copy.
         """
 
     def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
-        """Delay a residual as much as the layer, called next, delays."""
+        """Delay a residual as much as ``layer``, called next, delays."""
 
     def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
         """Sum the squares of each channel over the utterance."""
@@ -111,20 +100,15 @@ class Time(Protocol):
 
 @dataclass(frozen=True)
 class Padded:
-    """Whole utterances, in a batch that is padded to the longest.
+    """Whole utterances, in a batch that is padded to the longest."""
 
-    Arguments
-    ---------
-    masks : dict
-        For each rate, in frames per latent, float [batch, frames, 1], 1
-        where a frame is the utterance's own; default: all are.
-    """
-
+    #: For each rate, in frames per latent, float [batch, frames, 1], 1 where
+    #: a frame lies inside the utterance; default: all do.
     masks: dict[int, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, num_frames: Tensor, most: int, ratio: int) -> "Padded":
-        """Make masks of int64 [batch] frames out of ``most``."""
+        """Make masks for int64 [batch] frames, padded to ``most``."""
         return cls(
             {
                 ratio: length_mask(num_frames, most),
@@ -136,23 +120,23 @@ class Padded:
         """Call a part of a network, in its compiled form if it has one."""
         return network(x, self)
 
-    def own(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+    def masked(self, layer: TemporalLayer, x: Tensor) -> Tensor:
         """Set the padding to zero."""
         return apply_mask(x, self.masks.get(layer.rate))
 
-    def around(
+    def with_context(
         self, layer: TemporalLayer, x: Tensor
     ) -> tuple[Tensor, int, int]:
-        """Beyond both ends there are zeros."""
-        return self.own(layer, x), layer.left, layer.right
+        """Ask for zeros at both ends."""
+        return self.masked(layer, x), layer.left, layer.right
 
     def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
-        """Nothing lags behind."""
+        """Return the residual: nothing lags behind."""
         return x
 
     def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
         """Sum the squares of each channel over the utterance."""
-        return energy_of(self.own(norm, x))
+        return energy_of(self.masked(norm, x))
 
 
 #: Whole utterances, all as long as the batch.
@@ -160,20 +144,13 @@ WHOLE = Padded()
 
 
 def length_mask(lengths: Tensor, most: int) -> Tensor:
-    """Make float32 [batch, most, 1], 1 in the first ``lengths`` frames.
-
-    Example
-    -------
-    >>> length_mask(torch.tensor([1, 3]), 3).squeeze(-1)
-    tensor([[1., 0., 0.],
-            [1., 1., 1.]])
-    """
+    """Make float32 [batch, most, 1], 1 in the first ``lengths`` frames."""
     positions = torch.arange(most, device=lengths.device)
     return (positions < lengths[:, None]).unsqueeze(-1).float()
 
 
 def apply_mask(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Set frames to zero where there is a mask [batch, frames, 1]."""
+    """Multiply by a mask [batch, frames, 1], if there is one."""
     return x if mask is None else x * mask.to(x.dtype)
 
 

@@ -12,17 +12,18 @@ from speechbrain_apcodec.streams.time import Clock, TemporalLayer
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
-def place_layers(module: nn.Module, clock: Clock, path: str = "") -> Clock:
-    """Give each layer of a network its place; return the output's clock.
+def set_clocks(module: nn.Module, clock: Clock, path: str = "") -> Clock:
+    """Set the clock of each layer of a network; return the output's clock.
 
     Modules follow each other as they were registered. Those that an
     attribute ``branches`` names take the same input.
     """
     if isinstance(module, TemporalLayer):
-        return module.place(path, clock)
-    branches, ends = getattr(module, "branches", ()), []
+        return module.set_clock(path, clock)
+    branches: tuple[str, ...] = getattr(module, "branches", ())
+    ends: list[Clock] = []
     for name, child in module.named_children():
-        end = place_layers(child, clock, f"{path}.{name}" if path else name)
+        end = set_clocks(child, clock, f"{path}.{name}" if path else name)
         if name in branches:
             ends.append(end)
             if len(ends) < len(branches):
@@ -35,23 +36,7 @@ def place_layers(module: nn.Module, clock: Clock, path: str = "") -> Clock:
 
 @dataclass(frozen=True)
 class Timing:
-    """The sizes of a codec in time.
-
-    Arguments
-    ---------
-    stft_hop_length : int
-        Samples between STFT frames.
-    window_length : int
-        Samples of a window.
-    encoder : Clock
-        Of the latents.
-    decoder : Clock
-        Of the STFT frames that are decoded.
-
-    Raises
-    ------
-    ConfigurationError
-        If branches lag unequally.
+    """The sizes of a codec in time, samples; branches must lag equally.
 
     Example
     -------
@@ -62,10 +47,12 @@ class Timing:
 
     stft_hop_length: int
     window_length: int
+    #: Of the latents.
     encoder: Clock
+    #: Of the STFT frames that are decoded.
     decoder: Clock
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (self.encoder.even and self.decoder.even):
             raise ConfigurationError(
                 "a codec whose networks of amplitude and phase do not look "

@@ -4,31 +4,26 @@ import pytest
 import torch
 
 from speechbrain_apcodec.lobes.autoencoder import (
+    INITIAL_LOG_AMPLITUDE,
     Decoder,
     Encoder,
     SubDecoder,
     SubEncoder,
 )
 from speechbrain_apcodec.lobes.codec import Codec
-from speechbrain_apcodec.lobes.decoder import INITIAL_LOG_AMPLITUDE
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 LENGTHS = [2000, 1, 1320, 321, 640]
+SIZE = {"bins": 129, "channels": 6, "hidden_channels": 10, "num_blocks": 1}
 
 
 def make_codec(statistic="frame", down=7, up=16, hop=40, **changes):
     """Make a tiny codec in which no part is idle."""
     torch.manual_seed(0)
-    size = {
-        "bins": 129,
-        "channels": 6,
-        "hidden_channels": 10,
-        "num_blocks": 2,
-        "kernel_size": 5,
-        "grn_statistic": statistic,
-    }
+    size = {**SIZE, "num_blocks": 2, "kernel_size": 5}
+    size["grn_statistic"] = statistic
     encoder = {**size, "out_channels": 4, "downsample_kernel_size": down}
     decoder = {**size, "upsample_kernel_size": up}
     stft = (256, 40, 160)
@@ -166,13 +161,11 @@ def test_gradients_are_finite_at_silence():
 
 
 def test_first_output_is_near_the_level_of_speech():
-    codec = make_codec()
-    # Constructed anew: make_codec draws the biases.
-    size = {"bins": 129, "channels": 6, "hidden_channels": 10, "num_blocks": 1}
+    # make_codec draws the biases.
     decoder = Decoder(
-        SubDecoder(**size, num_heads=1),
-        SubDecoder(**size, num_heads=2),
-        latent_dim=codec.latent_dim,
+        SubDecoder(**SIZE, num_heads=1),
+        SubDecoder(**SIZE, num_heads=2),
+        latent_dim=4,
     )
     log_amplitude, _ = decoder(torch.randn(2, 4, 9))
     assert log_amplitude.mean().item() == pytest.approx(
@@ -192,10 +185,9 @@ def test_phase_is_float32_under_autocast(wavs):
 def test_parts_must_fit():
     with pytest.raises(ConfigurationError, match="different stft_hop_length"):
         make_codec(hop=20)
-    size = {"bins": 129, "channels": 6, "hidden_channels": 10, "num_blocks": 1}
     decoder = Decoder(
-        SubDecoder(**size, num_heads=1, ratio=4, upsample_kernel_size=8),
-        SubDecoder(**size, num_heads=2, ratio=4, upsample_kernel_size=8),
+        SubDecoder(**SIZE, num_heads=1, ratio=4, upsample_kernel_size=8),
+        SubDecoder(**SIZE, num_heads=2, ratio=4, upsample_kernel_size=8),
         latent_dim=4,
     )
     with pytest.raises(ConfigurationError, match="8 frames"):
@@ -209,10 +201,10 @@ def test_parts_must_fit():
         )
     with pytest.raises(ConfigurationError, match="and phase 2"):
         Decoder(
-            SubDecoder(**size, num_heads=1), SubDecoder(**size, num_heads=1)
+            SubDecoder(**SIZE, num_heads=1), SubDecoder(**SIZE, num_heads=1)
         )
     with pytest.raises(ConfigurationError, match="same ratio"):
-        Encoder(SubEncoder(**size), SubEncoder(**size, ratio=4))
+        Encoder(SubEncoder(**SIZE), SubEncoder(**SIZE, ratio=4))
 
 
 def test_angles_on_the_unit_circle_do_not_jump():

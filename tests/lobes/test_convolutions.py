@@ -15,7 +15,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     NonCausalConv1d,
     Upsample,
 )
-from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
+from speechbrain_apcodec.lobes.layers import ConvNeXtBlock, GlobalResponseNorm
 from speechbrain_apcodec.streams.state import NetworkState, Stream
 from speechbrain_apcodec.streams.time import Clock
 from speechbrain_apcodec.utils.errors import ConfigurationError
@@ -40,12 +40,10 @@ LAYERS = {
 class Network(nn.Module):
     """One layer with its place in a network that lags behind."""
 
-    ratio = RATIO
-
     def __init__(self, layer, rate, delay):
         super().__init__()
         self.layer = layer
-        clock = layer.place("layer", Clock(RATIO, rate, delay))
+        clock = layer.set_clock("layer", Clock(RATIO, rate, delay))
         self.delay = clock.delay
 
 
@@ -66,7 +64,7 @@ def test_pieces_make_the_whole(name, lag):
     late = torch.full((2, 10 * rate, 3), 7.0, dtype=torch.float64)
     before = torch.full((2, lag, 3), 7.0, dtype=torch.float64)
     source = torch.cat([before, x, late], dim=1)
-    state = NetworkState.of(network, 2, x)
+    state = NetworkState.of(network, 2, RATIO, x)
     state.total[:] = groups * RATIO
     outputs, place = [], 0
     while place < groups + 6:
@@ -74,7 +72,7 @@ def test_pieces_make_the_whole(name, lag):
         piece = source[:, place * rate : (place + steps) * rate]
         stream = Stream(state, torch.tensor([steps, steps]))
         outputs.append(layer(piece, stream))
-        stream.close()
+        stream.advance()
         place += steps
     streamed = torch.cat(outputs, dim=1)[:, network.delay :][
         :, : whole.shape[1]
@@ -133,8 +131,14 @@ def test_a_block_of_single_frames_has_no_depthwise_layer():
     ("make", "message"),
     [
         (lambda: FeedForward(2, 2, 3), "set kernel_size to 1"),
+        (lambda: NonCausalConv1d(2, 2, 4), "odd"),
         (lambda: CausalDownsample(2, 2, 8, 7), "at least 8"),
         (lambda: CausalUpsample(2, 2, 8, 7), "at least 8"),
+        (lambda: Downsample(2, 2, ratio=8, kernel_size=6), "centred"),
+        (lambda: Downsample(2, 2, ratio=5, kernel_size=8), "centred"),
+        (lambda: Upsample(2, 2, ratio=8, kernel_size=6), "centred"),
+        (lambda: Upsample(2, 2, ratio=8, kernel_size=9), "centred"),
+        (lambda: GlobalResponseNorm(4, "batch"), "utterance"),
     ],
 )
 def test_configuration_errors(make, message):

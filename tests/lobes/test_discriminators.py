@@ -9,10 +9,7 @@ from speechbrain_apcodec.lobes.discriminators import (
     MultiResolutionDiscriminator,
     MultiScaleSTFTDiscriminator,
 )
-
-
-def noise(*shape):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+from tests.support.signals import noise
 
 
 def make_discriminators():
@@ -26,7 +23,7 @@ def make_discriminators():
     )
 
 
-def flattened(outputs):
+def flatten(outputs):
     for sub_outputs in outputs.values():
         for score, maps in sub_outputs:
             yield score
@@ -40,9 +37,7 @@ def test_items_of_a_batch_are_judged_alone():
     batch = discriminators(wavs)
     for i in range(3):
         alone = discriminators(wavs[i : i + 1])
-        for ours, theirs in zip(
-            flattened(batch), flattened(alone), strict=True
-        ):
+        for ours, theirs in zip(flatten(batch), flatten(alone), strict=True):
             torch.testing.assert_close(ours[i : i + 1], theirs)
 
 
@@ -97,7 +92,7 @@ def test_resolution_discriminator_sees_magnitudes():
 
 def test_gradients_are_finite_at_silence():
     wavs = torch.zeros(1, 800, requires_grad=True)
-    sum(x.sum() for x in flattened(make_discriminators()(wavs))).backward()
+    sum(x.sum() for x in flatten(make_discriminators()(wavs))).backward()
     assert torch.isfinite(wavs.grad).all()
 
 

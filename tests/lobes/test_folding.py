@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from speechbrain_apcodec.lobes.folding import SpreadConvolution, fold
+from speechbrain_apcodec.lobes.folding import FusedUpsample, fold
 from tests.random_codec import NON_CAUSAL, make_codec, random_architecture
 
 LENGTHS = torch.tensor([4000, 1, 2100])
@@ -44,7 +44,7 @@ def test_the_function_stays(number, statistic):
 @torch.no_grad()
 def test_folding_twice_is_folding_once():
     codec = make_codec(**NON_CAUSAL)
-    assert isinstance(codec.decoder.phase.upsample, SpreadConvolution)
+    assert isinstance(codec.decoder.phase.upsample, FusedUpsample)
     before = {name: value.clone() for name, value in codec.named_parameters()}
     fold(codec)
     after = dict(codec.named_parameters())

@@ -1,10 +1,15 @@
 """Gradients, bitrates and precision of the residual vector quantiser."""
 
+import inspect
+
 import pytest
 import torch
+from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
+from speechbrain_apcodec.lobes.vector_quantizer import VectorQuantizer
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from tests.support.signals import noise
 
 
 @pytest.fixture
@@ -17,7 +22,7 @@ def quantizer():
 
 @pytest.fixture
 def latent():
-    return torch.randn(3, 8, 10, generator=torch.Generator().manual_seed(1))
+    return noise(3, 8, 10, seed=1)
 
 
 def test_straight_through_gradient_reaches_the_latent(quantizer, latent):
@@ -133,19 +138,10 @@ def test_too_many_tokens(quantizer):
         quantizer.decode(torch.zeros(1, 3, 5).long())
 
 
-@pytest.mark.parametrize(
-    "size",
-    [
-        "latent_dim",
-        "num_codebooks",
-        "codebook_size",
-        "codebook_dim",
-        "search_width",
-    ],
-)
-def test_sizes_must_be_positive(size):
-    with pytest.raises(ConfigurationError, match=size):
-        ResidualVectorQuantizer(**{size: 0})
+def test_sizes_must_be_positive():
+    for size in inspect.signature(ResidualVectorQuantizer).parameters:
+        with pytest.raises(ConfigurationError, match=size):
+            ResidualVectorQuantizer(**{size: 0})
 
 
 def make_searching(width):
@@ -218,3 +214,41 @@ def test_the_encoder_sees_the_decoder_through_searched_codebooks(latent):
 def test_searched_codebooks_lie_in_the_space_of_the_latent():
     with pytest.raises(ConfigurationError, match="codebook_dim to .* 8"):
         ResidualVectorQuantizer(8, codebook_dim=4, search_width=2)
+
+
+def test_nearest_is_the_highest_cosine():
+    torch.manual_seed(0)
+    stage = VectorQuantizer(8, 16, 4)
+    rows = torch.randn(2, 4, 5)
+    found = stage.nearest(rows)
+    for item in range(2):
+        for frame in range(5):
+            cosines = F.cosine_similarity(
+                rows[item, :, frame][None], stage.codebook.weight
+            )
+            assert found[item, frame] == cosines.argmax()
+
+
+def test_straight_through_gradient_of_one_stage():
+    torch.manual_seed(0)
+    stage = VectorQuantizer(8, 16, 4)
+    latent = torch.randn(2, 8, 5, requires_grad=True)
+    quantized, *_ = stage(latent)
+    direction = torch.randn_like(quantized)
+    quantized.backward(direction)
+    # As if the codeword's choice were the identity.
+    project = stage.in_proj.weight[..., 0]
+    project_back = stage.out_proj.weight[..., 0]
+    expected = torch.einsum("oc,ci,bot->bit", project_back, project, direction)
+    torch.testing.assert_close(latent.grad, expected)
+    assert stage.codebook.weight.grad is None
+
+
+def test_the_nearest_codeword_where_the_length_counts():
+    torch.manual_seed(0)
+    stage = VectorQuantizer(8, 16, 8, factorized=False)
+    rows = torch.randn(2, 8, 5)
+    distances = rows.transpose(1, 2)[:, :, None] - stage.codebook.weight
+    assert torch.equal(
+        stage.nearest(rows), distances.square().sum(-1).argmin(-1)
+    )

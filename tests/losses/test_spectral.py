@@ -14,13 +14,9 @@ from speechbrain_apcodec.losses.spectral import (
     WeightedPhaseLoss,
     anti_wrapped,
 )
+from tests.support.signals import noise
 
 BINS, FRAMES = 9, 7
-
-
-def draw(*shape, seed=0, scale=1.0):
-    generator = torch.Generator().manual_seed(seed)
-    return scale * torch.randn(shape, generator=generator)
 
 
 def naive_anti_wrapped(angle):
@@ -32,7 +28,7 @@ def naive_anti_wrapped(angle):
 
 
 def test_anti_wrapping_equals_the_naive_loop():
-    angles = draw(500, scale=20.0)
+    angles = 20.0 * noise(500)
     expected = [naive_anti_wrapped(angle) for angle in angles.tolist()]
     torch.testing.assert_close(
         anti_wrapped(angles), torch.tensor(expected), rtol=0, atol=1e-4
@@ -40,7 +36,7 @@ def test_anti_wrapping_equals_the_naive_loop():
 
 
 def test_anti_wrapping_is_even_periodic_and_bounded():
-    angles = draw(500, scale=5.0)
+    angles = 5.0 * noise(500)
     wrapped = anti_wrapped(angles)
     torch.testing.assert_close(anti_wrapped(-angles), wrapped)
     for turns in (-3, 1, 10):
@@ -63,9 +59,9 @@ def weighted_phase(natural, predicted, log_amplitude):
 
 
 def test_weighted_phase_equals_the_naive_sum():
-    natural = draw(2, BINS, FRAMES, scale=3.0)
-    predicted = draw(2, BINS, FRAMES, seed=1, scale=3.0)
-    log_amplitude = draw(2, BINS, FRAMES, seed=2, scale=2.0)
+    natural = 3.0 * noise(2, BINS, FRAMES)
+    predicted = 3.0 * noise(2, BINS, FRAMES, seed=1)
+    log_amplitude = 2.0 * noise(2, BINS, FRAMES, seed=2)
     items = []
     for theirs, ours, level in zip(
         natural, predicted, log_amplitude, strict=True
@@ -80,9 +76,9 @@ def test_weighted_phase_equals_the_naive_sum():
 
 
 def test_weighted_phase_knows_neither_level_nor_turns():
-    natural = draw(2, BINS, FRAMES, scale=3.0)
-    predicted = draw(2, BINS, FRAMES, seed=1, scale=3.0)
-    log_amplitude = draw(2, BINS, FRAMES, seed=2)
+    natural = 3.0 * noise(2, BINS, FRAMES)
+    predicted = 3.0 * noise(2, BINS, FRAMES, seed=1)
+    log_amplitude = noise(2, BINS, FRAMES, seed=2)
     reference = weighted_phase(natural, predicted, log_amplitude)
     gain = torch.tensor([-6.0, 3.0])[:, None, None]
     for same in (
@@ -96,8 +92,8 @@ def test_weighted_phase_knows_neither_level_nor_turns():
 def test_weighted_phase_pulls_where_the_energy_is():
     log_amplitude = torch.full((1, BINS, FRAMES), -6.0)
     log_amplitude[0, 2] = 0.0
-    natural = draw(1, BINS, FRAMES, scale=3.0)
-    predicted = draw(1, BINS, FRAMES, seed=1, scale=3.0).requires_grad_()
+    natural = 3.0 * noise(1, BINS, FRAMES)
+    predicted = (3.0 * noise(1, BINS, FRAMES, seed=1)).requires_grad_()
     weighted_phase(natural, predicted, log_amplitude).backward()
     pull = predicted.grad.abs().sum(dim=(0, 2))
     assert pull[2] > 10 * (pull.sum() - pull[2])
@@ -105,8 +101,8 @@ def test_weighted_phase_pulls_where_the_energy_is():
 
 def test_phase_loss_equals_that_by_difference_matrices():
     """The paper's operators: identity minus its shift."""
-    natural = draw(2, BINS, FRAMES, scale=3.0)
-    predicted = draw(2, BINS, FRAMES, seed=1, scale=3.0)
+    natural = 3.0 * noise(2, BINS, FRAMES)
+    predicted = 3.0 * noise(2, BINS, FRAMES, seed=1)
     terms = PhaseLoss()(natural, predicted)
 
     along_frequency = torch.eye(BINS) - torch.diag(torch.ones(BINS - 1), -1)
@@ -122,7 +118,7 @@ def test_phase_loss_equals_that_by_difference_matrices():
 
 
 def test_phase_loss_does_not_see_turns_of_single_bins():
-    natural = draw(1, BINS, FRAMES)
+    natural = noise(1, BINS, FRAMES)
     turns = torch.randint(-3, 4, natural.shape)
     for value in PhaseLoss()(natural, natural + 2 * math.pi * turns).values():
         assert value < 1e-4
@@ -130,7 +126,7 @@ def test_phase_loss_does_not_see_turns_of_single_bins():
 
 def test_amplitude_and_complex_losses():
     a, b, c = (
-        (draw(2, BINS, FRAMES, seed=i), draw(2, BINS, FRAMES, seed=9 + i))
+        (noise(2, BINS, FRAMES, seed=i), noise(2, BINS, FRAMES, seed=9 + i))
         for i in range(3)
     )
     amplitude = AmplitudeLoss()(a[0], b[0])["amplitude"]
@@ -169,8 +165,8 @@ def test_mel_bands(sample_rate, n_fft, num_mels):
 
 def test_mel_loss_is_its_formula():
     loss = MelLoss(16000, 256, 20, decoded_amplitude=True)
-    natural = (draw(1, 129, 5), draw(1, 129, 5, seed=1))
-    decoded = (draw(1, 129, 5, seed=2), draw(1, 129, 5, seed=3))
+    natural = (noise(1, 129, 5), noise(1, 129, 5, seed=1))
+    decoded = (noise(1, 129, 5, seed=2), noise(1, 129, 5, seed=3))
     terms = loss(natural, decoded)
     ours, theirs = (
         torch.sqrt(torch.complex(*parts).abs().pow(2) + 1e-9)
@@ -190,7 +186,7 @@ def test_mel_loss_is_its_formula():
 
 def test_weighted_amplitude_listens_as_the_ear_does():
     loss = WeightedAmplitudeLoss(513, 48000)
-    natural = draw(1, 513, 4)
+    natural = noise(1, 513, 4)
     values = {}
     for first, end in ((0, 1000), (4000, 5000), (23000, 24000)):
         predicted = natural.clone()
@@ -209,7 +205,7 @@ def test_gradients_are_finite_at_silence():
     loss = MelLoss(16000, 256, 20, decoded_amplitude=True)
     terms = {
         **loss((silence, silence), tuple(parts)),
-        **loss((draw(1, 129, 5), silence), tuple(parts)),
+        **loss((noise(1, 129, 5), silence), tuple(parts)),
         **ComplexLoss()((silence, silence), tuple(parts), tuple(parts)),
         **PhaseLoss()(silence, parts[0]),
     }

@@ -7,14 +7,8 @@ import random
 import pytest
 import torch
 
-from speechbrain_apcodec.lobes.convolutions import (
-    CausalConv1d,
-    CausalDownsample,
-    CausalUpsample,
-    FeedForward,
-)
 from speechbrain_apcodec.utils.errors import ConfigurationError
-from tests.random_codec import make_codec, random_codec
+from tests.random_codec import APCODEC_S, CAUSAL, make_codec, random_codec
 from tests.random_streams import (
     Contract,
     decode_streams,
@@ -23,22 +17,11 @@ from tests.random_streams import (
     random_length,
 )
 
-STREAMABLE = {
-    "convolution": FeedForward,
-    "kernel_size": 1,
-    "joint_kernel_size": 1,
-    "ratio": 8,
-    "downsample": CausalDownsample,
-    "downsample_kernel_size": 8,
-    "upsample": CausalUpsample,
-    "upsample_kernel_size": 16,
-}
-
 
 @pytest.fixture(scope="module")
 def codec():
     """A tiny APCodec-S."""
-    return make_codec(**STREAMABLE)
+    return make_codec(**APCODEC_S)
 
 
 def tensors_in(value):
@@ -185,7 +168,7 @@ def test_a_norm_over_the_utterance_cannot_be_streamed():
 def test_branches_that_look_unequally_far_cannot_be_streamed(codec):
     lame = make_codec(kernel_size=3)
     lame.encoder.phase = make_codec(kernel_size=7).encoder.phase
-    lame.encoder.place()
+    lame.encoder.set_clocks()
     assert not lame.streamable
     with pytest.raises(ConfigurationError, match="equally far"):
         lame.make_streaming_context()
@@ -216,12 +199,5 @@ def test_what_is_refused(codec, call, message):
 
 
 def test_causal_codecs_have_the_latency_of_feed_forward_ones(codec):
-    causal = make_codec(
-        **STREAMABLE
-        | {
-            "convolution": CausalConv1d,
-            "kernel_size": 7,
-            "joint_kernel_size": 7,
-        }
-    )
+    causal = make_codec(**CAUSAL)
     assert causal.timing.latency_samples == codec.timing.latency_samples == 598

@@ -15,6 +15,7 @@ from tests.random_codec import (
     make_codec,
     random_codec,
 )
+from tests.support.signals import noise
 
 HPARAMS = Path(__file__).parents[2] / "hparams"
 CODECS = {
@@ -43,11 +44,6 @@ def with_change(wavs, first):
     return changed
 
 
-def noise(num_samples):
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(1, num_samples, generator=generator).double()
-
-
 def far_token(codec):
     """Return a token in front of which and behind which lies enough."""
     return 2 + codec.timing.latency_samples // codec.hop_length
@@ -57,7 +53,7 @@ def far_token(codec):
 def test_tokens_depend_on_nothing_later(codec):
     token = far_token(codec)
     last = token * codec.hop_length + codec.timing.encoder_latency_samples
-    wavs = noise(last + 2000)
+    wavs = noise(1, last + 2000).double()
     latents = codec.latents(wavs)
     for first, tokens in ((last + 1, token + 1), (last, token)):
         change = codec.latents(with_change(wavs, first)) - latents
@@ -70,13 +66,15 @@ def test_tokens_depend_on_nothing_later(codec):
 def test_samples_depend_on_no_later_token(codec):
     token = far_token(codec)
     sample = token * codec.hop_length - codec.timing.decoder_latency_samples
-    latents = codec.latents(noise((2 * token + 10) * codec.hop_length))
+    wavs = noise(1, (2 * token + 10) * codec.hop_length).double()
+    latents = codec.latents(wavs)
     changed = latents.clone()
     changed[..., token:] += 1.0
-    wavs = []
-    for latent in (latents, changed):
-        wavs.append(codec.synthesis(*codec.decode_latents(latent))[0])
-    change = (wavs[1] - wavs[0]).abs()
+    before, after = (
+        codec.synthesis(*codec.decode_latents(latent))[0]
+        for latent in (latents, changed)
+    )
+    change = (after - before).abs()
     assert change[:sample].max() < 1e-12
     assert change[sample] > 1e-12
 
@@ -90,7 +88,7 @@ def test_decoded_samples_depend_on_nothing_later(codec):
     assert (
         last == token * codec.hop_length + codec.timing.encoder_latency_samples
     )
-    wavs = noise(last + 2000)
+    wavs = noise(1, last + 2000).double()
     decoded = whole(codec, wavs)[0]
     for first, samples in ((last + 1, sample + 1), (last, sample)):
         changed = whole(codec, with_change(wavs, first))[0]
@@ -104,7 +102,7 @@ def test_a_token_comes_within_a_hop_of_its_last_sample(codec):
     """And at once where the network looks no further than the token."""
     context, token = codec.make_streaming_context(), far_token(codec)
     needed = token * codec.hop_length + codec.timing.encoder_latency_samples + 1
-    wavs = noise(needed + codec.hop_length)
+    wavs = noise(1, needed + codec.hop_length).double()
     tokens = context.encode(wavs[:, : needed - 1]).shape[1]
     late = 0
     while tokens <= token:

@@ -43,11 +43,6 @@ def draw(mode, group, statistics):
         yield name, rng, codec, wavs, [item[0] for item in tokens], decoded
 
 
-def assert_equal(contract, codec, wavs, tokens, others, case):
-    for wav, whole, other in zip(wavs, tokens, others, strict=True):
-        contract.check_tokens(codec, wav, whole, other, case)
-
-
 def padded(rng, items):
     """Pad items with noise to a batch, perhaps more than they need."""
     lengths = torch.tensor([len(item) for item in items])
@@ -84,38 +79,24 @@ def test_streamed_equals_whole(group):
     contract.check_share()
 
 
+@pytest.mark.parametrize("mode", ["chunked", "batched"])
 @torch.no_grad()
-def test_chunked_equals_whole(group):
+def test_padded_batch_equals_whole(group, mode):
     contract = Contract()
     for case, rng, codec, wavs, tokens, decoded in draw(
-        "chunked", group, ["frame", "utterance"]
+        mode, group, ["frame", "utterance"]
     ):
-        size = rng.choice([1, 2, 3, 7, 20])
-        check_batch(contract, rng, codec, wavs, tokens, decoded, size, case)
+        books = tokens[0].shape[1]
+        size = rng.choice([1, 2, 3, 7, 20]) if mode == "chunked" else None
+        batch, num_samples = padded(rng, wavs)
+        coded, num_frames = codec.encode(batch, num_samples, books, size)
+        assert num_frames.tolist() == [len(item) for item in tokens]
+        for item, wav, whole in zip(coded, wavs, tokens, strict=True):
+            contract.check_tokens(codec, wav, whole, item[: len(whole)], case)
+            assert not item[len(whole) :].any()
+        batch, num_frames = padded(rng, tokens)
+        batch = codec.decode(batch, num_frames, chunk_frames=size)
+        for item, whole in zip(batch, decoded, strict=True):
+            contract.check_wav(whole, item[: len(whole)], case)
+            assert not item[len(whole) :].any()
     contract.check_share()
-
-
-@torch.no_grad()
-def test_batched_equals_whole(group):
-    contract = Contract()
-    for case, rng, codec, wavs, tokens, decoded in draw(
-        "batched", group, ["frame", "utterance"]
-    ):
-        check_batch(contract, rng, codec, wavs, tokens, decoded, None, case)
-    contract.check_share()
-
-
-def check_batch(contract, rng, codec, wavs, tokens, decoded, size, case):
-    """Code a padded batch, in chunks or at once."""
-    books = tokens[0].shape[1]
-    batch, num_samples = padded(rng, wavs)
-    coded, num_frames = codec.encode(batch, num_samples, books, size)
-    assert num_frames.tolist() == [len(item) for item in tokens]
-    for item, wav, whole in zip(coded, wavs, tokens, strict=True):
-        contract.check_tokens(codec, wav, whole, item[: len(whole)], case)
-        assert not item[len(whole) :].any()
-    batch, num_frames = padded(rng, tokens)
-    batch = codec.decode(batch, num_frames, chunk_frames=size)
-    for item, whole in zip(batch, decoded, strict=True):
-        contract.check_wav(whole, item[: len(whole)], case)
-        assert not item[len(whole) :].any()
