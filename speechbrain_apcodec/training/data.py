@@ -36,22 +36,32 @@ Authors
 """
 
 import functools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
+from speechbrain.utils.epoch_loop import EpochCounter
 from speechbrain.utils.logger import get_logger
 from torch.utils.data import Sampler
 
 from speechbrain_apcodec.training.clips import Clips
+from speechbrain_apcodec.training.crops import CentreCrop
 from speechbrain_apcodec.utils.atomic import read_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)
 
 
-def make_dataset(manifest, crop, seconds_per_crop=None):
+def make_dataset(
+    manifest: AnyPath,
+    crop: CentreCrop,
+    seconds_per_crop: float | None = None,
+) -> DynamicItemDataset:
     """Make the dataset of a manifest.
 
     Arguments
@@ -61,8 +71,8 @@ def make_dataset(manifest, crop, seconds_per_crop=None):
     crop : RandomCrop or CentreCrop
         Makes the segment of an item.
     seconds_per_crop : float, optional
-        A recording that is longer gives one crop an epoch for each such part
-        of it. Default: every recording gives one.
+        A longer recording gives one crop an epoch for each part of this
+        length. Default: every recording gives one.
 
     Returns
     -------
@@ -114,63 +124,51 @@ class ShuffledEpochSampler(ReproducibleRandomSampler):
     SpeechBrain's Brain calls `set_epoch` on samplers that it made itself,
     but, without DDP, not on one that it was given: that one would draw the
     same order in every epoch.
-
-    Arguments
-    ---------
-    *args : tuple
-        Passed on to SpeechBrain's sampler.
-    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
-        Read whenever an epoch begins.
-    **kwargs : dict
-        Passed on to SpeechBrain's sampler.
     """
 
-    def __init__(self, *args, epoch_counter, **kwargs):
+    def __init__(
+        self, *args: Any, epoch_counter: EpochCounter, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.epoch_counter = epoch_counter
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         self.set_epoch(self.epoch_counter.current)
         return super().__iter__()
 
 
-class FullBandSampler(Sampler):
+class FullBandSampler(Sampler[int]):
     """Items of two kinds, spread so evenly that every batch has its share.
 
-    Nothing is drawn twice in an epoch, since the crop of an item is the same
-    throughout it: an epoch ends when one of the two kinds is used up.
-
-    Arguments
-    ---------
-    full_band : numpy.ndarray
-        bool [items], whether an item is full-band.
-    fraction : float
-        Share of full-band items, more than 0 and less than 1.
-    seed : int
-        The run's seed.
-    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
-        Read whenever an epoch begins.
+    ``full_band`` is bool [items]. Nothing is drawn twice in an epoch, since
+    the crop of an item is the same throughout it: an epoch ends when one of
+    the two kinds is used up.
 
     Example
     -------
-    >>> from speechbrain.utils.epoch_loop import EpochCounter
     >>> full_band = np.array([True, True, False, False, False, False])
     >>> sampler = FullBandSampler(full_band, 0.5, 0, EpochCounter(9))
     >>> [bool(full_band[item]) for item in sampler]
     [False, True, False, True]
     """
 
-    def __init__(self, full_band, fraction, seed, epoch_counter):
+    def __init__(
+        self,
+        full_band: NDArray[np.bool_],
+        fraction: float,
+        seed: int,
+        epoch_counter: EpochCounter,
+    ) -> None:
         self.kinds = np.flatnonzero(full_band), np.flatnonzero(~full_band)
         self.fraction = fraction
         self.seed = seed
         self.epoch_counter = epoch_counter
 
-    def __len__(self):
+    def __len__(self) -> int:
         full, other = (len(items) for items in self.kinds)
         return int(min(full / self.fraction, other / (1 - self.fraction)))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch_counter.current])
         full, other = (iter(random.permutation(k)) for k in self.kinds)
         shares = np.floor(np.arange(len(self) + 1) * self.fraction + 1e-9)
@@ -178,7 +176,13 @@ class FullBandSampler(Sampler):
             yield int(next(full if is_full else other))
 
 
-def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
+def full_band_sampler(
+    dataset: DynamicItemDataset,
+    fraction: float | None,
+    full_band_hz: float,
+    seed: int,
+    epoch_counter: EpochCounter,
+) -> Sampler[int]:
     """Make a sampler that gives full-band recordings their share.
 
     A codec that is trained on recordings without high frequencies learns to
@@ -201,7 +205,7 @@ def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
     Returns
     -------
     torch.utils.data.Sampler
-        To be given to the train loader.
+        For the train loader.
 
     Raises
     ------
@@ -235,39 +239,35 @@ def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
     return FullBandSampler(full_band, fraction, seed, epoch_counter)
 
 
-class SourceSampler(Sampler):
+class SourceSampler(Sampler[int]):
     """Items of several sources, each with its share of every epoch.
 
-    Arguments
-    ---------
-    weights : numpy.ndarray
-        float [items], not negative.
-    num_items : int
-        Items of an epoch, at most as many as have a weight. None is drawn
-        twice.
-    seed : int
-        The run's seed.
-    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
-        Read whenever an epoch begins.
+    ``weights``, float [items], are not negative; an epoch has ``num_items``,
+    at most as many as have a weight, and none twice.
 
     Example
     -------
-    >>> from speechbrain.utils.epoch_loop import EpochCounter
     >>> sampler = SourceSampler(np.array([0, 1, 3]), 2, 0, EpochCounter(9))
     >>> sorted(sampler)
     [1, 2]
     """
 
-    def __init__(self, weights, num_items, seed, epoch_counter):
+    def __init__(
+        self,
+        weights: NDArray[np.float64],
+        num_items: int,
+        seed: int,
+        epoch_counter: EpochCounter,
+    ) -> None:
         self.shares = np.asarray(weights) / np.sum(weights)
         self.num_items = num_items
         self.seed = seed
         self.epoch_counter = epoch_counter
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.num_items
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch_counter.current])
         yield from random.choice(
             len(self.shares), self.num_items, replace=False, p=self.shares
@@ -275,8 +275,12 @@ class SourceSampler(Sampler):
 
 
 def source_sampler(
-    dataset, source_weights, items_per_epoch, seed, epoch_counter
-):
+    dataset: DynamicItemDataset,
+    source_weights: Mapping[str, float] | None,
+    items_per_epoch: int | None,
+    seed: int,
+    epoch_counter: EpochCounter,
+) -> SourceSampler:
     """Make a sampler that gives every source its share.
 
     Arguments
@@ -284,8 +288,8 @@ def source_sampler(
     dataset : DynamicItemDataset
         Made by `make_dataset`.
     source_weights : dict or None
-        From a folder's name, any of those in a recording's path, to its
-        share; within a source all items count the same. None: all items do.
+        From the name of a folder in a recording's path to its share; within
+        a source all items count the same. None: all items do.
     items_per_epoch : int or None
         Items drawn in an epoch; None: all that have a weight.
     seed : int
@@ -296,7 +300,7 @@ def source_sampler(
     Returns
     -------
     torch.utils.data.Sampler
-        To be given to the train loader.
+        For the train loader.
 
     Raises
     ------
@@ -319,7 +323,9 @@ def source_sampler(
     return SourceSampler(weights, items_per_epoch, seed, epoch_counter)
 
 
-def _weights_by_source(dataset, source_weights):
+def _weights_by_source(
+    dataset: DynamicItemDataset, source_weights: Mapping[str, float]
+) -> NDArray[np.float64]:
     """Share the weight of each source evenly among its items."""
     names = list(source_weights)
     members = np.zeros((len(names), len(dataset)))

@@ -10,27 +10,18 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from speechbrain_apcodec.utils.types import Wav, Wavs
+
+#: Of a reference and a decoded waveform.
+Metric = Callable[[Wav, Wav], float | Tensor | Mapping[object, float]]
+
 
 def mean_metrics(
-    metrics: Mapping[str, Callable], references: Tensor, decoded: Tensor
+    metrics: Mapping[str, Metric], references: Wavs, decoded: Wavs
 ) -> dict[str, float]:
-    """Average metrics over the items of a batch.
+    """Average metrics over those items of a batch whose value is finite.
 
-    Arguments
-    ---------
-    metrics : dict
-        From a name to a function of a reference and a decoded waveform,
-        float [samples] each, that returns a number or a dict of numbers.
-    references : torch.Tensor
-        float [batch, samples].
-    decoded : torch.Tensor
-        float [batch, samples].
-
-    Returns
-    -------
-    dict
-        From a name, or NAME_KEY for a dict's key, to the mean over the items
-        whose value is finite; nothing if there is none.
+    A metric that returns a dict gives a mean NAME_KEY for each key.
 
     Example
     -------
@@ -45,7 +36,7 @@ def mean_metrics(
             value = metric(reference, other)
             parts = (
                 {f"{name}_{key}": part for key, part in value.items()}
-                if isinstance(value, dict)
+                if isinstance(value, Mapping)
                 else {name: value}
             )
             for part, number in parts.items():
