@@ -60,16 +60,8 @@ class CodecBrain(RecordedBrain):
     ``training.distillation.FeatureDistillation``, a frozen teacher is
     distilled into it.
 
-    Arguments
-    ---------
-    modules : dict
-        See above.
-    opt_class : None
-        Unused: generator and discriminators have optimisers of their own.
-    hparams : dict
-        See above.
-    **kwargs : dict
-        See ``speechbrain.Brain``.
+    The arguments are those of ``speechbrain.Brain``; ``opt_class`` is unused,
+    as generator and discriminators have optimisers of their own.
     """
 
     PLATEAU_TERM = BEST_TERM = "mel_mae"
@@ -187,7 +179,7 @@ class CodecBrain(RecordedBrain):
         step = self.optimizer_step
         self._maintain_codebooks(step)
         wavs = batch.sig.data.to(self.device)
-        has_gan = self._has_gan(step)
+        gan_is_due = self._gan_is_due(step)
         gain = level_gain(wavs, self.hparams.discriminator_level_db)
         names = self.distillation.names if self.distillation else []
         terms: dict[str, Tensor] = {}
@@ -197,14 +189,12 @@ class CodecBrain(RecordedBrain):
                 captured_features(self.codec, names) as features,
             ):
                 output = self.compute_forward(batch, sb.Stage.TRAIN)
-            if has_gan:
+            if gan_is_due:
+                judged = (gain * wavs, gain * output.decoded)
                 self._take_turn("discriminator")
                 with self.training_ctx:
                     terms |= discriminator_terms(
-                        self.modules.discriminators,
-                        self.hparams.loss,
-                        gain * wavs,
-                        gain * output.decoded,
+                        self.modules.discriminators, self.hparams.loss, *judged
                     )
                     loss = self.hparams.loss.total(terms)
                 if not self._backward(loss, batch):
@@ -214,12 +204,9 @@ class CodecBrain(RecordedBrain):
             self._take_turn("generator")
             with self.training_ctx:
                 generator_terms = self.hparams.loss.reconstruction(output)
-                if has_gan:
+                if gan_is_due:
                     generator_terms |= adversarial_terms(
-                        self.modules.discriminators,
-                        self.hparams.loss,
-                        gain * wavs,
-                        gain * output.decoded,
+                        self.modules.discriminators, self.hparams.loss, *judged
                     )
                 if self.distillation is not None:
                     generator_terms |= self.modules.distillation(
@@ -257,6 +244,10 @@ class CodecBrain(RecordedBrain):
         codec = self.codec if self.ema is None else self.ema.module
         return codec(wavs, quantize=self._has_quantized())
 
+    def _has_quantized(self) -> bool:
+        """Tell whether the last training step used the quantiser."""
+        return self.health.quantizes(max(0, self.optimizer_step - 1))
+
     def compute_objectives(
         self, predictions: CodecOutput, batch: PaddedBatch, stage: sb.Stage
     ) -> Tensor:
@@ -272,7 +263,7 @@ class CodecBrain(RecordedBrain):
         self.last_pair = (wavs[0].cpu(), predictions.decoded[0].float().cpu())
         return loss
 
-    def _has_gan(self, step: int) -> bool:
+    def _gan_is_due(self, step: int) -> bool:
         """Tell whether the GAN takes part in a step."""
         since = step - self.hparams.discriminator_start
         return (
@@ -280,10 +271,6 @@ class CodecBrain(RecordedBrain):
             and since >= 0
             and since % self.hparams.discriminator_every == 0
         )
-
-    def _has_quantized(self) -> bool:
-        """Tell whether the last training step used the quantiser."""
-        return self.health.quantizes(max(0, self.optimizer_step - 1))
 
     def _draw_num_codebooks(self, batch_size: int) -> Tensor | None:
         """Choose a bitrate for each item, reproducibly."""

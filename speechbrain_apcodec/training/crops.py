@@ -156,20 +156,11 @@ class CentreCrop:
 class RandomCrop(CentreCrop):
     """A crop whose start follows from seed, epoch and item.
 
-    A recording that is shorter than the segment is continued with the
-    speaker's other recordings in an order that follows from the same three,
-    and with zeros where there are no more.
+    So does the order of the speaker's other recordings, with which a short
+    one is continued. The first four arguments are those of `CentreCrop`.
 
     Arguments
     ---------
-    segment_length : int
-        Samples of the segment, a whole number of latents.
-    sample_rate : int
-        The codec's rate in Hz.
-    hop_length : int
-        Samples of a latent.
-    stft_hop_length : int
-        Samples of an STFT frame.
     seed : int
         The run's seed.
     epoch_counter : speechbrain.utils.epoch_loop.EpochCounter

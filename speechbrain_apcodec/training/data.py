@@ -1,42 +1,17 @@
 """Datasets of crops, and samplers that give full-band audio its share.
 
-In a training YAML::
-
-    train_crop: !new:speechbrain_apcodec.training.crops.RandomCrop
-        segment_length: !ref <segment_length>
-        sample_rate: !ref <sample_rate>
-        hop_length: !ref <hop_length>
-        stft_hop_length: !ref <stft_hop_length>
-        seed: !ref <seed>
-        epoch_counter: !ref <epoch_counter>
-        level_range_db: !ref <level_range_db>  # [-30, -6] or null
-    valid_crop: !new:speechbrain_apcodec.training.crops.CentreCrop
-        segment_length: !ref <valid_segment_length>
-        sample_rate: !ref <sample_rate>
-        hop_length: !ref <hop_length>
-        stft_hop_length: !ref <stft_hop_length>
-    # Functions, because the manifests do not exist before the preparation.
-    make_train_data: !name:speechbrain_apcodec.training.data.make_dataset
-        manifest: !ref <train_manifest>
-        crop: !ref <train_crop>
-    make_valid_data: !name:speechbrain_apcodec.training.data.make_dataset
-        manifest: !ref <valid_manifest>
-        crop: !ref <valid_crop>
-    make_train_sampler:
-        !name:speechbrain_apcodec.training.data.full_band_sampler
-        fraction: !ref <full_band_fraction>  # 0.5, or null: plain shuffle
-        full_band_hz: !ref <sample_rate> * 0.48
-        seed: !ref <seed>
-        epoch_counter: !ref <epoch_counter>
-
-and then ``data = make_train_data()`` and ``make_train_sampler(data)``.
+``hparams/base.yaml`` and ``default.yaml`` name these functions. A YAML names
+functions, not data sets, because the manifests do not exist before the
+preparation.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 import functools
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +112,7 @@ class ShuffledEpochSampler(ReproducibleRandomSampler):
         return super().__iter__()
 
 
+@dataclass(eq=False)
 class FullBandSampler(Sampler[int]):
     """Items of two kinds, spread so evenly that every batch has its share.
 
@@ -152,25 +128,22 @@ class FullBandSampler(Sampler[int]):
     [False, True, False, True]
     """
 
-    def __init__(
-        self,
-        full_band: NDArray[np.bool_],
-        fraction: float,
-        seed: int,
-        epoch_counter: EpochCounter,
-    ) -> None:
-        self.kinds = np.flatnonzero(full_band), np.flatnonzero(~full_band)
-        self.fraction = fraction
-        self.seed = seed
-        self.epoch_counter = epoch_counter
+    full_band: NDArray[np.bool_]
+    fraction: float
+    seed: int
+    epoch_counter: EpochCounter
 
     def __len__(self) -> int:
-        full, other = (len(items) for items in self.kinds)
+        full = int(self.full_band.sum())
+        other = len(self.full_band) - full
         return int(min(full / self.fraction, other / (1 - self.fraction)))
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch_counter.current])
-        full, other = (iter(random.permutation(k)) for k in self.kinds)
+        full, other = (
+            iter(random.permutation(np.flatnonzero(kind)))
+            for kind in (self.full_band, ~self.full_band)
+        )
         shares = np.floor(np.arange(len(self) + 1) * self.fraction + 1e-9)
         for is_full in np.diff(shares) > 0:
             yield int(next(full if is_full else other))
@@ -239,6 +212,7 @@ def full_band_sampler(
     return FullBandSampler(full_band, fraction, seed, epoch_counter)
 
 
+@dataclass(eq=False)
 class SourceSampler(Sampler[int]):
     """Items of several sources, each with its share of every epoch.
 
@@ -252,25 +226,19 @@ class SourceSampler(Sampler[int]):
     [1, 2]
     """
 
-    def __init__(
-        self,
-        weights: NDArray[np.float64],
-        num_items: int,
-        seed: int,
-        epoch_counter: EpochCounter,
-    ) -> None:
-        self.shares = np.asarray(weights) / np.sum(weights)
-        self.num_items = num_items
-        self.seed = seed
-        self.epoch_counter = epoch_counter
+    weights: NDArray[np.float64]
+    num_items: int
+    seed: int
+    epoch_counter: EpochCounter
 
     def __len__(self) -> int:
         return self.num_items
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch_counter.current])
+        shares = self.weights / self.weights.sum()
         yield from random.choice(
-            len(self.shares), self.num_items, replace=False, p=self.shares
+            len(shares), self.num_items, replace=False, p=shares
         ).tolist()
 
 
@@ -327,23 +295,22 @@ def _weights_by_source(
     dataset: DynamicItemDataset, source_weights: Mapping[str, float]
 ) -> NDArray[np.float64]:
     """Share the weight of each source evenly among its items."""
-    names = list(source_weights)
-    members = np.zeros((len(names), len(dataset)))
-    for number, item_id in enumerate(dataset.data_ids):
-        folders = set(Path(dataset.data[item_id]["source"]).parts[:-1])
-        found = [name for name in names if name in folders]
+    sources = []
+    for item_id in dataset.data_ids:
+        path = Path(dataset.data[item_id]["source"])
+        found = [name for name in source_weights if name in path.parts[:-1]]
         if len(found) != 1:
             raise ConfigurationError(
                 f"source_weights: {dataset.data[item_id]['source']} lies in "
                 f"{' and '.join(found) or 'none'} of its folders; give every "
                 "recording's folder one weight, 0 to leave it out"
             )
-        members[names.index(found[0]), number] = 1
-    for name, count in zip(names, members.sum(1), strict=True):
-        if count == 0:
+        sources += found
+    counts = Counter(sources)
+    for name in source_weights:
+        if not counts[name]:
             raise ConfigurationError(
                 f"source_weights names {name}, but no recording to train on "
                 "lies in a folder of this name"
             )
-    shares = np.array([source_weights[name] for name in names], dtype=float)
-    return (shares / members.sum(1)) @ members
+    return np.array([source_weights[s] / counts[s] for s in sources])

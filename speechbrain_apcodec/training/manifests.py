@@ -81,11 +81,10 @@ def cache_audio(
     record_path = wav_path.with_suffix(".json")
 
     record = _read_record(record_path)
-    if (
-        record is None
-        or any(record.get(key) != fingerprint[key] for key in fingerprint)
-        or not wav_path.is_file()
-        or wav_path.stat().st_size != record["wav_bytes"]
+    if not (
+        fingerprint.items() <= record.items()
+        and wav_path.is_file()
+        and wav_path.stat().st_size == record["wav_bytes"]
     ):
         record_path.unlink(missing_ok=True)
         measured = _convert(source, wav_path, sample_rate)
@@ -104,11 +103,11 @@ def cache_audio(
     }
 
 
-def _read_record(path: Path) -> dict[str, Any] | None:
+def _read_record(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
 
 
 def _convert(source: Path, wav_path: Path, sample_rate: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _ITERATIONS = 5
 def orthogonalized(matrix: Tensor) -> Tensor:
     """Bring all singular values of a matrix near 1, and keep its directions.
 
-    Between about 0.7 and 1.2 that is, except for those that were near 0.
+    They come to lie between about 0.7 and 1.2, except those near 0.
 
     Example
     -------

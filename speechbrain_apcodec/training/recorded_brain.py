@@ -45,18 +45,8 @@ class RecordedBrain(sb.Brain):
     compared with others by.
 
     Hyper-parameters: ``output_folder``, ``train_log``, ``train_loggers``,
-    ``use_tensorboard``, ``tensorboard`` and ``epoch_counter``.
-
-    Arguments
-    ---------
-    modules : dict
-        See ``speechbrain.Brain``.
-    opt_class : callable, optional
-        See ``speechbrain.Brain``.
-    hparams : dict
-        See above.
-    **kwargs : dict
-        See ``speechbrain.Brain``.
+    ``use_tensorboard``, ``tensorboard`` and ``epoch_counter``. The arguments
+    are those of ``speechbrain.Brain``.
     """
 
     # SpeechBrain's own attributes, which it does not type.
