@@ -1,9 +1,4 @@
-"""Tokens as a SpeechBrain data set.
-
-In a training YAML::
-
-    train_data: !apply:speechbrain_apcodec.corpus.dataset.token_dataset
-        index: tokens/train.json
+"""Tokens as a SpeechBrain data set; the README shows a YAML that makes one.
 
 Authors
  * speechbrain_apcodec contributors, 2026

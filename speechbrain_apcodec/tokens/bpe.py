@@ -227,7 +227,6 @@ class AcousticBPE:
         Returns
         -------
         float
-            Number of tokens in the merged codebooks, divided by that of ids.
         """
         tokens = ids = 0
         for sequence in sequences:

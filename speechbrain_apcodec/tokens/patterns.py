@@ -46,10 +46,8 @@ class Pattern:
 
     Arguments
     ---------
-    num_codebooks : int
-        K.
-    codebook_size : int
-        C; PAD is the id C.
+    num_codebooks, codebook_size : int
+        K and C; PAD is the id C.
     """
 
     def __init__(self, num_codebooks: int, codebook_size: int) -> None:
@@ -61,13 +59,17 @@ class Pattern:
         """Tokens of a step."""
         return self.num_codebooks
 
+    @property
+    def _steps_per_frame(self) -> int:
+        return 1
+
     def num_steps(self, num_frames: _Count) -> _Count:
         """Count the steps that frames take."""
-        raise NotImplementedError
+        return num_frames * self._steps_per_frame
 
     def num_frames(self, num_steps: _Count) -> _Count:
         """Count the frames in steps: the inverse of ``num_steps``."""
-        raise NotImplementedError
+        return num_steps // self._steps_per_frame
 
     def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
         """Return the step of a codebook's token; an item has ``frames``."""
@@ -181,14 +183,6 @@ class ParallelPattern(Pattern):
     [[[0, 1], [2, 3]]]
     """
 
-    def num_steps(self, num_frames: _Count) -> _Count:
-        """One step a frame."""
-        return num_frames
-
-    def num_frames(self, num_steps: _Count) -> _Count:
-        """One frame a step."""
-        return num_steps
-
     def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
         return frame + 0 * codebook
 
@@ -203,10 +197,8 @@ class DelayPattern(Pattern):
 
     Arguments
     ---------
-    num_codebooks : int
-        K.
-    codebook_size : int
-        C.
+    num_codebooks, codebook_size : int
+        K and C.
     frames_per_step : int
         R.
 
@@ -274,13 +266,9 @@ class FlattenedPattern(Pattern):
 
     num_streams = 1
 
-    def num_steps(self, num_frames: _Count) -> _Count:
-        """K steps a frame."""
-        return num_frames * self.num_codebooks
-
-    def num_frames(self, num_steps: _Count) -> _Count:
-        """One frame for K steps."""
-        return num_steps // self.num_codebooks
+    @property
+    def _steps_per_frame(self) -> int:
+        return self.num_codebooks
 
     def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
         return frame * self.num_codebooks + codebook
@@ -301,20 +289,14 @@ class CoarseFirstPattern(Pattern):
     [[[0, 8], [2, 8], [8, 1], [8, 3]]]
     """
 
+    _steps_per_frame = 2
+
     def __init__(self, num_codebooks: int, codebook_size: int) -> None:
         if num_codebooks < 2:
             raise APCodecError(
                 "coarse first needs 2 codebooks or more: take ParallelPattern"
             )
         super().__init__(num_codebooks, codebook_size)
-
-    def num_steps(self, num_frames: _Count) -> _Count:
-        """Two steps a frame."""
-        return num_frames * 2
-
-    def num_frames(self, num_steps: _Count) -> _Count:
-        """One frame for two steps."""
-        return num_steps // 2
 
     def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
         return frame + frames * (codebook > 0)

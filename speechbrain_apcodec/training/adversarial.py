@@ -9,19 +9,23 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from speechbrain_apcodec.losses.codec import CodecLoss
 from speechbrain_apcodec.utils.types import Wavs
 
-_Terms = dict[str, Tensor]
+if TYPE_CHECKING:
+    from speechbrain_apcodec.losses.codec import CodecLoss
 
 
 def discriminator_terms(
     discriminators: nn.Module, loss: CodecLoss, wavs: Wavs, decoded: Wavs
-) -> _Terms:
+) -> dict[str, Tensor]:
     """Judge real and decoded speech, to train the discriminators.
 
     They are ``lobes.discriminators.Discriminators``, wrapped by DDP or not.
@@ -44,7 +48,7 @@ def discriminator_terms(
 
 def adversarial_terms(
     discriminators: nn.Module, loss: CodecLoss, wavs: Wavs, decoded: Wavs
-) -> _Terms:
+) -> dict[str, Tensor]:
     """Judge with frozen discriminators, to train the generator."""
     if isinstance(discriminators, DistributedDataParallel):
         # Past DDP, whose hooks would wait for gradients that never come.

@@ -4,18 +4,22 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from speechbrain_apcodec.utils.errors import AudioFileError
-from speechbrain_apcodec.utils.types import AnyPath
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
 
 
 @dataclass(frozen=True)

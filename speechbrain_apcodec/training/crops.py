@@ -9,20 +9,24 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from speechbrain.utils.epoch_loop import EpochCounter
 
 from speechbrain_apcodec.training.clips import Clip, Clips, read_samples
 from speechbrain_apcodec.training.top_band import replicate_top_band
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.resampling import resample
 from speechbrain_apcodec.utils.types import Wav
+
+if TYPE_CHECKING:
+    from speechbrain.utils.epoch_loop import EpochCounter
 
 # A clip that peaks below -80 dBFS is silence: to bring it to speech level
 # would train on amplified rounding noise.
@@ -187,6 +191,7 @@ class RandomCrop(CentreCrop):
 
     Example
     -------
+    >>> from speechbrain.utils.epoch_loop import EpochCounter
     >>> crop = RandomCrop(
     ...     600, 16000, 320, 40, seed=0, epoch_counter=EpochCounter(9)
     ... )
@@ -229,7 +234,7 @@ class RandomCrop(CentreCrop):
             )
         self.speeds_percent = list(speeds_percent)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "RandomCrop":
+    def __deepcopy__(self, memo: dict[int, Any]) -> RandomCrop:
         # SpeechBrain copies a dataset's pipeline when it filters or sorts;
         # a copied epoch counter would never move on.
         return self

@@ -155,11 +155,9 @@ class History:
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write(f"{line}\n")
 
-    def is_on_plateau(self, stage: str, name: str) -> bool:
+    def is_on_plateau(self, name: str) -> bool:
         """Tell, at every ``PATIENCE``-th line, whether a term fell no more."""
-        values = [
-            value for _, value in self.curves().get(f"{stage}/{name}", [])
-        ]
+        values = [value for _, value in self.curves().get(f"train/{name}", [])]
         if len(values) < 2 * self.PATIENCE or len(values) % self.PATIENCE:
             return False
         before = values[-2 * self.PATIENCE : -self.PATIENCE]

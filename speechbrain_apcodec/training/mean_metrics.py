@@ -7,21 +7,19 @@ Authors
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-
-from torch import Tensor
+from typing import Any
 
 from speechbrain_apcodec.utils.types import Wav, Wavs
 
-#: Of a reference and a decoded waveform.
-Metric = Callable[[Wav, Wav], float | Tensor | Mapping[object, float]]
-
 
 def mean_metrics(
-    metrics: Mapping[str, Metric], references: Wavs, decoded: Wavs
+    metrics: Mapping[str, Callable[[Wav, Wav], Any]],
+    references: Wavs,
+    decoded: Wavs,
 ) -> dict[str, float]:
     """Average metrics over those items of a batch whose value is finite.
 
-    A metric that returns a dict gives a mean NAME_KEY for each key.
+    A metric returns a number, or a dict whose keys give means NAME_KEY.
 
     Example
     -------
@@ -36,7 +34,7 @@ def mean_metrics(
             value = metric(reference, other)
             parts = (
                 {f"{name}_{key}": part for key, part in value.items()}
-                if isinstance(value, Mapping)
+                if isinstance(value, dict)
                 else {name: value}
             )
             for part, number in parts.items():

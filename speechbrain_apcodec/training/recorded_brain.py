@@ -165,7 +165,7 @@ class RecordedBrain(sb.Brain):
         if if_main_process():
             self.history.append(stage, self.optimizer_step, stats)
             if self.PLATEAU_TERM and self.history.is_on_plateau(
-                "train", self.PLATEAU_TERM
+                self.PLATEAU_TERM
             ):
                 logger.warning(
                     "%s has not fallen for %d log lines: if that is "

@@ -92,7 +92,7 @@ def test_a_term_that_falls_no_more_is_noticed(tmp_path, later, lines, expected):
     history = History(tmp_path)
     for value in 20 * [1.0] + lines * [later]:
         history.append("train", 1, {"loss": value})
-    assert history.is_on_plateau("train", "loss") is expected
+    assert history.is_on_plateau("loss") is expected
 
 
 def test_pictures_and_sounds(tmp_path):
