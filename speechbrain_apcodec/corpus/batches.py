@@ -1,76 +1,51 @@
 """Which recordings are encoded together.
 
-A batch is the unit of work. Which recordings it holds follows from the list
-of recordings alone, not from the number of processes or from what is done
-already: a batch therefore always gives the same tokens.
+A batch is the unit of work. Its recordings follow from the list of recordings
+alone, not from the number of processes or from what is done already: a batch
+therefore always gives the same tokens.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import dataclasses
 import hashlib
 import json
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from speechbrain_apcodec.utils.audio import read_audio_info
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath
 from speechbrain_apcodec.utils.utterances import (
     find_utterances,
     read_utterances,
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Recording:
-    """One entry of the list.
-
-    Arguments
-    ---------
-    id : str
-        Its id.
-    name : str
-        Relative path of its tokens, without suffix.
-    source : str
-        Path of its audio.
-    num_samples : int
-        Its length at the codec's rate, as far as it is known; it only
-        decides with which others it is encoded.
-    columns : dict
-        What else the manifest says, such as ``text``.
-    """
+    """One entry of the list."""
 
     id: str
+    #: Relative path of its tokens, without suffix.
     name: str
+    #: Path of its audio.
     source: str
+    #: Its length at the codec's rate, as far as it is known; it only decides
+    #: with which others it is encoded.
     num_samples: int
-    columns: dict
+    #: Further columns of the manifest, such as ``text``.
+    columns: dict[str, Any]
 
 
-def list_recordings(path, sample_rate):
-    """Read a manifest, or search a folder.
+def list_recordings(path: AnyPath, sample_rate: int) -> list[Recording]:
+    """Read a manifest, or search a folder; the codec's rate is in Hz.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        A folder of audio, or a CSV or JSON manifest as training takes it. A
-        column ``num_samples``, at the codec's rate, spares reading the
-        header of every file.
-    sample_rate : int
-        The codec's rate in Hz.
-
-    Returns
-    -------
-    list of Recording
-        In the order of the manifest. Paths outside the manifest's folder
-        give no name: the id is taken then.
-
-    Raises
-    ------
-    ConfigurationError
-        If the list cannot be read, or two entries would have the same id or
-        the same name.
+    A column ``num_samples``, at the codec's rate, spares reading the header
+    of every file. A path outside the manifest's folder gives no name: the id
+    is taken then.
     """
     path = Path(path)
     root = path if path.is_dir() else path.parent
@@ -81,14 +56,15 @@ def list_recordings(path, sample_rate):
         num_samples = columns.pop("num_samples", None)
         if num_samples is None:
             num_samples = _length(source, sample_rate)
+        try:
+            num_samples = int(num_samples)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"{path}: num_samples is {num_samples!r}, not a whole number"
+            ) from error
+        name = _name(Path(source), root, identity)
         recordings.append(
-            Recording(
-                identity,
-                _name(Path(source), root, identity),
-                source,
-                _integer(num_samples, path),
-                columns,
-            )
+            Recording(identity, name, source, num_samples, columns)
         )
     for field in ("id", "name"):
         counts = Counter(getattr(item, field) for item in recordings)
@@ -101,29 +77,15 @@ def list_recordings(path, sample_rate):
     return recordings
 
 
-def make_batches(recordings, most_samples):
+def make_batches(
+    recordings: list[Recording], most_samples: int
+) -> list[list[Recording]]:
     """Put recordings of similar length together, the longest first.
 
-    Arguments
-    ---------
-    recordings : list of Recording
-        What to encode.
-    most_samples : int
-        Samples of a batch with its padding; a longer recording is a batch of
-        its own.
-
-    Returns
-    -------
-    list of list of Recording
-
-    Example
-    -------
-    >>> lengths = {"a": 10, "b": 20, "c": 10}
-    >>> items = [Recording("", n, "", lengths[n], {}) for n in lengths]
-    >>> [[item.name for item in batch] for batch in make_batches(items, 20)]
-    [['b'], ['a', 'c']]
+    A batch has ``most_samples`` at most, padding included; a recording that
+    is longer is a batch of its own.
     """
-    batches = []
+    batches: list[list[Recording]] = []
     for item in sorted(recordings, key=lambda i: (-i.num_samples, i.name)):
         # Padded to the first one, which is the longest.
         if (
@@ -137,24 +99,13 @@ def make_batches(recordings, most_samples):
     return batches
 
 
-def batch_key(batch):
-    """Name a batch by what it holds.
-
-    Arguments
-    ---------
-    batch : list of Recording
-        The batch.
-
-    Returns
-    -------
-    str
-        32 hexadecimal digits.
-    """
+def batch_key(batch: list[Recording]) -> str:
+    """Name a batch by its content, in 32 hexadecimal digits."""
     content = json.dumps([(item.name, item.num_samples) for item in batch])
     return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
-def _name(source, root, identity):
+def _name(source: Path, root: Path, identity: str) -> str:
     if source.is_relative_to(root):
         relative = source.relative_to(root)
         if ".." not in relative.parts:
@@ -162,18 +113,9 @@ def _name(source, root, identity):
     return identity.replace("/", "_")
 
 
-def _length(source, sample_rate):
+def _length(source: str, sample_rate: int) -> int:
     try:
         info = read_audio_info(source)
     except AudioFileError:
         return 0  # reported when the file is to be encoded
     return -(-info.num_samples * sample_rate // info.sample_rate)
-
-
-def _integer(value, path):
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(
-            f"{path}: num_samples is {value!r}, not a whole number"
-        ) from error

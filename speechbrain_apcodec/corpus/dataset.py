@@ -1,15 +1,13 @@
-"""Tokens as a SpeechBrain data set.
-
-In a training YAML::
-
-    train_data: !apply:speechbrain_apcodec.corpus.dataset.token_dataset
-        index: tokens/train.json
+"""Tokens as a SpeechBrain data set; the README shows a YAML that makes one.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,9 +17,15 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain_apcodec.corpus.meta import TokensMeta, read_meta
 from speechbrain_apcodec.utils.atomic import read_json
 from speechbrain_apcodec.utils.errors import APCodecError
+from speechbrain_apcodec.utils.types import AnyPath
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference import APCodec
 
 
-def token_dataset(index, codec=None):
+def token_dataset(
+    index: AnyPath, codec: APCodec | None = None
+) -> DynamicItemDataset:
     """Make the data set of a manifest of tokens.
 
     Arguments
@@ -29,8 +33,8 @@ def token_dataset(index, codec=None):
     index : str or pathlib.Path
         The JSON file that `extract_tokens` wrote, in its folder.
     codec : speechbrain_apcodec.inference.APCodec, optional
-        The codec that shall decode what is predicted. Tokens of another one
-        are then refused.
+        The codec that will decode the predictions. Tokens of another one are
+        then refused.
 
     Returns
     -------
@@ -55,8 +59,7 @@ def token_dataset(index, codec=None):
     folder = Path(index).parent
     meta = read_meta(folder)
     if codec is not None:
-        ours = TokensMeta.of(codec, meta.num_codebooks)
-        meta.check_same(ours, folder)
+        meta.check_same(TokensMeta.of(codec, meta.num_codebooks), folder)
     if not read_json(index):
         raise APCodecError(f"{index} names no tokens: make it anew")
     data = load_data_json(index, replacements={"data_root": folder})
@@ -70,24 +73,8 @@ def token_dataset(index, codec=None):
     return dataset
 
 
-def read_tokens(path):
-    """Read the tokens of one utterance.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The ``.npy`` file.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [frames, codebooks].
-
-    Raises
-    ------
-    APCodecError
-        If the file is missing or damaged.
-    """
+def read_tokens(path: AnyPath) -> torch.Tensor:
+    """Read the ``.npy`` file of one utterance as int64 [frames, codebooks]."""
     try:
         return torch.from_numpy(np.load(path).astype(np.int64))
     except (OSError, ValueError, TypeError, EOFError) as error:

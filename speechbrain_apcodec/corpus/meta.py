@@ -7,18 +7,22 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.atomic import write_json
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference import APCodec
 
 META_FILE = "tokens_meta.json"
-
-#: Version of the folder's layout that this code writes and reads.
-FORMAT_VERSION = 1
 
 # Tokens are stored in 16 bits with a sign.
 _MOST_CODEWORDS = 1 << 15
@@ -27,23 +31,6 @@ _MOST_CODEWORDS = 1 << 15
 @dataclasses.dataclass(frozen=True)
 class TokensMeta:
     """What must be equal for tokens to mean the same.
-
-    Arguments
-    ---------
-    model_id : str
-        Name of the exported model.
-    weights_sha256 : str
-        SHA-256 of its weight file.
-    sample_rate : int
-        The codec's, Hz.
-    hop_length : int
-        Samples per token frame.
-    num_codebooks : int
-        Tokens per frame, K.
-    codebook_size : int
-        Tokens are 0 to C - 1.
-    format_version : int
-        Version of the folder's layout.
 
     Example
     -------
@@ -61,28 +48,12 @@ num_codebooks 4, not 2: use the model that made them, or another folder
     hop_length: int
     num_codebooks: int
     codebook_size: int
-    format_version: int = FORMAT_VERSION
+    #: Version of the folder's layout that this code writes and reads.
+    format_version: int = 1
 
     @classmethod
-    def of(cls, codec, num_codebooks=None):
-        """Describe the tokens that a codec makes.
-
-        Arguments
-        ---------
-        codec : speechbrain_apcodec.inference.APCodec
-            Loaded from an exported model.
-        num_codebooks : int, optional
-            Codebooks used; default: all.
-
-        Returns
-        -------
-        TokensMeta
-
-        Raises
-        ------
-        APCodecError
-            If the codec has no name, or its codebooks are too large.
-        """
+    def of(cls, codec: APCodec, num_codebooks: int | None = None) -> TokensMeta:
+        """Describe the tokens of a codec, by default of all codebooks."""
         if codec.codebook_size > _MOST_CODEWORDS:
             raise ConfigurationError(
                 f"the model has {codec.codebook_size} codewords, but tokens "
@@ -97,48 +68,20 @@ num_codebooks 4, not 2: use the model that made them, or another folder
             codec.codebook_size,
         )
 
-    def check_same(self, other, place):
-        """Make sure that other tokens mean the same.
-
-        Arguments
-        ---------
-        other : TokensMeta
-            What is to be read or written.
-        place : str or pathlib.Path
-            The folder, for the error.
-
-        Raises
-        ------
-        APCodecError
-            If anything differs.
-        """
+    def check_same(self, other: TokensMeta, folder: AnyPath) -> None:
+        """Refuse other tokens if they differ in anything."""
         for field in dataclasses.fields(self):
             ours, theirs = getattr(self, field.name), getattr(other, field.name)
             if ours != theirs:
                 raise APCodecError(
-                    f"the tokens in {place} have {field.name} {ours}, not "
+                    f"the tokens in {folder} have {field.name} {ours}, not "
                     f"{theirs}: use the model that made them, or another "
                     "folder"
                 )
 
 
-def read_meta(folder):
-    """Read what a folder says of its tokens.
-
-    Arguments
-    ---------
-    folder : str or pathlib.Path
-        The folder of ``tokens_meta.json``.
-
-    Returns
-    -------
-    TokensMeta
-
-    Raises
-    ------
-    APCodecError
-        If it has no such file, or the file is damaged.
-    """
+def read_meta(folder: AnyPath) -> TokensMeta:
+    """Read the ``tokens_meta.json`` of a folder."""
     path = Path(folder) / META_FILE
     try:
         return TokensMeta(**json.loads(path.read_text(encoding="utf-8")))
@@ -149,21 +92,8 @@ def read_meta(folder):
         ) from error
 
 
-def claim_folder(folder, meta):
-    """Mark a folder as that of one model's tokens.
-
-    Arguments
-    ---------
-    folder : str or pathlib.Path
-        Made if there is none.
-    meta : TokensMeta
-        What is to be written there.
-
-    Raises
-    ------
-    APCodecError
-        If it holds other tokens.
-    """
+def claim_folder(folder: AnyPath, meta: TokensMeta) -> None:
+    """Mark a folder as that of one model's tokens; refuse that of another."""
     folder = Path(folder)
     if (folder / META_FILE).exists():
         read_meta(folder).check_same(meta, folder)

@@ -1,7 +1,7 @@
 """Tokens in a few large files, as WebDataset reads them.
 
 A shard is a plain tar file. Each utterance is two neighbours in it: its
-tokens, ``000000042.npy``, and what its manifest says, ``000000042.json``.
+tokens, ``000000042.npy``, and its entry in the manifest, ``000000042.json``.
 Packing the same tokens twice gives the same bytes.
 
 Authors
@@ -16,10 +16,13 @@ from pathlib import Path
 
 from speechbrain_apcodec.corpus.meta import META_FILE, read_meta
 from speechbrain_apcodec.utils.atomic import atomic_path, read_json, write_json
+from speechbrain_apcodec.utils.types import AnyPath
 
 
-def write_shards(index, shard_size):
+def write_shards(index: AnyPath, shard_size: int) -> list[Path]:
     """Pack the tokens of a manifest.
+
+    Older shards of the manifest are removed.
 
     Arguments
     ---------
@@ -32,16 +35,15 @@ def write_shards(index, shard_size):
     -------
     list of pathlib.Path
         The shards, ``shards/NAME-000000.tar`` and so on beside the manifest;
-        ``tokens_meta.json`` goes with them. Older shards of the manifest are
-        removed.
+        ``tokens_meta.json`` goes with them.
     """
     index = Path(index)
     folder = index.parent / "shards"
     write_json(folder / META_FILE, dataclasses.asdict(read_meta(index.parent)))
     items = list(read_json(index).items())
-    for old in folder.glob(f"{index.stem}-[0-9][0-9][0-9][0-9][0-9][0-9].tar"):
+    for old in folder.glob(f"{index.stem}-{'[0-9]' * 6}.tar"):
         old.unlink()
-    shards = []
+    shards: list[Path] = []
     for start in range(0, len(items), shard_size):
         path = folder / f"{index.stem}-{len(shards):06d}.tar"
         with (
@@ -53,20 +55,14 @@ def write_shards(index, shard_size):
             ):
                 entry = {"id": identity, **entry}
                 name = entry.pop("tokens").removeprefix("{data_root}/")
-                description = json.dumps(entry, ensure_ascii=False)
-                tokens = (index.parent / name).read_bytes()
-                _add(tar, f"{number:09d}.npy", tokens)
-                _add(
-                    tar,
-                    f"{number:09d}.json",
-                    description.encode(errors="backslashreplace"),
-                )
+                text = json.dumps(entry, ensure_ascii=False)
+                for suffix, content in (
+                    ("npy", (index.parent / name).read_bytes()),
+                    ("json", text.encode(errors="backslashreplace")),
+                ):
+                    # A header that says nothing of this machine.
+                    info = tarfile.TarInfo(f"{number:09d}.{suffix}")
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
         shards.append(path)
     return shards
-
-
-def _add(tar, name, content):
-    """Add a file whose header says nothing of this machine."""
-    info = tarfile.TarInfo(name)
-    info.size = len(content)
-    tar.addfile(info, io.BytesIO(content))

@@ -2,8 +2,8 @@
 
 Frequent runs of tokens of the first codebook or codebooks become one id, as
 SentencePiece makes words of letters. Each token is written as one character
-of a private plane of Unicode, so that SentencePiece sees plain text, and
-nothing is lost.
+of a private plane of Unicode, so that SentencePiece sees plain text and
+decoding is exact.
 
 Paper: https://arxiv.org/abs/2310.14580
 
@@ -12,24 +12,27 @@ Authors
 """
 
 import io
+from collections.abc import Iterable, Iterator
 
 import sentencepiece
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.tokens.flattening import flatten, unflatten
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath
 
-# Unicode's plane 15 is for private use: 65,534 characters without meaning.
+# Plane 15 of Unicode is for private use: 65,534 characters without meaning.
 _FIRST_CHARACTER = 0xF0000
 _CHARACTERS = 65534
 
-# Left out of ids: SentencePiece's id 0 is what no text has, the unknown.
+# SentencePiece's id of an unknown piece; no token becomes one.
 _UNKNOWN = 0
 
 
 class AcousticBPE:
-    """Merges that were learned, to be applied and undone.
+    """Learned merges: ``encode`` applies them, ``decode`` undoes them.
 
     Arguments
     ---------
@@ -38,7 +41,7 @@ class AcousticBPE:
     codebook_size : int
         Codewords of a codebook, C.
     num_codebooks : int
-        Codebooks that are merged, the first ones.
+        Number of codebooks that are merged, from the first on.
 
     Raises
     ------
@@ -59,7 +62,9 @@ class AcousticBPE:
     True
     """
 
-    def __init__(self, path, codebook_size, num_codebooks=1):
+    def __init__(
+        self, path: AnyPath, codebook_size: int, num_codebooks: int = 1
+    ) -> None:
         self.codebook_size = codebook_size
         self.num_codebooks = num_codebooks
         self.processor = sentencepiece.SentencePieceProcessor()
@@ -69,13 +74,9 @@ class AcousticBPE:
             raise APCodecError(
                 f"{path} is no SentencePiece model: learn one first"
             ) from error
-        symbols = num_codebooks * codebook_size
-        pieces = [
-            self.processor.id_to_piece(index)
-            for index in range(len(self.processor))
-        ]
-        known = {piece for piece in pieces if len(piece) == 1}
-        if known != set(_characters(range(symbols))):
+        pieces = map(self.processor.id_to_piece, range(len(self.processor)))
+        single = {piece for piece in pieces if len(piece) == 1}
+        if single != set(_characters(range(num_codebooks * codebook_size))):
             raise APCodecError(
                 f"{path} was not learned on {num_codebooks} codebook(s) of "
                 f"{codebook_size} codewords: learn the merges on these tokens"
@@ -83,15 +84,19 @@ class AcousticBPE:
 
     @classmethod
     def learn(
-        cls, sequences, path, vocabulary_size, codebook_size, num_codebooks=1
-    ):
+        cls,
+        sequences: Iterable[Tensor],
+        path: AnyPath,
+        vocabulary_size: int,
+        codebook_size: int,
+        num_codebooks: int = 1,
+    ) -> "AcousticBPE":
         """Learn the most frequent merges.
 
         Arguments
         ---------
-        sequences : iterable of torch.Tensor
-            Integers [frames, codebooks]; codebooks beyond those that are
-            merged are not looked at.
+        sequences : iterable of integers [frames, codebooks]
+            Further codebooks are ignored.
         path : str or pathlib.Path
             Where the SentencePiece model is written.
         vocabulary_size : int
@@ -100,7 +105,7 @@ class AcousticBPE:
         codebook_size : int
             Codewords of a codebook, C.
         num_codebooks : int
-            Codebooks to merge, the first ones.
+            Number of codebooks to merge, from the first on.
 
         Returns
         -------
@@ -109,8 +114,8 @@ class AcousticBPE:
         Raises
         ------
         APCodecError
-            If the vocabulary is too small for the single tokens, or larger
-            than the tokens have merges.
+            If the vocabulary is too small for the single tokens, or the
+            tokens do not have so many merges.
         """
         symbols = num_codebooks * codebook_size
         if not symbols < vocabulary_size or symbols > _CHARACTERS:
@@ -120,8 +125,8 @@ class AcousticBPE:
                 f"{_CHARACTERS}"
             )
 
-        def sentences():
-            # Each single token once: all of them must have an id.
+        def sentences() -> Iterator[str]:
+            # Each single token once, so that all of them have an id.
             yield from _characters(range(symbols))
             for tokens in sequences:
                 yield _text(tokens, num_codebooks, codebook_size)
@@ -135,7 +140,7 @@ class AcousticBPE:
                 vocab_size=vocabulary_size,
                 character_coverage=1.0,
                 max_sentence_length=1 << 30,  # longer ones would be left out
-                # Tokens are no words: nothing is normalised or kept apart.
+                # Tokens are no words: neither normalise nor split them.
                 normalization_rule_name="identity",
                 add_dummy_prefix=False,
                 remove_extra_whitespaces=False,
@@ -159,22 +164,22 @@ class AcousticBPE:
         return cls(path, codebook_size, num_codebooks)
 
     @property
-    def vocabulary_size(self):
+    def vocabulary_size(self) -> int:
         """Ids in all; 0 is never used."""
         return len(self.processor)
 
-    def encode(self, tokens):
+    def encode(self, tokens: Tensor) -> Tensor:
         """Apply the merges.
 
         Arguments
         ---------
-        tokens : torch.Tensor
-            Integers [frames, codebooks], without padding.
+        tokens : integers [frames, codebooks]
+            Without padding.
 
         Returns
         -------
-        torch.Tensor
-            int64 [length], from 1 to ``vocabulary_size - 1``.
+        int64 [length]
+            From 1 to ``vocabulary_size - 1``.
 
         Raises
         ------
@@ -184,48 +189,44 @@ class AcousticBPE:
         text = _text(tokens, self.num_codebooks, self.codebook_size)
         return torch.tensor(self.processor.encode(text), dtype=torch.int64)
 
-    def decode(self, ids):
+    def decode(self, ids: Tensor) -> Tensor:
         """Undo the merges.
 
         Arguments
         ---------
-        ids : torch.Tensor
-            Integers [length].
+        ids : integers [length]
 
         Returns
         -------
-        torch.Tensor
-            int64 [frames, codebooks], the codebooks that were merged.
+        int64 [frames, codebooks]
+            Of the codebooks that were merged.
 
         Raises
         ------
         APCodecError
-            If the ids are none of ours, or hold no whole frames of tokens.
+            If ids are out of range, or hold no whole frames of tokens.
         """
-        ids = ids.tolist()
-        if any(not _UNKNOWN < index < self.vocabulary_size for index in ids):
+        if ((ids <= _UNKNOWN) | (ids >= self.vocabulary_size)).any():
             raise APCodecError(
                 f"ids must be from 1 to {self.vocabulary_size - 1}"
             )
-        text = "".join(map(self.processor.id_to_piece, ids))
+        text = "".join(map(self.processor.id_to_piece, ids.tolist()))
         flat = torch.tensor(
             [ord(character) - _FIRST_CHARACTER for character in text],
             dtype=torch.int64,
         )
         return unflatten(flat[None], self.num_codebooks, self.codebook_size)[0]
 
-    def compression_ratio(self, sequences):
+    def compression_ratio(self, sequences: Iterable[Tensor]) -> float:
         """Measure how many tokens an id stands for.
 
         Arguments
         ---------
-        sequences : iterable of torch.Tensor
-            Integers [frames, codebooks].
+        sequences : iterable of integers [frames, codebooks]
 
         Returns
         -------
         float
-            Tokens of the merged codebooks, divided by ids.
         """
         tokens = ids = 0
         for sequence in sequences:
@@ -234,7 +235,7 @@ class AcousticBPE:
         return tokens / max(1, ids)
 
 
-def _text(tokens, num_codebooks, codebook_size):
+def _text(tokens: Tensor, num_codebooks: int, codebook_size: int) -> str:
     """Write the tokens of one utterance as characters."""
     tokens = torch.as_tensor(tokens)
     if tokens.dim() != 2 or tokens.shape[1] < num_codebooks:
@@ -251,5 +252,5 @@ def _text(tokens, num_codebooks, codebook_size):
     return "".join(_characters(flatten(tokens, codebook_size)[0].tolist()))
 
 
-def _characters(symbols):
+def _characters(symbols: Iterable[int]) -> list[str]:
     return [chr(_FIRST_CHARACTER + symbol) for symbol in symbols]

@@ -8,13 +8,17 @@ Authors
 """
 
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.tokens.special import SpecialTokens
 from speechbrain_apcodec.utils.errors import APCodecError
+from speechbrain_apcodec.utils.types import Tokens
 
 
-def token_index_offsets(num_codebooks, codebook_size, device=None):
-    """Compute where each codebook begins in the flat vocabulary.
+def token_index_offsets(
+    num_codebooks: int, codebook_size: int, device: torch.device | None = None
+) -> Tensor:
+    """Compute the first id of each codebook in the flat vocabulary.
 
     Arguments
     ---------
@@ -23,12 +27,12 @@ def token_index_offsets(num_codebooks, codebook_size, device=None):
     codebook_size : int
         C.
     device : torch.device, optional
-        Where the result shall be.
+        Device of the result.
 
     Returns
     -------
-    torch.Tensor
-        int64 [codebooks]: 0, C, 2 C...
+    int64 [codebooks]
+        0, C, 2 C...
 
     Example
     -------
@@ -38,21 +42,20 @@ def token_index_offsets(num_codebooks, codebook_size, device=None):
     return codebook_size * torch.arange(num_codebooks, device=device)
 
 
-def flatten(tokens, codebook_size):
-    """Put the tokens of a frame one behind the other, with offsets.
+def flatten(tokens: Tokens, codebook_size: int) -> Tensor:
+    """Put the tokens of a frame one after the other, with offsets.
 
     Arguments
     ---------
-    tokens : torch.Tensor
-        int64 [batch, frames, codebooks]; special ids may be among them.
+    tokens : int64 [batch, frames, codebooks]
+        Special ids may be among them.
     codebook_size : int
         C.
 
     Returns
     -------
-    torch.Tensor
-        int64 [batch, frames * codebooks]: ids below K * C, and the special
-        ones of ``SpecialTokens(K * C)``.
+    int64 [batch, frames * codebooks]
+        Ids below K * C, and the special ones of ``SpecialTokens(K * C)``.
 
     Example
     -------
@@ -68,13 +71,12 @@ def flatten(tokens, codebook_size):
     return (tokens + offsets).flatten(1)
 
 
-def unflatten(flat, num_codebooks, codebook_size):
+def unflatten(flat: Tensor, num_codebooks: int, codebook_size: int) -> Tokens:
     """Undo ``flatten``.
 
     Arguments
     ---------
-    flat : torch.Tensor
-        int64 [batch, frames * codebooks].
+    flat : int64 [batch, frames * codebooks]
     num_codebooks : int
         K.
     codebook_size : int
@@ -82,13 +84,12 @@ def unflatten(flat, num_codebooks, codebook_size):
 
     Returns
     -------
-    torch.Tensor
-        int64 [batch, frames, codebooks].
+    int64 [batch, frames, codebooks]
 
     Raises
     ------
     APCodecError
-        If an id stands where another codebook's belongs, or a frame is
+        If an id stands in the position of another codebook, or a frame is
         incomplete.
 
     Example
@@ -107,9 +108,9 @@ def unflatten(flat, num_codebooks, codebook_size):
     special = tokens - (num_codebooks - 1) * codebook_size
     is_special = special >= codebook_size
     tokens = torch.where(is_special, special, tokens - offsets)
-    belongs = (tokens >= 0) & (tokens < codebook_size)
+    is_ordinary = (tokens >= 0) & (tokens < codebook_size)
     last = SpecialTokens(codebook_size).eos
-    if not torch.where(is_special, tokens <= last, belongs).all():
+    if not torch.where(is_special, tokens <= last, is_ordinary).all():
         raise APCodecError(
             "flat tokens stand at the place of another codebook: position n "
             f"must hold a token of codebook n modulo {num_codebooks}"

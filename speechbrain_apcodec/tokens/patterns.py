@@ -18,9 +18,9 @@ The delay pattern can also take several frames a step, each with streams of
 its own: half the steps for two frames. No two tokens of a frame, or of such
 a group of frames, are predicted at once.
 
-Each item of a batch is arranged by its own number of frames; what comes
-behind it is PAD, whatever stood there. Frames may hold special ids too: an
-EOS frame is delayed like any other.
+Each item of a batch is arranged by its own number of frames; PAD replaces
+whatever stood after them. Frames may hold special ids too: an EOS frame is
+delayed like any other.
 
 Paper: https://arxiv.org/abs/2306.05284 (MusicGen)
 
@@ -28,89 +28,78 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from typing import TypeVar
+
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.tokens.special import SpecialTokens
 from speechbrain_apcodec.utils.errors import APCodecError
+from speechbrain_apcodec.utils.types import Tokens
+
+#: A number of frames or steps: of one item, or int64 [batch].
+_Count = TypeVar("_Count", int, Tensor)
 
 
 class Pattern:
-    """What the patterns share; a subclass says at which step a token is.
+    """What the patterns share; a subclass assigns a step to each token.
 
     Arguments
     ---------
-    num_codebooks : int
-        K.
-    codebook_size : int
-        C; PAD is the id C.
+    num_codebooks, codebook_size : int
+        K and C; PAD is the id C.
     """
 
-    def __init__(self, num_codebooks, codebook_size):
+    def __init__(self, num_codebooks: int, codebook_size: int) -> None:
         self.num_codebooks = num_codebooks
         self.special = SpecialTokens(codebook_size)
 
     @property
-    def num_streams(self):
+    def num_streams(self) -> int:
         """Tokens of a step."""
         return self.num_codebooks
 
-    def num_steps(self, num_frames):
-        """Count the steps that frames take.
+    @property
+    def _steps_per_frame(self) -> int:
+        return 1
 
-        Arguments
-        ---------
-        num_frames : int or torch.Tensor
-            Number of frames.
+    def num_steps(self, num_frames: _Count) -> _Count:
+        """Count the steps that frames take."""
+        return num_frames * self._steps_per_frame
 
-        Returns
-        -------
-        int or torch.Tensor
-        """
+    def num_frames(self, num_steps: _Count) -> _Count:
+        """Count the frames in steps: the inverse of ``num_steps``."""
+        return num_steps // self._steps_per_frame
+
+    def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
+        """Return the step of a codebook's token; an item has ``frames``."""
         raise NotImplementedError
 
-    def num_frames(self, num_steps):
-        """Count the frames in steps: the inverse of ``num_steps``.
-
-        Arguments
-        ---------
-        num_steps : int or torch.Tensor
-            Number of steps.
-
-        Returns
-        -------
-        int or torch.Tensor
-        """
-        raise NotImplementedError
-
-    def _steps(self, frame, codebook, num_frames):
-        """Say at which step the token of a frame and a codebook is."""
-        raise NotImplementedError
-
-    def _stream(self, frame, codebook):
-        """Say in which stream it is."""
+    def _stream(self, frame: Tensor, codebook: Tensor) -> Tensor | int:
+        """Return its stream."""
         return codebook if self.num_streams > 1 else 0
 
-    def build(self, tokens, num_frames=None):
+    def build(
+        self, tokens: Tokens, num_frames: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Arrange tokens into a sequence.
 
         Arguments
         ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks].
-        num_frames : torch.Tensor, optional
-            int64 [batch], frames of each item; default: all.
+        tokens : int64 [batch, frames, codebooks]
+        num_frames : int64 [batch], optional
+            Frames of each item; default: all.
 
         Returns
         -------
-        sequence : torch.Tensor
-            int64 [batch, steps, streams].
-        num_steps : torch.Tensor
-            int64 [batch], steps of each item.
+        sequence : int64 [batch, steps, streams]
+        num_steps : int64 [batch]
+            Steps of each item.
 
         Raises
         ------
         APCodecError
-            If the tokens are not of K codebooks.
+            If the tokens do not have K codebooks.
         """
         batch, frames, codebooks = tokens.shape
         if codebooks != self.num_codebooks:
@@ -120,33 +109,33 @@ class Pattern:
             )
         if num_frames is None:
             num_frames = torch.full((batch,), frames, device=tokens.device)
-        num_steps = self.num_steps(num_frames)
-        index, valid = self._places(num_frames, frames)
-        # Padding goes to one place more, which is cut off again.
-        longest = self.num_steps(frames)
-        places = longest * self.num_streams
-        index = index.masked_fill(~valid, places).flatten(1)
-        sequence = tokens.new_full((batch, places + 1), self.special.pad)
+        index, valid = self._positions(num_frames, frames)
+        # Padding goes to one more position, which is cut off again.
+        steps = self.num_steps(frames)
+        size = steps * self.num_streams
+        index = index.masked_fill(~valid, size).flatten(1)
+        sequence = tokens.new_full((batch, size + 1), self.special.pad)
         sequence = sequence.scatter(1, index, tokens.flatten(1))
-        sequence = sequence[:, :places].view(batch, longest, self.num_streams)
-        return sequence, num_steps
+        sequence = sequence[:, :size].view(batch, steps, self.num_streams)
+        return sequence, self.num_steps(num_frames)
 
-    def revert(self, sequence, num_steps=None):
+    def revert(
+        self, sequence: Tensor, num_steps: Tensor | None = None
+    ) -> tuple[Tokens, Tensor]:
         """Bring a sequence back into frames.
 
         Arguments
         ---------
-        sequence : torch.Tensor
-            int64 [batch, steps, streams].
-        num_steps : torch.Tensor, optional
-            int64 [batch], steps of each item; default: all.
+        sequence : int64 [batch, steps, streams]
+        num_steps : int64 [batch], optional
+            Steps of each item; default: all.
 
         Returns
         -------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks]; PAD beyond an item's frames.
-        num_frames : torch.Tensor
-            int64 [batch], frames of each item.
+        tokens : int64 [batch, frames, codebooks]
+            PAD after an item's last frame.
+        num_frames : int64 [batch]
+            Frames of each item.
 
         Raises
         ------
@@ -162,14 +151,15 @@ class Pattern:
                 f"sequences of {num_steps.tolist()} steps are not whole in "
                 f"the {type(self).__name__} of {self.num_codebooks} codebooks"
             )
-        longest = int(num_frames.max())
-        index, valid = self._places(num_frames, longest)
+        index, valid = self._positions(num_frames, int(num_frames.max()))
         index = index.masked_fill(~valid, 0).flatten(1)
         tokens = sequence.flatten(1).gather(1, index).view(valid.shape)
         return tokens.masked_fill(~valid, self.special.pad), num_frames
 
-    def _places(self, num_frames, frames):
-        """Return places in the flat sequence, and which frames there are.
+    def _positions(
+        self, num_frames: Tensor, frames: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return positions in the flat sequence, and which frames there are.
 
         int64 and bool [batch, frames, codebooks].
         """
@@ -177,21 +167,14 @@ class Pattern:
         own = num_frames[:, None, None]
         frame = torch.arange(frames, device=device)[None, :, None]
         codebook = torch.arange(self.num_codebooks, device=device)
-        steps = self._steps(frame, codebook, own)
-        index = steps * self.num_streams + self._stream(frame, codebook)
+        step = self._step(frame, codebook, own)
+        index = step * self.num_streams + self._stream(frame, codebook)
         shape = (len(num_frames), frames, self.num_codebooks)
         return index.expand(shape), (frame < own).expand(shape)
 
 
 class ParallelPattern(Pattern):
-    """All codebooks of a frame at once.
-
-    Arguments
-    ---------
-    num_codebooks : int
-        K.
-    codebook_size : int
-        C.
+    """All codebooks of a frame at once; see ``Pattern``.
 
     Example
     -------
@@ -200,15 +183,7 @@ class ParallelPattern(Pattern):
     [[[0, 1], [2, 3]]]
     """
 
-    def num_steps(self, num_frames):
-        """One step a frame."""
-        return num_frames
-
-    def num_frames(self, num_steps):
-        """One frame a step."""
-        return num_steps
-
-    def _steps(self, frame, codebook, num_frames):
+    def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
         return frame + 0 * codebook
 
 
@@ -222,10 +197,8 @@ class DelayPattern(Pattern):
 
     Arguments
     ---------
-    num_codebooks : int
-        K.
-    codebook_size : int
-        C.
+    num_codebooks, codebook_size : int
+        K and C.
     frames_per_step : int
         R.
 
@@ -242,45 +215,36 @@ class DelayPattern(Pattern):
     [[[0, 8, 8, 8], [8, 2, 8, 8], [8, 8, 1, 8], [8, 8, 8, 3]]]
     """
 
-    def __init__(self, num_codebooks, codebook_size, frames_per_step=1):
+    def __init__(
+        self, num_codebooks: int, codebook_size: int, frames_per_step: int = 1
+    ) -> None:
         super().__init__(num_codebooks, codebook_size)
         self.frames_per_step = frames_per_step
 
     @property
-    def num_streams(self):
+    def num_streams(self) -> int:
         """R * K."""
         return self.num_codebooks * self.frames_per_step
 
-    def num_steps(self, num_frames):
+    def num_steps(self, num_frames: _Count) -> _Count:
         """R * K - 1 steps more than groups of R frames."""
         groups = (num_frames + self.frames_per_step - 1) // self.frames_per_step
         return groups + self.num_streams - 1
 
-    def num_frames(self, num_steps):
+    def num_frames(self, num_steps: _Count) -> _Count:
         """Frames of all groups."""
         return (num_steps - self.num_streams + 1) * self.frames_per_step
 
-    def _steps(self, frame, codebook, num_frames):
+    def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
         return frame // self.frames_per_step + self._stream(frame, codebook)
 
-    def _stream(self, frame, codebook):
+    def _stream(self, frame: Tensor, codebook: Tensor) -> Tensor:
         return codebook * self.frames_per_step + frame % self.frames_per_step
 
-    def places(self, step):
-        """Say which tokens a step holds.
+    def places(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return frame and codebook of each token of a step, int64 [streams].
 
-        Arguments
-        ---------
-        step : int
-            Its number.
-
-        Returns
-        -------
-        frame : torch.Tensor
-            int64 [streams], the frame of each stream's token; less than 0
-            where the stream has not begun.
-        codebook : torch.Tensor
-            int64 [streams].
+        The frame is less than 0 where the stream has not begun.
         """
         stream = torch.arange(self.num_streams)
         frame = self.frames_per_step * (step - stream)
@@ -291,14 +255,7 @@ class DelayPattern(Pattern):
 
 
 class FlattenedPattern(Pattern):
-    """One token a step, the codebooks of a frame one after the other.
-
-    Arguments
-    ---------
-    num_codebooks : int
-        K.
-    codebook_size : int
-        C.
+    """One token a step, codebook after codebook; see ``Pattern``.
 
     Example
     -------
@@ -309,32 +266,21 @@ class FlattenedPattern(Pattern):
 
     num_streams = 1
 
-    def num_steps(self, num_frames):
-        """K steps a frame."""
-        return num_frames * self.num_codebooks
+    @property
+    def _steps_per_frame(self) -> int:
+        return self.num_codebooks
 
-    def num_frames(self, num_steps):
-        """One frame for K steps."""
-        return num_steps // self.num_codebooks
-
-    def _steps(self, frame, codebook, num_frames):
+    def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
         return frame * self.num_codebooks + codebook
 
 
 class CoarseFirstPattern(Pattern):
-    """First the whole first codebook, then the others, all at once.
-
-    Arguments
-    ---------
-    num_codebooks : int
-        K, at least 2.
-    codebook_size : int
-        C.
+    """The whole first codebook, then all others at once; see ``Pattern``.
 
     Raises
     ------
     APCodecError
-        If nothing would follow the first codebook.
+        If there is a single codebook.
 
     Example
     -------
@@ -343,20 +289,14 @@ class CoarseFirstPattern(Pattern):
     [[[0, 8], [2, 8], [8, 1], [8, 3]]]
     """
 
-    def __init__(self, num_codebooks, codebook_size):
+    _steps_per_frame = 2
+
+    def __init__(self, num_codebooks: int, codebook_size: int) -> None:
         if num_codebooks < 2:
             raise APCodecError(
                 "coarse first needs 2 codebooks or more: take ParallelPattern"
             )
         super().__init__(num_codebooks, codebook_size)
 
-    def num_steps(self, num_frames):
-        """Two steps a frame."""
-        return num_frames * 2
-
-    def num_frames(self, num_steps):
-        """One frame for two steps."""
-        return num_steps // 2
-
-    def _steps(self, frame, codebook, num_frames):
-        return frame + num_frames * (codebook > 0)
+    def _step(self, frame: Tensor, codebook: Tensor, frames: Tensor) -> Tensor:
+        return frame + frames * (codebook > 0)

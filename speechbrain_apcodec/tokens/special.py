@@ -10,7 +10,10 @@ Authors
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
+
+from speechbrain_apcodec.utils.types import Tokens
 
 
 @dataclass(frozen=True)
@@ -38,78 +41,73 @@ class SpecialTokens:
     codebook_size: int
 
     @property
-    def pad(self):
-        """Id of what is no token: C."""
+    def pad(self) -> int:
+        """Id where there is no token: C."""
         return self.codebook_size
 
     @property
-    def bos(self):
+    def bos(self) -> int:
         """Id before the first token: C + 1."""
         return self.codebook_size + 1
 
     @property
-    def eos(self):
+    def eos(self) -> int:
         """Id after the last token: C + 2."""
         return self.codebook_size + 2
 
     @property
-    def vocabulary_size(self):
-        """All ids: C + 3."""
+    def vocabulary_size(self) -> int:
+        """Number of all ids: C + 3."""
         return self.codebook_size + 3
 
-    def prepend_bos(self, sequence):
+    def prepend_bos(self, sequence: Tensor) -> Tensor:
         """Put BOS before the first step.
 
         Arguments
         ---------
-        sequence : torch.Tensor
-            int64 [batch, steps, streams].
+        sequence : int64 [batch, steps, streams]
 
         Returns
         -------
-        torch.Tensor
-            int64 [batch, steps + 1, streams].
+        int64 [batch, steps + 1, streams]
         """
         return F.pad(sequence, (0, 0, 1, 0), value=self.bos)
 
-    def append_eos(self, tokens, num_frames):
-        """Put EOS after each item's last frame, and PAD behind it.
+    def append_eos(self, tokens: Tokens, num_frames: Tensor) -> Tokens:
+        """Put EOS after each item's last frame, and PAD after that.
 
         Arguments
         ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks].
-        num_frames : torch.Tensor
-            int64 [batch], frames of each item.
+        tokens : int64 [batch, frames, codebooks]
+        num_frames : int64 [batch]
+            Frames of each item.
 
         Returns
         -------
-        torch.Tensor
-            int64 [batch, frames + 1, codebooks]; item ``i`` now has
-            ``num_frames[i] + 1`` frames.
+        int64 [batch, frames + 1, codebooks]
+            Each item is one frame longer.
         """
         frames = torch.arange(tokens.shape[1] + 1, device=tokens.device)
-        own = num_frames[:, None, None]
-        frames = frames[None, :, None]
+        frames, end = frames[None, :, None], num_frames[:, None, None]
         ended = F.pad(tokens, (0, 0, 0, 1), value=self.pad)
-        ended = ended.masked_fill(frames > own, self.pad)
-        return ended.masked_fill(frames == own, self.eos)
+        ended = ended.masked_fill(frames > end, self.pad)
+        return ended.masked_fill(frames == end, self.eos)
 
-    def cut_at_eos(self, tokens):
+    def cut_at_eos(self, tokens: Tokens) -> tuple[Tokens, Tensor]:
         """Find where each item ends, and drop what follows.
 
         Arguments
         ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks], as a model predicted them.
+        tokens : int64 [batch, frames, codebooks]
+            As a model predicted them.
 
         Returns
         -------
-        tokens : torch.Tensor
-            int64 [batch, longest, codebooks]; PAD beyond an item's frames.
-        num_frames : torch.Tensor
-            int64 [batch], frames before the first one in which any codebook
-            says something special: no codec could decode that one.
+        tokens : int64 [batch, longest, codebooks]
+            PAD after an item's last frame.
+        num_frames : int64 [batch]
+            Frames before the first one with a special id in any codebook,
+            which no codec could decode.
         """
         is_special = (tokens >= self.codebook_size).any(dim=-1)
         num_frames = (is_special.cumsum(dim=1) == 0).sum(dim=1)

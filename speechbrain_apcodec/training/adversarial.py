@@ -1,8 +1,7 @@
 """The passes of the two players of the GAN.
 
-Nothing is computed that is thrown away: the discriminators' weights are
-frozen in the generator's pass, and the features of real speech carry no
-gradient there.
+Nothing is computed in vain: the discriminators' weights are frozen in the
+generator's pass, and the features of real speech carry no gradient there.
 
 Paper: https://arxiv.org/abs/2402.10533 (section II-C)
 
@@ -10,56 +9,47 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from speechbrain_apcodec.utils.types import Wavs
 
-def discriminator_terms(discriminators, loss, wavs, decoded):
-    """Let the discriminators judge, to train them.
+if TYPE_CHECKING:
+    from speechbrain_apcodec.losses.codec import CodecLoss
 
-    Arguments
-    ---------
-    discriminators : torch.nn.Module
-        ``lobes.discriminators.Discriminators``, wrapped by DDP or not.
-    loss : speechbrain_apcodec.losses.codec.CodecLoss
-        The loss.
-    wavs : torch.Tensor
-        float [batch, samples], real.
-    decoded : torch.Tensor
-        float [batch, samples].
 
-    Returns
-    -------
-    dict
-        From a term's name to a scalar.
+def discriminator_terms(
+    discriminators: nn.Module, loss: CodecLoss, wavs: Wavs, decoded: Wavs
+) -> dict[str, Tensor]:
+    """Judge real and decoded speech, to train the discriminators.
+
+    They are ``lobes.discriminators.Discriminators``, wrapped by DDP or not.
     """
     discriminators.requires_grad_(True)
-    # One pass over both, which DDP wants and kernels like.
-    both = discriminators(torch.cat([wavs, decoded.detach()]))
-    real = _part(both, slice(None, len(wavs)))
-    fake = _part(both, slice(len(wavs), None))
+    # One pass over both, as DDP needs and as is faster.
+    outputs = discriminators(torch.cat([wavs, decoded.detach()]))
+    real, fake = (
+        {
+            name: [
+                (score[items], [feature_map[items] for feature_map in maps])
+                for score, maps in sub_outputs
+            ]
+            for name, sub_outputs in outputs.items()
+        }
+        for items in (slice(None, len(wavs)), slice(len(wavs), None))
+    )
     return loss.discriminator(real, fake)
 
 
-def adversarial_terms(discriminators, loss, wavs, decoded):
-    """Let the frozen discriminators judge, to train the generator.
-
-    Arguments
-    ---------
-    discriminators : torch.nn.Module
-        ``lobes.discriminators.Discriminators``, wrapped by DDP or not.
-    loss : speechbrain_apcodec.losses.codec.CodecLoss
-        The loss.
-    wavs : torch.Tensor
-        float [batch, samples], real.
-    decoded : torch.Tensor
-        float [batch, samples], with gradient.
-
-    Returns
-    -------
-    dict
-        From a term's name to a scalar.
-    """
+def adversarial_terms(
+    discriminators: nn.Module, loss: CodecLoss, wavs: Wavs, decoded: Wavs
+) -> dict[str, Tensor]:
+    """Judge with frozen discriminators, to train the generator."""
     if isinstance(discriminators, DistributedDataParallel):
         # Past DDP, whose hooks would wait for gradients that never come.
         discriminators = discriminators.module
@@ -69,24 +59,12 @@ def adversarial_terms(discriminators, loss, wavs, decoded):
     return loss.adversarial(real, discriminators(decoded))
 
 
-def level_gain(wavs: torch.Tensor, level_db: float | None) -> torch.Tensor:
-    """Find the gain with which discriminators hear every item equally loud.
+def level_gain(wavs: Wavs, level_db: float | None) -> Tensor:
+    """Find the gains, [batch, 1], that bring all items to one RMS level.
 
     To a discriminator that begins near zero, quiet speech and its decoding
-    look alike: it learns several times faster from items of one level.
-
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        float [batch, samples], real.
-    level_db : float or None
-        RMS level to reach, dBFS; None: the level stays.
-
-    Returns
-    -------
-    torch.Tensor
-        float [batch, 1], for the real and for the decoded waveforms. Silence
-        is raised by 60 dB at most.
+    look alike: it learns several times faster from items of one level, dBFS.
+    None leaves the levels alone. Silence is raised by 60 dB at most.
 
     Example
     -------
@@ -98,14 +76,3 @@ def level_gain(wavs: torch.Tensor, level_db: float | None) -> torch.Tensor:
     level = wavs.square().mean(dim=1, keepdim=True).sqrt()
     target = 10 ** (level_db / 20)
     return target / level.clamp(min=target / 1000)
-
-
-def _part(outputs, items):
-    """Take some items of every score and feature map."""
-    return {
-        name: [
-            (score[items], [feature_map[items] for feature_map in maps])
-            for score, maps in sub_outputs
-        ]
-        for name, sub_outputs in outputs.items()
-    }

@@ -1,9 +1,7 @@
 """The Brain that trains the codec against its discriminators.
 
-A batch trains the discriminators first, then the generator. Nothing is
-computed that is thrown away: one pass of the codec serves both, the
-discriminators' weights are frozen in the generator's pass, and the features
-of real speech carry no gradient there.
+A batch trains the discriminators first, then the generator. One pass of the
+codec serves both; ``adversarial.py`` says what else is computed once.
 
 Paper: https://arxiv.org/abs/2402.10533
 
@@ -12,22 +10,31 @@ Authors
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.logger import get_logger
+from torch import Tensor, nn
 
+from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.training.adversarial import (
     adversarial_terms,
     discriminator_terms,
     level_gain,
 )
-from speechbrain_apcodec.training.distillation import watched
+from speechbrain_apcodec.training.distillation import (
+    FeatureDistillation,
+    captured_features,
+)
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
 from speechbrain_apcodec.training.mean_metrics import mean_metrics
 from speechbrain_apcodec.training.quantizer_dropout import draw_num_codebooks
 from speechbrain_apcodec.training.recorded_brain import RecordedBrain
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Tokens
 
 logger = get_logger(__name__)
 
@@ -47,30 +54,27 @@ class CodecBrain(RecordedBrain):
     ``quantizer_dropout`` (share of items with fewer codebooks),
     ``frozen_parts`` (of the codec, not trained), ``codebook_health``,
     ``log_every`` (steps a log line), ``valid_metrics`` (dict of callables
-    of reference and decoded waveform), ``train_loggers``, ``train_log``,
-    ``use_tensorboard``, ``tensorboard`` and ``output_folder``.
+    of reference and decoded waveform) and those of `RecordedBrain`.
 
     With ``make_distillation``, a callable that takes the codec and returns a
     ``training.distillation.FeatureDistillation``, a frozen teacher is
     distilled into it.
 
-    Arguments
-    ---------
-    modules : dict
-        See above.
-    opt_class : None
-        Unused: each player has one of its own.
-    hparams : dict
-        See above.
-    **kwargs : dict
-        See ``speechbrain.Brain``.
+    The arguments are those of ``speechbrain.Brain``; ``opt_class`` is unused,
+    as generator and discriminators have optimisers of their own.
     """
 
-    WATCHED_TERM = BEST_TERM = "mel_mae"
+    PLATEAU_TERM = BEST_TERM = "mel_mae"
 
-    def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
-        self.distillation = None
-        if "make_distillation" in (hparams or {}):
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        opt_class: None = None,
+        hparams: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.distillation: FeatureDistillation | None = None
+        if hparams and "make_distillation" in hparams:
             self.distillation = hparams["make_distillation"](modules["codec"])
             modules = {**modules, "distillation": self.distillation}
         super().__init__(modules, opt_class, hparams, **kwargs)
@@ -85,38 +89,41 @@ class CodecBrain(RecordedBrain):
                 "be changed: set warmup_steps: 0 and restart_every: 0"
             )
         self.has_gan = "discriminators" in self.modules
-        self.ema = None
+        self.ema: ExponentialMovingAverage | None = None
         if self.hparams.ema_decay:
             self.ema = ExponentialMovingAverage(
                 self.codec, self.hparams.ema_decay
             )
-        if self.checkpointer is not None:
-            # Here, not in init_optimizers: evaluate() alone needs them too.
-            self.checkpointer.add_recoverable("health", self.health)
-            if self.ema is not None:
-                self.checkpointer.add_recoverable("ema", self.ema.module)
-            if self.distillation is not None and self.distillation.projections:
-                self.checkpointer.add_recoverable(
-                    "projections", self.distillation.projections
-                )
         self.scalers = {
             "generator": self.scaler,
             "discriminator": torch.GradScaler(
                 self.device, enabled=self.scaler.is_enabled()
             ),
         }
-        if self.checkpointer is not None and self.scaler.is_enabled():
+        self.player = "generator"
+        if self.checkpointer is not None:
+            self._add_recoverables()
+
+    def _add_recoverables(self) -> None:
+        # Here, not in init_optimizers: evaluate() alone needs them too.
+        self.checkpointer.add_recoverable("health", self.health)
+        if self.ema is not None:
+            self.checkpointer.add_recoverable("ema", self.ema.module)
+        if self.distillation is not None and self.distillation.projections:
+            self.checkpointer.add_recoverable(
+                "projections", self.distillation.projections
+            )
+        if self.scaler.is_enabled():
             self.checkpointer.add_recoverable(
                 "discriminator_scaler",
                 self.scalers["discriminator"],
                 optional_load=True,
             )
-        self.player = "generator"
 
     # Optimisers -----------------------------------------------------------
 
-    def init_optimizers(self):
-        """Make an optimiser and a scheduler a player, and register them."""
+    def init_optimizers(self) -> None:
+        """Make and register an optimiser and a scheduler a player."""
         players = {"generator": self.modules.codec}
         if self.has_gan:
             players["discriminator"] = self.modules.discriminators
@@ -135,31 +142,20 @@ class CodecBrain(RecordedBrain):
                     f"{name}_scheduler", scheduler
                 )
 
-    def zero_grad(self, set_to_none=True):
-        """Clear the gradients of both players."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear the gradients; a zero in their place would be a step."""
         for optimizer in (self.optimizers_dict or {}).values():
             optimizer.zero_grad(set_to_none=set_to_none)
 
-    def on_fit_start(self):
+    def on_fit_start(self) -> None:
         """Prepare everything, recover, and cut the history to match."""
         super().on_fit_start()
         if self.optimizer_step == 0 and self.ema is not None:
             # The weights may have been loaded after the Brain was made.
             self.ema.reset()
 
-    def check_length(self, num_batches):
-        """Refuse a run that would end before it has trained the quantiser.
-
-        Arguments
-        ---------
-        num_batches : int
-            Batches of an epoch, of each process.
-
-        Raises
-        ------
-        ConfigurationError
-            If there are none, or the warm-up takes all epochs.
-        """
+    def check_length(self, num_batches: int) -> None:
+        """Refuse a run that would end before the quantiser is trained."""
         super().check_length(num_batches)
         epochs = self.hparams.epoch_counter.limit
         steps = epochs * (num_batches // self.grad_accumulation_factor)
@@ -172,38 +168,33 @@ class CodecBrain(RecordedBrain):
 
     # One batch ------------------------------------------------------------
 
-    def fit_batch(self, batch):
+    def fit_batch(self, batch: PaddedBatch) -> Tensor:
         """Train the discriminators, then the generator, on one batch.
 
-        Arguments
-        ---------
-        batch : speechbrain.dataio.batch.PaddedBatch
-            With ``sig``, float [batch, samples].
-
-        Returns
-        -------
-        torch.Tensor
-            The generator's weighted loss.
+        The batch has ``sig``, float [batch, samples]; the generator's loss is
+        returned.
         """
         should_step = self.step % self.grad_accumulation_factor == 0
         self.on_fit_batch_start(batch, should_step)
         step = self.optimizer_step
         self._maintain_codebooks(step)
         wavs = batch.sig.data.to(self.device)
-        gan = self._plays(step)
+        gan_is_due = self._gan_is_due(step)
         gain = level_gain(wavs, self.hparams.discriminator_level_db)
-        terms = {}
+        names = self.distillation.names if self.distillation else []
+        terms: dict[str, Tensor] = {}
         with self.no_sync(not should_step):
-            with self.training_ctx, self._watched() as features:
+            with (
+                self.training_ctx,
+                captured_features(self.codec, names) as features,
+            ):
                 output = self.compute_forward(batch, sb.Stage.TRAIN)
-            if gan:
+            if gan_is_due:
+                judged = (gain * wavs, gain * output.decoded)
                 self._take_turn("discriminator")
                 with self.training_ctx:
                     terms |= discriminator_terms(
-                        self.modules.discriminators,
-                        self.hparams.loss,
-                        gain * wavs,
-                        gain * output.decoded,
+                        self.modules.discriminators, self.hparams.loss, *judged
                     )
                     loss = self.hparams.loss.total(terms)
                 if not self._backward(loss, batch):
@@ -213,12 +204,9 @@ class CodecBrain(RecordedBrain):
             self._take_turn("generator")
             with self.training_ctx:
                 generator_terms = self.hparams.loss.reconstruction(output)
-                if gan:
+                if gan_is_due:
                     generator_terms |= adversarial_terms(
-                        self.modules.discriminators,
-                        self.hparams.loss,
-                        gain * wavs,
-                        gain * output.decoded,
+                        self.modules.discriminators, self.hparams.loss, *judged
                     )
                 if self.distillation is not None:
                     generator_terms |= self.modules.distillation(
@@ -234,9 +222,7 @@ class CodecBrain(RecordedBrain):
             self.optimizer_step = step + 1
             if self.ema is not None:
                 self.ema.update(step)
-        tokens = None
-        if output.quantized is not None:
-            tokens = output.quantized.tokens
+        tokens = _tokens(output)
         self.health.observe(output.latent, tokens)
         self._accumulate(terms, tokens)
         if should_step and self.optimizer_step % self.hparams.log_every == 0:
@@ -244,20 +230,10 @@ class CodecBrain(RecordedBrain):
         self.on_fit_batch_end(batch, output, loss, should_step)
         return loss.detach().cpu()
 
-    def compute_forward(self, batch, stage):
-        """Code and decode a batch, with the average weights unless training.
-
-        Arguments
-        ---------
-        batch : speechbrain.dataio.batch.PaddedBatch
-            With ``sig``, float [batch, samples].
-        stage : speechbrain.Stage
-            Train, valid or test.
-
-        Returns
-        -------
-        speechbrain_apcodec.lobes.codec.CodecOutput
-        """
+    def compute_forward(
+        self, batch: PaddedBatch, stage: sb.Stage
+    ) -> CodecOutput:
+        """Encode and decode; unless training, with the average weights."""
         wavs = batch.sig.data.to(self.device)
         if stage == sb.Stage.TRAIN:
             return self.modules.codec(
@@ -268,37 +244,26 @@ class CodecBrain(RecordedBrain):
         codec = self.codec if self.ema is None else self.ema.module
         return codec(wavs, quantize=self._has_quantized())
 
-    def compute_objectives(self, predictions, batch, stage):
-        """Weight and sum the terms that need no discriminator.
+    def _has_quantized(self) -> bool:
+        """Tell whether the last training step used the quantiser."""
+        return self.health.quantizes(max(0, self.optimizer_step - 1))
 
-        Arguments
-        ---------
-        predictions : speechbrain_apcodec.lobes.codec.CodecOutput
-            From ``compute_forward``.
-        batch : speechbrain.dataio.batch.PaddedBatch
-            With ``sig``, float [batch, samples].
-        stage : speechbrain.Stage
-            Valid or test.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
-        """
+    def compute_objectives(
+        self, predictions: CodecOutput, batch: PaddedBatch, stage: sb.Stage
+    ) -> Tensor:
+        """Weight and sum the terms of a validation, which has no GAN."""
         terms = self.hparams.loss.reconstruction(predictions)
         loss = self.hparams.loss.total(terms)
         wavs = batch.sig.data.to(predictions.decoded)
         terms |= mean_metrics(
             self.hparams.valid_metrics, wavs, predictions.decoded
         )
-        tokens = None
-        if predictions.quantized is not None:
-            tokens = predictions.quantized.tokens
-        self._accumulate(terms | {"generator_total": loss}, tokens)
+        terms |= {"generator_total": loss}
+        self._accumulate(terms, _tokens(predictions))
         self.last_pair = (wavs[0].cpu(), predictions.decoded[0].float().cpu())
         return loss
 
-    def _plays(self, step):
+    def _gan_is_due(self, step: int) -> bool:
         """Tell whether the GAN takes part in a step."""
         since = step - self.hparams.discriminator_start
         return (
@@ -307,11 +272,7 @@ class CodecBrain(RecordedBrain):
             and since % self.hparams.discriminator_every == 0
         )
 
-    def _has_quantized(self):
-        """Tell whether the last training step used the quantiser."""
-        return self.health.quantizes(max(0, self.optimizer_step - 1))
-
-    def _draw_num_codebooks(self, batch_size):
+    def _draw_num_codebooks(self, batch_size: int) -> Tensor | None:
         """Choose a bitrate for each item, reproducibly."""
         rank = self.rank if self.distributed_launch else 0
         epoch = self.hparams.epoch_counter.current
@@ -323,12 +284,7 @@ class CodecBrain(RecordedBrain):
         )
         return None if number is None else number.to(self.device)
 
-    def _watched(self):
-        """Collect the features that are distilled, if any."""
-        names = self.distillation.names if self.distillation else []
-        return watched(self.codec, names)
-
-    def _backward(self, loss, batch):
+    def _backward(self, loss: Tensor, batch: PaddedBatch) -> bool:
         """Backpropagate a finite loss; report and refuse any other."""
         finite = torch.isfinite(loss.detach()).float()
         if torch.distributed.is_initialized():
@@ -342,19 +298,19 @@ class CodecBrain(RecordedBrain):
                 loss.item(),
                 batch.id,
             )
-            self.check_loss_isfinite(loss.new_tensor(float("nan")))
+            self.check_loss_isfinite(loss.new_tensor(math.nan))
             return False
         self.scaler.scale(loss / self.grad_accumulation_factor).backward()
         return True
 
-    def _skipped(self, step, should_step):
+    def _skipped(self, step: int, should_step: bool) -> Tensor:
         self.zero_grad()
         self._take_turn("generator")
         if should_step:
             self.optimizer_step = step + 1
-        return torch.tensor(float("nan"))
+        return torch.tensor(math.nan)
 
-    def optimizers_step(self):
+    def optimizers_step(self) -> None:
         """Step the player whose turn it is, unless a gradient is not finite.
 
         SpeechBrain's own method steps on after clipping by a norm that is
@@ -381,17 +337,16 @@ class CodecBrain(RecordedBrain):
         self.scaler.update()
         optimizer.zero_grad(set_to_none=True)
 
-    def _take_turn(self, player):
-        """Let a player train, with the loss scale of its own."""
+    def _take_turn(self, player: str) -> None:
+        """Let a player train, with its own loss scale."""
         self.player = player
         self.scaler = self.scalers[player]
 
     @torch.no_grad()
-    def _maintain_codebooks(self, step):
-        if self.step % self.grad_accumulation_factor != (
-            1 % self.grad_accumulation_factor
-        ):
-            return
+    def _maintain_codebooks(self, step: int) -> None:
+        accumulation = self.grad_accumulation_factor
+        if self.step % accumulation != 1 % accumulation:
+            return  # within a window of accumulation
         done = self.health.maintain(step)
         if done.initialized:
             logger.info("Step %d: codebooks initialised", step)
@@ -404,24 +359,20 @@ class CodecBrain(RecordedBrain):
 
     # Logging and checkpoints ----------------------------------------------
 
-    def _accumulate(self, terms, tokens=None):
+    def _accumulate(
+        self,
+        terms: Mapping[str, Tensor | float],
+        tokens: Tokens | None = None,
+    ) -> None:
         self.window.add(terms)
         if tokens is not None:
             self.window.count(tokens, self.codec.codebook_size)
 
-    def end_validation(self, stats):
-        """Step the schedulers.
+    def end_validation(self, stats: dict[str, float]) -> dict[str, float]:
+        """Step the schedulers, and name the metric of the checkpoint.
 
-        Arguments
-        ---------
-        stats : dict
-            Means of the validation.
-
-        Returns
-        -------
-        dict
-            ``mel_mae``, but not while the quantiser is left out: every
-            metric looks better then than it will ever be again.
+        There is none while the quantiser is left out: every metric looks
+        better then than it will ever be again.
         """
         self.schedulers["generator"].step()
         if (
@@ -430,3 +381,7 @@ class CodecBrain(RecordedBrain):
         ):
             self.schedulers["discriminator"].step()
         return super().end_validation(stats) if self._has_quantized() else {}
+
+
+def _tokens(output: CodecOutput) -> Tokens | None:
+    return None if output.quantized is None else output.quantized.tokens

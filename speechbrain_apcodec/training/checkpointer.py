@@ -6,9 +6,12 @@ Authors
 
 import math
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
-from speechbrain.utils.checkpoints import METAFNAME, Checkpointer
+from speechbrain.utils.checkpoints import METAFNAME, Checkpoint, Checkpointer
 from speechbrain.utils.distributed import ddp_barrier, if_main_process
 
 from speechbrain_apcodec.utils.atomic import temporary_beside
@@ -18,10 +21,10 @@ from speechbrain_apcodec.utils.errors import CheckpointError
 # The meta file while the others are being written.
 _UNFINISHED = f".{METAFNAME}"
 
-# Bytes for which there was no place behind those that were written.
+# Bytes that are tried beside those that were written.
 _MORE = 1 << 20
 
-# How far a schedule has come; all else of it is a setting.
+# The progress of a schedule; its other attributes are settings.
 _PROGRESS = {
     "last_epoch",
     "best",
@@ -39,38 +42,18 @@ class AtomicCheckpointer(Checkpointer):
     that file first: after a kill the newest checkpoint lacks files, and the
     run can neither resume nor start. Here the meta file gets its name last.
 
-    Where checkpoints are ordered, NaN is the worst of values. What is loaded
-    is how far a training has come: the settings of optimisers and schedules
-    stay those that they were made with.
+    Where checkpoints are ordered, NaN is the worst of values. Loading brings
+    the progress of a training alone: optimisers and schedules keep the
+    settings that they were made with.
 
-    Arguments
-    ---------
-    *args : tuple
-        See ``speechbrain.utils.checkpoints.Checkpointer``.
-    **kwargs : dict
-        See ``speechbrain.utils.checkpoints.Checkpointer``.
+    The arguments are those of ``speechbrain.utils.checkpoints.Checkpointer``.
     """
 
-    def save_checkpoint(self, *args, **kwargs):
-        """Save a checkpoint; see SpeechBrain's.
+    def save_checkpoint(self, *args: Any, **kwargs: Any) -> Checkpoint | None:
+        """Save a checkpoint; None on other processes than the main one.
 
-        Arguments
-        ---------
-        *args : tuple
-            See ``Checkpointer.save_checkpoint``.
-        **kwargs : dict
-            See ``Checkpointer.save_checkpoint``.
-
-        Returns
-        -------
-        speechbrain.utils.checkpoints.Checkpoint or None
-            None on other processes than the main one.
-
-        Raises
-        ------
-        OSError
-            If the disk is full, or files may not grow so large, which
-            PyTorch calls by other names.
+        A full disk, or a limit of file sizes, for which PyTorch raises a
+        ``RuntimeError``, is an ``OSError`` here.
         """
         if if_main_process():
             self._clear_up()
@@ -79,7 +62,7 @@ class AtomicCheckpointer(Checkpointer):
         except RuntimeError as error:
             written = self._unfinished_bytes()
             self._clear_up()
-            reason = self._why_not(written + _MORE)
+            reason = self._writing_error(written + _MORE)
             if reason is None:
                 raise
             raise reason from error
@@ -91,25 +74,13 @@ class AtomicCheckpointer(Checkpointer):
         return checkpoint
 
     def find_checkpoints(
-        self, importance_key=None, max_key=None, min_key=None, **kwargs
-    ):
-        """Find checkpoints, the best first; see SpeechBrain's.
-
-        Arguments
-        ---------
-        importance_key : callable, optional
-            See ``Checkpointer.find_checkpoints``.
-        max_key : str, optional
-            Key of ``meta`` of which the highest value is best.
-        min_key : str, optional
-            Key of ``meta`` of which the lowest value is best.
-        **kwargs : dict
-            See ``Checkpointer.find_checkpoints``.
-
-        Returns
-        -------
-        list of speechbrain.utils.checkpoints.Checkpoint
-        """
+        self,
+        importance_key: Callable[[Checkpoint], float] | None = None,
+        max_key: str | None = None,
+        min_key: str | None = None,
+        **kwargs: Any,
+    ) -> list[Checkpoint]:
+        """Find checkpoints, the best first and those of NaN last."""
         key, sign = (min_key, -1) if min_key else (max_key, 1)
         if key is None or importance_key is not None:
             return super().find_checkpoints(
@@ -117,29 +88,19 @@ class AtomicCheckpointer(Checkpointer):
             )
         given = kwargs.pop("ckpt_predicate", None)
 
-        def importance(checkpoint):
+        def importance(checkpoint: Checkpoint) -> float:
             value = sign * checkpoint.meta[key]
             return -math.inf if math.isnan(value) else value
 
-        def has_key(checkpoint):
+        def has_key(checkpoint: Checkpoint) -> bool:
             return key in checkpoint.meta and (not given or given(checkpoint))
 
         return super().find_checkpoints(
             importance, ckpt_predicate=has_key, **kwargs
         )
 
-    def list_checkpoints(self):
-        """List all checkpoints; see SpeechBrain's.
-
-        Returns
-        -------
-        list of speechbrain.utils.checkpoints.Checkpoint
-
-        Raises
-        ------
-        CheckpointError
-            If the meta file of one is damaged.
-        """
+    def list_checkpoints(self) -> list[Checkpoint]:
+        """List all checkpoints; refuse a damaged meta file."""
         with damage_named(
             CheckpointError,
             f"a {METAFNAME} below {self.checkpoints_dir} is damaged",
@@ -150,21 +111,10 @@ class AtomicCheckpointer(Checkpointer):
                 checkpoint.meta["unixtime"] + 0
             return found
 
-    def load_checkpoint(self, checkpoint):
-        """Go on from a checkpoint, with the present settings.
-
-        Arguments
-        ---------
-        checkpoint : speechbrain.utils.checkpoints.Checkpoint
-            Checkpoint to load.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged, or of another network.
-        """
-        restore = [
-            _remember_settings(obj) for obj in self.recoverables.values()
+    def load_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint, with the present settings."""
+        restorers = [
+            _settings_restorer(obj) for obj in self.recoverables.values()
         ]
         with damage_named(
             CheckpointError,
@@ -173,19 +123,19 @@ class AtomicCheckpointer(Checkpointer):
             "an earlier one",
         ):
             super().load_checkpoint(checkpoint)
-        for settle in restore:
-            settle()
+        for restore in restorers:
+            restore()
 
-    def _unfinished_bytes(self):
-        """Count what an unfinished checkpoint takes."""
+    def _unfinished_bytes(self) -> int:
+        """Count the bytes of an unfinished checkpoint."""
         return sum(
             path.stat().st_size
             for unfinished in self.checkpoints_dir.glob(f"*/{_UNFINISHED}")
             for path in unfinished.parent.iterdir()
         )
 
-    def _why_not(self, num_bytes):
-        """Return the error of writing so much, None if there is none."""
+    def _writing_error(self, num_bytes: int) -> OSError | None:
+        """Try to write so many bytes, and return the error, if any."""
         probe = temporary_beside(self.checkpoints_dir / "probe")
         try:
             with probe.open("wb", buffering=0) as file:
@@ -198,21 +148,26 @@ class AtomicCheckpointer(Checkpointer):
             probe.unlink(missing_ok=True)
         return None
 
-    def _clear_up(self):
+    def _clear_up(self) -> None:
         for unfinished in self.checkpoints_dir.glob(f"*/{_UNFINISHED}"):
             shutil.rmtree(unfinished.parent, ignore_errors=True)
 
-    def _save_checkpoint_metafile(self, fpath, *args, **kwargs):
+    def _save_checkpoint_metafile(
+        self, fpath: Path, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         return super()._save_checkpoint_metafile(
             fpath.with_name(_UNFINISHED), *args, **kwargs
         )
 
 
-def _remember_settings(obj):
-    """Return what gives an object the settings that it has now."""
+def _settings_restorer(obj: object) -> Callable[[], None]:
+    """Return a function that gives an object its present settings again."""
     if isinstance(obj, torch.optim.Optimizer):
-        groups = [_without(group, "params") for group in obj.param_groups]
-        return lambda: _settle_optimizer(obj, groups)
+        groups = [
+            {name: value for name, value in group.items() if name != "params"}
+            for group in obj.param_groups
+        ]
+        return lambda: _restore_optimizer(obj, groups)
     if isinstance(obj, torch.optim.lr_scheduler.LRScheduler):
         settings = {
             key: value
@@ -221,15 +176,13 @@ def _remember_settings(obj):
             and key[0] != "_"
             and isinstance(value, int | float | str | bool | list | None)
         }
-        return lambda: _settle_schedule(obj, settings)
+        return lambda: _restore_schedule(obj, settings)
     return lambda: None
 
 
-def _without(mapping, key):
-    return {name: value for name, value in mapping.items() if name != key}
-
-
-def _settle_optimizer(optimizer, groups):
+def _restore_optimizer(
+    optimizer: torch.optim.Optimizer, groups: list[dict[str, Any]]
+) -> None:
     for group, settings in zip(optimizer.param_groups, groups, strict=True):
         rate, former = group["lr"], group.get("initial_lr")
         now = settings.get("initial_lr")
@@ -240,7 +193,9 @@ def _settle_optimizer(optimizer, groups):
             group["lr"] = rate * now / former
 
 
-def _settle_schedule(schedule, settings):
+def _restore_schedule(
+    schedule: torch.optim.lr_scheduler.LRScheduler, settings: dict[str, Any]
+) -> None:
     vars(schedule).update(settings)
     groups = schedule.optimizer.param_groups
     schedule._last_lr = [group["lr"] for group in groups]

@@ -4,47 +4,41 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from speechbrain_apcodec.utils.errors import AudioFileError
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One cached recording.
-
-    Arguments
-    ---------
-    path : str
-        Mono WAV at the codec's rate.
-    num_samples : int
-        Its length.
-    peak : float
-        Its largest absolute sample.
-    band_hz : float
-        Where its band ends.
-    """
+    """One cached recording: a mono WAV at the codec's rate."""
 
     path: str
     num_samples: int
+    #: Largest absolute sample.
     peak: float
-    band_hz: float = math.inf
+    #: Where its band ends.
+    band_hz: float
 
 
 class Clips:
     """The recordings of a manifest, by item and by speaker.
 
-    Arguments
-    ---------
-    manifest : dict
-        As `prepare_manifests` writes it.
-    crops : dict, optional
-        From the id of each further crop of a recording to the recording's.
+    ``crops`` maps the id of each further crop of a recording to the
+    recording's.
 
     Example
     -------
@@ -56,7 +50,11 @@ class Clips:
     ['b']
     """
 
-    def __init__(self, manifest, crops=None):
+    def __init__(
+        self,
+        manifest: Mapping[str, Mapping[str, Any]],
+        crops: Mapping[str, str] | None = None,
+    ) -> None:
         self._crops = crops or {}
         self._clips = {
             item_id: Clip(
@@ -71,28 +69,20 @@ class Clips:
             item_id: item.get("speaker", "")
             for item_id, item in manifest.items()
         }
-        self._ids_of_speaker = {}
+        self._ids_of_speaker: dict[str, list[str]] = {}
         for item_id in sorted(manifest):
             self._ids_of_speaker.setdefault(self._speakers[item_id], []).append(
                 item_id
             )
 
-    def __getitem__(self, item_id):
+    def __getitem__(self, item_id: str) -> Clip:
         return self._clips[self._crops.get(item_id, item_id)]
 
-    def others_of_speaker(self, item_id):
-        """Name the other recordings of an item's speaker.
+    def others_of_speaker(self, item_id: str) -> Sequence[str]:
+        """Name a speaker's other recordings; none if it is not known.
 
-        Arguments
-        ---------
-        item_id : str
-            The item.
-
-        Returns
-        -------
-        collections.abc.Sequence of str
-            Sorted ids; empty where the speaker is not known. Nothing is
-            listed before it is asked for: a speaker may have 200,000.
+        They are sorted, and not listed before they are asked for: a speaker
+        may have 200,000.
         """
         item_id = self._crops.get(item_id, item_id)
         speaker = self._speakers[item_id]
@@ -102,46 +92,26 @@ class Clips:
         return _AllBut(ids, bisect_left(ids, item_id))
 
 
-class _AllBut(Sequence):
-    """A list as it is without one of its items."""
+class _AllBut(Sequence[str]):
+    """A list without one of its items."""
 
-    def __init__(self, items, without):
+    def __init__(self, items: list[str], without: int) -> None:
         self._items = items
         self._without = without
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._items) - 1
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         if not 0 <= index < len(self):
             raise IndexError(index)
         return self._items[index + (index >= self._without)]
 
 
-def read_samples(path, start, length, sample_rate):
-    """Read a part of a cached recording.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        Mono audio.
-    start : int
-        First sample.
-    length : int
-        Number of samples.
-    sample_rate : int
-        The rate that the file must have.
-
-    Returns
-    -------
-    numpy.ndarray
-        ``[length]``, float32.
-
-    Raises
-    ------
-    AudioFileError
-        If the file is not what the manifest says.
-    """
+def read_samples(
+    path: AnyPath, start: int, length: int, sample_rate: int
+) -> NDArray[np.float32]:
+    """Read a part of a cached recording, which must be as its manifest says."""
     try:
         with soundfile.SoundFile(path) as file:
             rate, channels = file.samplerate, file.channels

@@ -2,14 +2,18 @@
 
 Codewords drawn from N(0, 1) collapse: a handful of them is used, or the
 decoder learns to ignore them all. What helps is to train without the
-quantiser first, to start the codebooks from what the encoder then emits, and
-to move codewords that nobody chooses to where the latents are. The last two
-follow Jukebox (https://arxiv.org/abs/2005.00341, section 3) and SoundStream
+quantiser first, to start the codebooks from the encoder's latents, and to
+move dead codewords to where the latents are. The last two follow Jukebox
+(https://arxiv.org/abs/2005.00341, section 3) and SoundStream
 (https://arxiv.org/abs/2107.03312, section III-C).
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from speechbrain.utils.checkpoints import (
@@ -17,14 +21,49 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
+from torch import Tensor
 
+from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
+from speechbrain_apcodec.lobes.vector_quantizer import VectorQuantizer
 from speechbrain_apcodec.utils.codebooks import count_tokens
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Latent, Tokens
+
+
+@dataclass
+class Maintenance:
+    """What ``CodebookHealth.maintain`` did."""
+
+    quantizer: ResidualVectorQuantizer
+    #: For each codebook a bool [codewords], True where restarted; empty if
+    #: no restart was due.
+    restarted: list[Tensor] = field(default_factory=list)
+    #: Whether all codebooks were initialised.
+    initialized: bool = False
+    #: Whether a restart moved all codewords.
+    moved_all: bool = False
+
+    @torch.no_grad()
+    def carry_over(self, average: ResidualVectorQuantizer) -> None:
+        """Move the restarted codewords of a quantiser's average too.
+
+        The average follows slowly, but between the old position of a
+        codeword and its new one there is nothing to average.
+        """
+        for k, dead in enumerate(self.restarted):
+            moved = slice(None) if self.moved_all else dead
+            ours, theirs = _stages(average)[k], _stages(self.quantizer)[k]
+            ours.codebook.weight[moved] = theirs.codebook.weight[moved]
+
+    @property
+    def num_restarted(self) -> list[int]:
+        """Number of restarted codes of each codebook."""
+        return [int(dead.sum()) for dead in self.restarted]
 
 
 @register_checkpoint_hooks
 class CodebookHealth:
-    """Keeps the codebooks of a residual vector quantiser alive.
+    """Keeps the codebooks of a residual vector quantiser in use.
 
     Steps are optimiser steps. All ranks of a distributed run must call the
     same methods in the same steps, with latents of the same shape: every
@@ -36,16 +75,16 @@ class CodebookHealth:
     quantizer : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
         The quantiser to look after.
     warmup_steps : int
-        Steps during which the quantiser is left out. After them the
-        codebooks are initialised from the residuals of recent latents;
-        with 0 steps they stay as they are.
+        Steps without the quantiser. After them the codebooks are initialised
+        from the residuals of recent latents; with 0 steps they stay as they
+        are.
     pool_size : int
         Recent latents kept for initialisation and restart.
     restart_every : int
         Steps between restarts of dead codes; 0 switches them off.
     dead_below : float
-        A code is dead that was chosen fewer times since the last restart
-        than this share of what equal use would give.
+        A code is dead if it was chosen fewer times since the last restart
+        than this share of an equal use.
     cluster_iterations : int
         Iterations of k-means at the initialisation.
     refit_iterations : int
@@ -58,9 +97,6 @@ class CodebookHealth:
 
     Example
     -------
-    >>> from speechbrain_apcodec.lobes.quantizer import (
-    ...     ResidualVectorQuantizer,
-    ... )
     >>> quantizer = ResidualVectorQuantizer(8, 2, 16, codebook_dim=8)
     >>> health = CodebookHealth(quantizer, warmup_steps=1, restart_every=0)
     >>> health.quantizes(step=0), health.quantizes(step=1)
@@ -72,15 +108,15 @@ class CodebookHealth:
 
     def __init__(
         self,
-        quantizer,
-        warmup_steps=0,
-        pool_size=7000,
-        restart_every=0,
-        dead_below=0.03,
-        cluster_iterations=10,
-        refit_iterations=0,
-        seed=1234,
-    ):
+        quantizer: ResidualVectorQuantizer,
+        warmup_steps: int = 0,
+        pool_size: int = 7000,
+        restart_every: int = 0,
+        dead_below: float = 0.03,
+        cluster_iterations: int = 10,
+        refit_iterations: int = 0,
+        seed: int = 1234,
+    ) -> None:
         if pool_size < quantizer.codebook_size:
             raise ConfigurationError(
                 f"pool_size is {pool_size}, but {quantizer.codebook_size} "
@@ -94,42 +130,26 @@ class CodebookHealth:
         self.cluster_iterations = cluster_iterations
         self.refit_iterations = refit_iterations
         self.seed = seed
-        self.pool = None
-        self.maintained = None
+        self.pool: Tensor | None = None
+        self.maintained: int | None = None
         self.counts = torch.zeros(
             quantizer.num_codebooks, quantizer.codebook_size, dtype=torch.long
         )
 
     @property
-    def active(self):
+    def active(self) -> bool:
         """Whether anything is switched on."""
         return self.warmup_steps > 0 or self.restart_every > 0
 
-    def quantizes(self, step):
-        """Tell whether the quantiser takes part in a step.
-
-        Arguments
-        ---------
-        step : int
-            Optimiser steps done.
-
-        Returns
-        -------
-        bool
-        """
+    def quantizes(self, step: int) -> bool:
+        """Tell whether the quantiser takes part in a step."""
         return step >= self.warmup_steps
 
     @torch.no_grad()
-    def observe(self, latent, tokens):
+    def observe(self, latent: Latent, tokens: Tokens | None) -> None:
         """Remember the latents of a step and count the tokens.
 
-        Arguments
-        ---------
-        latent : torch.Tensor
-            float [batch, latent_dim, frames].
-        tokens : torch.Tensor or None
-            int64 [batch, frames, codebooks], -1 where there is no token;
-            None while warming up.
+        Tokens are -1 where there is none, and None while warming up.
         """
         if not self.active:
             return
@@ -145,20 +165,10 @@ class CodebookHealth:
                 torch.distributed.all_reduce(counts)
             self.counts[: len(counts)] += counts
 
-    def maintain(self, step):
-        """Initialise or restart codes where this step calls for it.
+    def maintain(self, step: int) -> Maintenance:
+        """Initialise or restart codes if that is due after ``step`` steps.
 
         Call it before the forward pass of every optimiser step.
-
-        Arguments
-        ---------
-        step : int
-            Optimiser steps done.
-
-        Returns
-        -------
-        Maintenance
-            What was done.
         """
         # An epoch can end within a window of gradient accumulation, whose
         # step then begins anew: with hardly a token counted since.
@@ -166,65 +176,52 @@ class CodebookHealth:
             return Maintenance(self.quantizer)
         self.maintained = step
         if self.warmup_steps and step == self.warmup_steps:
-            self._initialize(step)
+            dead = torch.ones_like(self.counts, dtype=torch.bool)
+            self._move_codewords(step, dead, initialize=True)
             return Maintenance(self.quantizer, initialized=True)
         since = step - self.warmup_steps
         if self.restart_every and since > 0 and since % self.restart_every == 0:
-            moved_all = self.refit_iterations > 0
+            totals = self.counts.sum(1, keepdim=True)
+            dead = self.counts < self.dead_below * totals / self.counts.shape[1]
+            self._move_codewords(step, dead)
             return Maintenance(
-                self.quantizer, self._restart(step), moved_all=moved_all
+                self.quantizer, list(dead), moved_all=self.refit_iterations > 0
             )
         return Maintenance(self.quantizer)
 
-    def _known_pool(self):
+    @torch.no_grad()
+    def _move_codewords(
+        self, step: int, dead: Tensor, initialize: bool = False
+    ) -> None:
+        """Move dead codewords, bool [codebooks, codewords], to latents."""
         if self.pool is None:
             raise ConfigurationError(
                 "the codebooks cannot be initialised without latents: call "
                 "observe() in every step before"
             )
-        return self.pool
-
-    @torch.no_grad()
-    def _initialize(self, step):
         generator = torch.Generator().manual_seed(self.seed + step)
-        residual = self._known_pool()
-        for stage in self.quantizer.quantizers:
-            if stage.factorized:
+        iterations = (
+            self.cluster_iterations if initialize else self.refit_iterations
+        )
+        residual = self.pool
+        for k, stage in enumerate(_stages(self.quantizer)):
+            if initialize and stage.factorized:
                 _fit_projections(stage, residual)
-            projected = _project(stage, residual)
-            chosen = _sample(projected, self.quantizer.codebook_size, generator)
-            stage.codebook.weight.copy_(chosen)
-            _cluster(stage, projected, self.cluster_iterations)
-            residual = residual - _reconstruct(stage, residual)
-        self._broadcast()
-        self.counts.zero_()
-
-    @torch.no_grad()
-    def _restart(self, step):
-        generator = torch.Generator().manual_seed(self.seed + step)
-        counts = self.counts
-        enough = self.dead_below * counts.sum(1) / counts.shape[1]
-        residual = self._known_pool()
-        restarted = []
-        for k, stage in enumerate(self.quantizer.quantizers):
-            dead = counts[k] < enough[k]
-            projected = _project(stage, residual)
+            rows = residual.t()[None]
+            projected = stage.in_proj(rows)[0].t()
             codewords = stage.codebook.weight
-            codewords[dead] = _sample(projected, int(dead.sum()), generator)
-            _cluster(stage, projected, self.refit_iterations)
-            restarted.append(dead)
-            residual = residual - _reconstruct(stage, residual)
-        self._broadcast()
-        self.counts.zero_()
-        return restarted
-
-    def _broadcast(self):
+            codewords[dead[k]] = _sample(
+                projected, int(dead[k].sum()), generator
+            )
+            _cluster(stage, projected, iterations)
+            residual = residual - stage.decode(stage.encode(rows))[0].t()
         if _distributed():
             for tensor in self.quantizer.parameters():
                 torch.distributed.broadcast(tensor.data, src=0)
+        self.counts.zero_()
 
     @mark_as_saver
-    def _save(self, path):
+    def _save(self, path: Path) -> None:
         torch.save(
             {
                 "pool": self.pool,
@@ -235,67 +232,25 @@ class CodebookHealth:
         )
 
     @mark_as_loader
-    def _load(self, path, end_of_epoch):
-        del end_of_epoch
+    def _load(self, path: Path, end_of_epoch: bool) -> None:
         # Codes may be restarted before the next latents are observed.
-        device = self.quantizer.quantizers[0].codebook.weight.device
+        device = _stages(self.quantizer)[0].codebook.weight.device
         state = torch.load(path, map_location=device, weights_only=True)
         self.pool, self.counts = state["pool"], state["counts"]
         self.maintained = state["maintained"]
 
 
-class Maintenance:
-    """What ``CodebookHealth.maintain`` did.
-
-    Arguments
-    ---------
-    quantizer : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
-        The quantiser that was looked after.
-    restarted : list of torch.Tensor, optional
-        For each codebook a bool [codewords], True where restarted; default:
-        no restart was due.
-    initialized : bool
-        Whether all codebooks were initialised.
-    moved_all : bool
-        Whether a restart moved all codewords.
-    """
-
-    def __init__(
-        self, quantizer, restarted=(), initialized=False, moved_all=False
-    ):
-        self.quantizer = quantizer
-        self.restarted = list(restarted)
-        self.initialized = initialized
-        self.moved_all = moved_all
-
-    @torch.no_grad()
-    def carry_over(self, average):
-        """Move the codewords of an average of the quantiser to the same place.
-
-        Arguments
-        ---------
-        average : speechbrain_apcodec.lobes.quantizer.ResidualVectorQuantizer
-            Follows the quantiser slowly; between the old place of a codeword
-            and its new one there is nothing to be averaged.
-        """
-        for k, dead in enumerate(self.restarted):
-            moved = slice(None) if self.moved_all else dead
-            ours = average.quantizers[k].codebook.weight
-            ours[moved] = self.quantizer.quantizers[k].codebook.weight[moved]
-
-    @property
-    def num_restarted(self):
-        """Number of restarted codes of each codebook."""
-        return [int(dead.sum()) for dead in self.restarted]
+def _stages(quantizer: ResidualVectorQuantizer) -> list[VectorQuantizer]:
+    return cast("list[VectorQuantizer]", list(quantizer.quantizers))
 
 
-def _distributed():
+def _distributed() -> bool:
     return (
         torch.distributed.is_available() and torch.distributed.is_initialized()
     )
 
 
-def _gathered(rows):
+def _gathered(rows: Tensor) -> Tensor:
     """Concatenate the rows of all ranks."""
     if not _distributed():
         return rows
@@ -307,29 +262,18 @@ def _gathered(rows):
     return torch.cat(parts)
 
 
-def _project(stage, residual):
-    """Project rows [latents, latent_dim] to [latents, codebook_dim]."""
-    return stage.in_proj(residual.t()[None])[0].t()
-
-
-def _reconstruct(stage, residual):
-    """Quantise rows [latents, latent_dim] and project them back."""
-    return stage.decode(stage.encode(residual.t()[None]))[0].t()
-
-
-def _sample(rows, count, generator):
+def _sample(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """Draw rows, each at most once as long as there are enough."""
     order = torch.randperm(len(rows), generator=generator)
     order = order.repeat(-(-count // len(rows)))[:count]
     return rows[order.to(rows.device)]
 
 
-def _fit_projections(stage, residual):
-    """Let the projections keep as much of the residual as they can.
+def _fit_projections(stage: VectorQuantizer, residual: Tensor) -> None:
+    """Set the projections to the principal directions around the mean.
 
-    In-projection: the principal directions around the mean; out-projection:
-    its transpose. Drawn at random they would not undo each other, and the
-    codewords would begin with an error that has nothing to do with them.
+    The out-projection is the transpose of the in-projection. Drawn at random
+    they would not undo each other, an error that no codeword can mend.
     """
     dimension, latent_dim = stage.in_proj.weight.shape[:2]
     if dimension > latent_dim:
@@ -346,7 +290,7 @@ def _fit_projections(stage, residual):
     stage.out_proj.bias.copy_(mean)
 
 
-def _set_weight(convolution, weight):
+def _set_weight(convolution: Any, weight: Tensor) -> None:
     """Set the weight of a weight-normalised convolution in place.
 
     Assigning to it would cut its parameters off from the hooks by which DDP
@@ -359,7 +303,7 @@ def _set_weight(convolution, weight):
         parameter.copy_(value)
 
 
-def _cluster(stage, rows, iterations):
+def _cluster(stage: VectorQuantizer, rows: Tensor, iterations: int) -> None:
     """Move a stage's codewords to the mean of the rows that choose them."""
     codewords = stage.codebook.weight
     for _ in range(iterations):

@@ -1,55 +1,51 @@
 """Crops of recordings that an interrupted run meets again exactly.
 
-Where a crop starts, and how loud it is, follows from the seed, the epoch and
-the item's id alone: not from the number of loader processes, not from the
-order of the batches and not from what was drawn before. So a resumed run
-needs no saved random state. Only the samples of the crop are read.
+Start and level of a crop follow from the seed, the epoch and the item's id
+alone: not from the number of loader processes, not from the order of the
+batches and not from earlier draws. So a resumed run needs no saved random
+state. Only the samples of the crop are read.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import functools
 import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from speechbrain_apcodec.training.clips import read_samples
+from speechbrain_apcodec.training.clips import Clip, Clips, read_samples
 from speechbrain_apcodec.training.top_band import replicate_top_band
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import Wav
+
+if TYPE_CHECKING:
+    from speechbrain.utils.epoch_loop import EpochCounter
 
 # A clip that peaks below -80 dBFS is silence: to bring it to speech level
 # would train on amplified rounding noise.
-SILENCE_PEAK = 1e-4
+_SILENCE_PEAK = 1e-4
 
 # A crop whose peak is 34 dB below its recording's is a pause, which teaches
-# little: the place is drawn anew, but not for ever.
-PAUSE_PEAK = 0.02
-DRAWS = 6
+# little: its start is drawn anew, but not for ever.
+_PAUSE_PEAK = 0.02
+_DRAWS = 6
 
 
-def check_segment_length(segment_length, hop_length, stft_hop_length):
+def check_segment_length(
+    segment_length: int, hop_length: int, stft_hop_length: int
+) -> None:
     """Check that a segment is a whole number of latents.
 
     A centred STFT of ``n`` samples has ``1 + n / stft_hop_length`` frames;
     they fill whole latents if ``n + stft_hop_length`` is a multiple of
     ``hop_length``.
-
-    Arguments
-    ---------
-    segment_length : int
-        Samples of a segment.
-    hop_length : int
-        Samples of a latent.
-    stft_hop_length : int
-        Samples of an STFT frame.
-
-    Raises
-    ------
-    ConfigurationError
-        If it is not; the nearest lengths that are, are named.
 
     Example
     -------
@@ -73,29 +69,26 @@ is not a whole number of latents: use 7960 or 8280 (a multiple of 320 less 40)
     )
 
 
-def _unchanged(clip):
-    return 1
+def _gain(level: float | None, clip: Clip) -> float:
+    """Bring a recording's peak to a level, unless it is silence."""
+    if level is None or clip.peak <= _SILENCE_PEAK:
+        return 1
+    return level / clip.peak
 
 
-def _gain(level, clip):
-    return level / clip.peak if clip.peak > SILENCE_PEAK else 1
-
-
-def _shuffled(random, items):
+def _shuffled(
+    random: np.random.Generator, items: Sequence[str]
+) -> Iterator[str]:
     """Draw all items in random order, each when it is asked for.
 
     To draw the few that a segment needs then costs the same however many
     there are.
     """
-    moved = {}
+    moved: dict[int, int] = {}
     for last in reversed(range(len(items))):
-        place = int(random.integers(last + 1))
-        yield items[moved.get(place, place)]
-        moved[place] = moved.get(last, last)
-
-
-def _start(place, spare):
-    return min(spare, int(place * (spare + 1)))
+        index = int(random.integers(last + 1))
+        yield items[moved.get(index, index)]
+        moved[index] = moved.get(last, last)
 
 
 class CentreCrop:
@@ -122,42 +115,32 @@ class CentreCrop:
     """
 
     def __init__(
-        self, segment_length, sample_rate, hop_length, stft_hop_length
-    ):
+        self,
+        segment_length: int,
+        sample_rate: int,
+        hop_length: int,
+        stft_hop_length: int,
+    ) -> None:
         check_segment_length(segment_length, hop_length, stft_hop_length)
         self.segment_length = segment_length
         self.sample_rate = sample_rate
 
-    def __call__(self, item_id, clips):
-        """Read the segment of an item.
-
-        Arguments
-        ---------
-        item_id : str
-            Which item of the manifest.
-        clips : Clips
-            The manifest's recordings.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[segment_length]``, float32.
-        """
-        return self._read(
-            item_id, clips, self.segment_length, self._start_in_the_middle, iter
-        )
-
-    @staticmethod
-    def _start_in_the_middle(spare):
-        return spare // 2
+    def __call__(self, item_id: str, clips: Clips) -> Wav:
+        """Read the segment of an item, float32 [segment_length]."""
+        spare = max(0, clips[item_id].num_samples - self.segment_length)
+        return self._read(item_id, clips, self.segment_length, spare // 2)
 
     def _read(
-        self, item_id, clips, num_samples, choose_start, order, gain=_unchanged
-    ):
-        clip = clips[item_id]
-        spare = max(0, clip.num_samples - num_samples)
-        parts = [(clip, choose_start(spare))]
-        missing = num_samples - clip.num_samples
+        self,
+        item_id: str,
+        clips: Clips,
+        num_samples: int,
+        start: int,
+        order: Callable[[Sequence[str]], Iterable[str]] = iter,
+        level: float | None = None,
+    ) -> Wav:
+        parts = [(clips[item_id], start)]
+        missing = num_samples - clips[item_id].num_samples
         if missing > 0:
             for other in order(clips.others_of_speaker(item_id)):
                 parts.append((clips[other], 0))
@@ -166,32 +149,22 @@ class CentreCrop:
                     break
         segment = np.zeros(num_samples, dtype=np.float32)
         position = 0
-        for part, start in parts:
-            length = min(part.num_samples - start, num_samples - position)
-            segment[position : position + length] = gain(part) * read_samples(
-                part.path, start, length, self.sample_rate
-            )
+        for clip, start in parts:
+            length = min(clip.num_samples - start, num_samples - position)
+            samples = read_samples(clip.path, start, length, self.sample_rate)
+            segment[position : position + length] = _gain(level, clip) * samples
             position += length
         return torch.from_numpy(segment)
 
 
 class RandomCrop(CentreCrop):
-    """A crop whose place follows from seed, epoch and item.
+    """A crop whose start follows from seed, epoch and item.
 
-    A recording that is shorter than the segment is continued with the
-    speaker's other recordings in an order that follows from the same three,
-    and with zeros where there are no more.
+    So does the order of the speaker's other recordings, with which a short
+    one is continued. The first four arguments are those of `CentreCrop`.
 
     Arguments
     ---------
-    segment_length : int
-        Samples of the segment, a whole number of latents.
-    sample_rate : int
-        The codec's rate in Hz.
-    hop_length : int
-        Samples of a latent.
-    stft_hop_length : int
-        Samples of an STFT frame.
     seed : int
         The run's seed.
     epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
@@ -229,16 +202,16 @@ class RandomCrop(CentreCrop):
 
     def __init__(
         self,
-        segment_length,
-        sample_rate,
-        hop_length,
-        stft_hop_length,
-        seed,
-        epoch_counter,
-        level_range_db=None,
-        speeds_percent=(100,),
-        replicate_top_band=False,
-    ):
+        segment_length: int,
+        sample_rate: int,
+        hop_length: int,
+        stft_hop_length: int,
+        seed: int,
+        epoch_counter: EpochCounter,
+        level_range_db: Sequence[float] | None = None,
+        speeds_percent: Sequence[int] = (100,),
+        replicate_top_band: bool = False,
+    ) -> None:
         super().__init__(
             segment_length, sample_rate, hop_length, stft_hop_length
         )
@@ -261,65 +234,36 @@ class RandomCrop(CentreCrop):
             )
         self.speeds_percent = list(speeds_percent)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> RandomCrop:
         # SpeechBrain copies a dataset's pipeline when it filters or sorts;
         # a copied epoch counter would never move on.
         return self
 
-    def generator(self, item_id):
-        """Make the random numbers of an item in the current epoch.
-
-        Arguments
-        ---------
-        item_id : str
-            The item.
-
-        Returns
-        -------
-        numpy.random.Generator
-            Always the same one for the same seed, epoch and item.
-        """
+    def generator(self, item_id: str) -> np.random.Generator:
+        """Make the random numbers of an item in the current epoch."""
         text = f"{self.seed}/{self.epoch_counter.current}/{item_id}"
         digest = hashlib.sha256(text.encode()).digest()
         return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
-    def __call__(self, item_id, clips):
-        """Read the segment of an item for the current epoch.
-
-        Arguments
-        ---------
-        item_id : str
-            Which item of the manifest.
-        clips : Clips
-            The manifest's recordings.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[segment_length]``, float32.
-        """
+    def __call__(self, item_id: str, clips: Clips) -> Wav:
+        """Read the segment of an item for the current epoch."""
+        clip = clips[item_id]
         random = self.generator(item_id)
         # The same numbers are drawn whether level and speed are changed or
-        # not, so that switching one leaves the other and the place alone.
+        # not, so that switching one leaves the other and the start alone.
         place, height, choice = random.random(3)
         speed = self.speeds_percent[int(choice * len(self.speeds_percent))]
-        if self.level_range_db is None:
-            gain = _unchanged
-        else:
+        level = None
+        if self.level_range_db is not None:
             lowest, highest = self.level_range_db
             level = 10 ** ((lowest + height * (highest - lowest)) / 20)
-            gain = functools.partial(_gain, level)
         length = -(-self.segment_length * speed // 100)
-        pause = PAUSE_PEAK * gain(clips[item_id]) * clips[item_id].peak
-        for _ in range(DRAWS):
-            segment = self._read(
-                item_id,
-                clips,
-                length,
-                functools.partial(_start, place),
-                functools.partial(_shuffled, random),
-                gain,
-            )
+        spare = max(0, clip.num_samples - length)
+        order = functools.partial(_shuffled, random)
+        pause = _PAUSE_PEAK * _gain(level, clip) * clip.peak
+        for _ in range(_DRAWS):
+            start = min(spare, int(place * (spare + 1)))
+            segment = self._read(item_id, clips, length, start, order, level)
             if segment.abs().max() > pause:
                 break
             place = random.random()
@@ -327,5 +271,5 @@ class RandomCrop(CentreCrop):
         if not self.replicate_top_band:
             return segment
         # Of a speaker's recordings the first says what the others are like.
-        band_hz = clips[item_id].band_hz * speed / 100
+        band_hz = clip.band_hz * speed / 100
         return replicate_top_band(segment, band_hz, self.sample_rate, random)

@@ -1,57 +1,42 @@
 """Datasets of crops, and samplers that give full-band audio its share.
 
-In a training YAML::
-
-    train_crop: !new:speechbrain_apcodec.training.crops.RandomCrop
-        segment_length: !ref <segment_length>
-        sample_rate: !ref <sample_rate>
-        hop_length: !ref <hop_length>
-        stft_hop_length: !ref <stft_hop_length>
-        seed: !ref <seed>
-        epoch_counter: !ref <epoch_counter>
-        level_range_db: !ref <level_range_db>  # [-30, -6] or null
-    valid_crop: !new:speechbrain_apcodec.training.crops.CentreCrop
-        segment_length: !ref <valid_segment_length>
-        sample_rate: !ref <sample_rate>
-        hop_length: !ref <hop_length>
-        stft_hop_length: !ref <stft_hop_length>
-    # Functions, because the manifests do not exist before the preparation.
-    make_train_data: !name:speechbrain_apcodec.training.data.make_dataset
-        manifest: !ref <train_manifest>
-        crop: !ref <train_crop>
-    make_valid_data: !name:speechbrain_apcodec.training.data.make_dataset
-        manifest: !ref <valid_manifest>
-        crop: !ref <valid_crop>
-    make_train_sampler:
-        !name:speechbrain_apcodec.training.data.full_band_sampler
-        fraction: !ref <full_band_fraction>  # 0.5, or null: plain shuffle
-        full_band_hz: !ref <sample_rate> * 0.48
-        seed: !ref <seed>
-        epoch_counter: !ref <epoch_counter>
-
-and then ``data = make_train_data()`` and ``make_train_sampler(data)``.
+``hparams/base.yaml`` and ``default.yaml`` name these functions. A YAML names
+functions, not data sets, because the manifests do not exist before the
+preparation.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 import functools
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import ReproducibleRandomSampler
+from speechbrain.utils.epoch_loop import EpochCounter
 from speechbrain.utils.logger import get_logger
 from torch.utils.data import Sampler
 
 from speechbrain_apcodec.training.clips import Clips
+from speechbrain_apcodec.training.crops import CentreCrop
 from speechbrain_apcodec.utils.atomic import read_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)
 
 
-def make_dataset(manifest, crop, seconds_per_crop=None):
+def make_dataset(
+    manifest: AnyPath,
+    crop: CentreCrop,
+    seconds_per_crop: float | None = None,
+) -> DynamicItemDataset:
     """Make the dataset of a manifest.
 
     Arguments
@@ -61,8 +46,8 @@ def make_dataset(manifest, crop, seconds_per_crop=None):
     crop : RandomCrop or CentreCrop
         Makes the segment of an item.
     seconds_per_crop : float, optional
-        A recording that is longer gives one crop an epoch for each such part
-        of it. Default: every recording gives one.
+        A longer recording gives one crop an epoch for each part of this
+        length. Default: every recording gives one.
 
     Returns
     -------
@@ -114,71 +99,63 @@ class ShuffledEpochSampler(ReproducibleRandomSampler):
     SpeechBrain's Brain calls `set_epoch` on samplers that it made itself,
     but, without DDP, not on one that it was given: that one would draw the
     same order in every epoch.
-
-    Arguments
-    ---------
-    *args : tuple
-        Passed on to SpeechBrain's sampler.
-    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
-        Read whenever an epoch begins.
-    **kwargs : dict
-        Passed on to SpeechBrain's sampler.
     """
 
-    def __init__(self, *args, epoch_counter, **kwargs):
+    def __init__(
+        self, *args: Any, epoch_counter: EpochCounter, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.epoch_counter = epoch_counter
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         self.set_epoch(self.epoch_counter.current)
         return super().__iter__()
 
 
-class FullBandSampler(Sampler):
+@dataclass(eq=False)
+class FullBandSampler(Sampler[int]):
     """Items of two kinds, spread so evenly that every batch has its share.
 
-    Nothing is drawn twice in an epoch, since the crop of an item is the same
-    throughout it: an epoch ends when one of the two kinds is used up.
-
-    Arguments
-    ---------
-    full_band : numpy.ndarray
-        bool [items], whether an item is full-band.
-    fraction : float
-        Share of full-band items, more than 0 and less than 1.
-    seed : int
-        The run's seed.
-    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
-        Read whenever an epoch begins.
+    ``full_band`` is bool [items]. Nothing is drawn twice in an epoch, since
+    the crop of an item is the same throughout it: an epoch ends when one of
+    the two kinds is used up.
 
     Example
     -------
-    >>> from speechbrain.utils.epoch_loop import EpochCounter
     >>> full_band = np.array([True, True, False, False, False, False])
     >>> sampler = FullBandSampler(full_band, 0.5, 0, EpochCounter(9))
     >>> [bool(full_band[item]) for item in sampler]
     [False, True, False, True]
     """
 
-    def __init__(self, full_band, fraction, seed, epoch_counter):
-        self.kinds = np.flatnonzero(full_band), np.flatnonzero(~full_band)
-        self.fraction = fraction
-        self.seed = seed
-        self.epoch_counter = epoch_counter
+    full_band: NDArray[np.bool_]
+    fraction: float
+    seed: int
+    epoch_counter: EpochCounter
 
-    def __len__(self):
-        full, other = (len(items) for items in self.kinds)
+    def __len__(self) -> int:
+        full = int(self.full_band.sum())
+        other = len(self.full_band) - full
         return int(min(full / self.fraction, other / (1 - self.fraction)))
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch_counter.current])
-        full, other = (iter(random.permutation(k)) for k in self.kinds)
+        full, other = (
+            iter(random.permutation(np.flatnonzero(kind)))
+            for kind in (self.full_band, ~self.full_band)
+        )
         shares = np.floor(np.arange(len(self) + 1) * self.fraction + 1e-9)
         for is_full in np.diff(shares) > 0:
             yield int(next(full if is_full else other))
 
 
-def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
+def full_band_sampler(
+    dataset: DynamicItemDataset,
+    fraction: float | None,
+    full_band_hz: float,
+    seed: int,
+    epoch_counter: EpochCounter,
+) -> Sampler[int]:
     """Make a sampler that gives full-band recordings their share.
 
     A codec that is trained on recordings without high frequencies learns to
@@ -201,7 +178,7 @@ def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
     Returns
     -------
     torch.utils.data.Sampler
-        To be given to the train loader.
+        For the train loader.
 
     Raises
     ------
@@ -235,48 +212,43 @@ def full_band_sampler(dataset, fraction, full_band_hz, seed, epoch_counter):
     return FullBandSampler(full_band, fraction, seed, epoch_counter)
 
 
-class SourceSampler(Sampler):
+@dataclass(eq=False)
+class SourceSampler(Sampler[int]):
     """Items of several sources, each with its share of every epoch.
 
-    Arguments
-    ---------
-    weights : numpy.ndarray
-        float [items], not negative.
-    num_items : int
-        Items of an epoch, at most as many as have a weight. None is drawn
-        twice.
-    seed : int
-        The run's seed.
-    epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
-        Read whenever an epoch begins.
+    ``weights``, float [items], are not negative; an epoch has ``num_items``,
+    at most as many as have a weight, and none twice.
 
     Example
     -------
-    >>> from speechbrain.utils.epoch_loop import EpochCounter
     >>> sampler = SourceSampler(np.array([0, 1, 3]), 2, 0, EpochCounter(9))
     >>> sorted(sampler)
     [1, 2]
     """
 
-    def __init__(self, weights, num_items, seed, epoch_counter):
-        self.shares = np.asarray(weights) / np.sum(weights)
-        self.num_items = num_items
-        self.seed = seed
-        self.epoch_counter = epoch_counter
+    weights: NDArray[np.float64]
+    num_items: int
+    seed: int
+    epoch_counter: EpochCounter
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.num_items
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self.seed, self.epoch_counter.current])
+        shares = self.weights / self.weights.sum()
         yield from random.choice(
-            len(self.shares), self.num_items, replace=False, p=self.shares
+            len(shares), self.num_items, replace=False, p=shares
         ).tolist()
 
 
 def source_sampler(
-    dataset, source_weights, items_per_epoch, seed, epoch_counter
-):
+    dataset: DynamicItemDataset,
+    source_weights: Mapping[str, float] | None,
+    items_per_epoch: int | None,
+    seed: int,
+    epoch_counter: EpochCounter,
+) -> SourceSampler:
     """Make a sampler that gives every source its share.
 
     Arguments
@@ -284,8 +256,8 @@ def source_sampler(
     dataset : DynamicItemDataset
         Made by `make_dataset`.
     source_weights : dict or None
-        From a folder's name, any of those in a recording's path, to its
-        share; within a source all items count the same. None: all items do.
+        From the name of a folder in a recording's path to its share; within
+        a source all items count the same. None: all items do.
     items_per_epoch : int or None
         Items drawn in an epoch; None: all that have a weight.
     seed : int
@@ -296,7 +268,7 @@ def source_sampler(
     Returns
     -------
     torch.utils.data.Sampler
-        To be given to the train loader.
+        For the train loader.
 
     Raises
     ------
@@ -319,25 +291,26 @@ def source_sampler(
     return SourceSampler(weights, items_per_epoch, seed, epoch_counter)
 
 
-def _weights_by_source(dataset, source_weights):
+def _weights_by_source(
+    dataset: DynamicItemDataset, source_weights: Mapping[str, float]
+) -> NDArray[np.float64]:
     """Share the weight of each source evenly among its items."""
-    names = list(source_weights)
-    members = np.zeros((len(names), len(dataset)))
-    for number, item_id in enumerate(dataset.data_ids):
-        folders = set(Path(dataset.data[item_id]["source"]).parts[:-1])
-        found = [name for name in names if name in folders]
+    sources = []
+    for item_id in dataset.data_ids:
+        path = Path(dataset.data[item_id]["source"])
+        found = [name for name in source_weights if name in path.parts[:-1]]
         if len(found) != 1:
             raise ConfigurationError(
                 f"source_weights: {dataset.data[item_id]['source']} lies in "
                 f"{' and '.join(found) or 'none'} of its folders; give every "
                 "recording's folder one weight, 0 to leave it out"
             )
-        members[names.index(found[0]), number] = 1
-    for name, count in zip(names, members.sum(1), strict=True):
-        if count == 0:
+        sources += found
+    counts = Counter(sources)
+    for name in source_weights:
+        if not counts[name]:
             raise ConfigurationError(
                 f"source_weights names {name}, but no recording to train on "
                 "lies in a folder of this name"
             )
-    shares = np.array([source_weights[name] for name in names], dtype=float)
-    return (shares / members.sum(1)) @ members
+    return np.array([source_weights[s] / counts[s] for s in sources])

@@ -12,46 +12,39 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from speechbrain_apcodec.lobes.codec import Codec
 from speechbrain_apcodec.lobes.folding import fold_weight_norm
+from speechbrain_apcodec.lobes.spectrum import Spectrum
 from speechbrain_apcodec.losses.codec import DISTILLATION
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 @contextmanager
-def watched(codec, names):
-    """Collect what some layers of a codec put out while it runs.
+def captured_features(
+    codec: Codec, names: Iterable[str]
+) -> Iterator[dict[str, Tensor]]:
+    """Collect the outputs of some layers of a codec while it runs.
 
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec, not wrapped by DDP.
-    names : iterable of str
-        Names of modules in it.
-
-    Yields
-    ------
-    dict
-        From a name to float [batch, frames, channels], filled as the layers
-        run.
+    The codec must not be wrapped by DDP. Outputs are float [batch, frames,
+    channels].
     """
-    features = {}
+    features: dict[str, Tensor] = {}
 
-    def keep(name):
-        def hook(module, inputs, output):
-            del module, inputs
-            features[name] = output
-
-        return hook
+    def keep(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        features[name] = output
 
     handles = [
-        codec.get_submodule(name).register_forward_hook(keep(name))
+        codec.get_submodule(name).register_forward_hook(partial(keep, name))
         for name in names
     ]
     try:
@@ -83,7 +76,12 @@ class FeatureDistillation(nn.Module):
         other frames than the student.
     """
 
-    def __init__(self, student, load_teacher, layers):
+    def __init__(
+        self,
+        student: Codec,
+        load_teacher: Callable[..., Any],
+        layers: Mapping[str, str],
+    ) -> None:
         super().__init__()
         teacher = load_teacher(freeze_params=False)
         self.teacher = teacher.mods["codec"].cpu().eval()
@@ -103,16 +101,16 @@ class FeatureDistillation(nn.Module):
         self.names = sorted(
             {n for names in self.groups.values() for n in names}
         )
-        widths = [self._widths(codec) for codec in (student, self.teacher)]
+        ours, theirs = self._widths(student), self._widths(self.teacher)
         self.projections = nn.ModuleDict(
             {
-                name.replace(".", "/"): nn.Linear(width, widths[1][name])
-                for name, width in widths[0].items()
-                if width != widths[1][name]
+                _key(name): nn.Linear(width, theirs[name])
+                for name, width in ours.items()
+                if width != theirs[name]
             }
         )
 
-    def _names(self, student, pattern):
+    def _names(self, student: Codec, pattern: str) -> list[str]:
         names = [
             name
             for name, _ in student.named_modules()
@@ -132,46 +130,31 @@ class FeatureDistillation(nn.Module):
         return names
 
     @torch.no_grad()
-    def _widths(self, codec):
+    def _widths(self, codec: Codec) -> dict[str, int]:
         silence = next(codec.parameters()).new_zeros(1, codec.hop_length)
-        with watched(codec, self.names) as features:
+        with captured_features(codec, self.names) as features:
             codec(silence, quantize=False)
         return {name: x.shape[-1] for name, x in features.items()}
 
-    def train(self, mode=True):
-        """Switch the projections' mode; the teacher stays in evaluation.
-
-        Arguments
-        ---------
-        mode : bool
-            Whether to train.
-
-        Returns
-        -------
-        FeatureDistillation
-        """
+    def train(self, mode: bool = True) -> "FeatureDistillation":
+        """Switch the projections' mode; the teacher stays in evaluation."""
         super().train(mode)
         self.teacher.eval()
         return self
 
-    def forward(self, features, natural):
-        """Compare features.
+    def forward(
+        self, features: Mapping[str, Tensor], natural: Spectrum
+    ) -> dict[str, Tensor]:
+        """Compare the student's features, ``natural`` being its input.
 
-        Arguments
-        ---------
-        features : dict
-            Of the student, from ``watched``.
-        natural : speechbrain_apcodec.lobes.spectrum.Spectrum
-            What the student saw.
-
-        Returns
-        -------
-        dict
-            From ``distillation_<group>`` to a scalar, the sum over the
-            group's layers.
+        Returns, for each group, the term ``distillation_<group>``, the sum
+        over the group's layers.
         """
         teacher = self.teacher
-        with torch.no_grad(), watched(teacher, self.names) as targets:
+        with (
+            torch.no_grad(),
+            captured_features(teacher, self.names) as targets,
+        ):
             latent = teacher.encoder(natural.log_amplitude, natural.phase)
             tokens = teacher.quantizer.encode(latent)
             teacher.decoder(teacher.quantizer.decode(tokens))
@@ -180,9 +163,13 @@ class FeatureDistillation(nn.Module):
             errors = []
             for name in names:
                 x = features[name]
-                key = name.replace(".", "/")
-                if key in self.projections:
-                    x = self.projections[key](x)
+                if _key(name) in self.projections:
+                    x = self.projections[_key(name)](x)
                 errors.append(F.mse_loss(x.float(), targets[name].float()))
-            terms[DISTILLATION + group] = sum(errors)
+            terms[DISTILLATION + group] = sum(errors[1:], errors[0])
         return terms
+
+
+def _key(name: str) -> str:
+    """Name a projection: the names of modules must have no dot."""
+    return name.replace(".", "/")

@@ -7,10 +7,14 @@ Authors
 import copy
 
 import torch
+from torch import nn
 
 
 class ExponentialMovingAverage:
     """A slow copy of a module, which sounds better than the module itself.
+
+    PyTorch's ``AveragedModel`` copies the weights in the first step, and
+    counts its steps itself.
 
     Arguments
     ---------
@@ -32,20 +36,14 @@ class ExponentialMovingAverage:
     True
     """
 
-    def __init__(self, module, decay=0.999):
+    def __init__(self, module: nn.Module, decay: float = 0.999) -> None:
         self.source = module
         self.decay = decay
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, step):
-        """Follow the module by one step.
-
-        Arguments
-        ---------
-        step : int
-            Number of steps so far.
-        """
+    def update(self, step: int) -> None:
+        """Follow the module by one step, after ``step`` others."""
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(
             list(self.module.parameters()),
@@ -58,6 +56,6 @@ class ExponentialMovingAverage:
             ours.copy_(theirs)
 
     @torch.no_grad()
-    def reset(self):
-        """Forget the past: take the module as it is."""
+    def reset(self) -> None:
+        """Take the module as it is, and forget the past."""
         self.module.load_state_dict(self.source.state_dict())

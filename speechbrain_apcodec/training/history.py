@@ -10,13 +10,16 @@ Authors
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from speechbrain.utils.distributed import if_main_process
+from torch import Tensor
 
 from speechbrain_apcodec.utils.atomic import atomic_path
-from speechbrain_apcodec.utils.audio import write_audio
+from speechbrain_apcodec.utils.audio_writing import write_audio
 from speechbrain_apcodec.utils.codebooks import (
     count_tokens,
     usage_and_perplexity,
@@ -25,6 +28,7 @@ from speechbrain_apcodec.utils.figures import (
     save_loss_curves,
     save_spectrogram_pair,
 )
+from speechbrain_apcodec.utils.types import AnyPath, Tokens, Wav
 
 
 class Window:
@@ -39,39 +43,28 @@ class Window:
     {'loss': 2.0}
     """
 
-    def __init__(self):
-        self.sums = {}
-        self.numbers = {}
-        self.tokens = None
+    def __init__(self) -> None:
+        self.sums: dict[str, Tensor] = {}
+        self.numbers: dict[str, int] = {}
+        self.tokens: Tensor | None = None
 
-    def add(self, terms):
+    def add(self, terms: Mapping[str, Tensor | float]) -> None:
         """Add the terms of a step.
 
-        Arguments
-        ---------
-        terms : dict
-            From a name to a scalar. Tensors stay on their device: reading
-            each one would stop a GPU at every step.
+        Tensors stay on their device: reading each one would stop a GPU at
+        every step.
         """
         for name, value in terms.items():
             value = torch.as_tensor(value).detach().float()
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.numbers[name] = self.numbers.get(name, 0) + 1
 
-    def count(self, tokens, codebook_size):
-        """Count the tokens of a step.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks], -1 where there is no token.
-        codebook_size : int
-            Codewords of a codebook.
-        """
+    def count(self, tokens: Tokens, codebook_size: int) -> None:
+        """Count the tokens of a step, -1 where there is no token."""
         counts = count_tokens(tokens, codebook_size)
         self.tokens = counts if self.tokens is None else self.tokens + counts
 
-    def gather(self):
+    def gather(self) -> None:
         """Add up the windows of all ranks of a distributed run."""
         if not torch.distributed.is_initialized():
             return
@@ -82,14 +75,11 @@ class Window:
         if self.tokens is not None:
             torch.distributed.all_reduce(self.tokens)
 
-    def means(self):
+    def means(self) -> dict[str, float]:
         """Average the terms; add usage and perplexity of each codebook.
 
-        Returns
-        -------
-        dict
-            From a name to a float. ``usage_K`` is the share of codewords
-            that occurred, ``perplexity_K`` the exponential of the entropy.
+        ``usage_K`` is the share of codewords that occurred, ``perplexity_K``
+        the exponential of the entropy.
         """
         means = {
             name: float(total) / self.numbers[name]
@@ -102,13 +92,8 @@ class Window:
                 means[f"perplexity_{k + 1}"] = float(perplexity[k])
         return means
 
-    def state(self):
-        """Return everything as plain numbers, for a checkpoint.
-
-        Returns
-        -------
-        dict
-        """
+    def state(self) -> dict[str, Any]:
+        """Return everything as plain numbers, for a checkpoint."""
         return {
             "sums": {name: float(total) for name, total in self.sums.items()},
             "numbers": dict(self.numbers),
@@ -116,18 +101,8 @@ class Window:
         }
 
     @classmethod
-    def from_state(cls, state):
-        """Make a window from what ``state`` returned.
-
-        Arguments
-        ---------
-        state : dict
-            From ``state``.
-
-        Returns
-        -------
-        Window
-        """
+    def from_state(cls, state: Mapping[str, Any]) -> "Window":
+        """Make a window from the result of ``state``."""
         window = cls()
         window.sums = {
             name: torch.tensor(total) for name, total in state["sums"].items()
@@ -137,118 +112,61 @@ class Window:
             window.tokens = torch.tensor(state["tokens"])
         return window
 
-    def to(self, device):
-        """Move to the device of the training, after a recovery.
-
-        Arguments
-        ---------
-        device : str or torch.device
-            Where to.
-
-        Returns
-        -------
-        Window
-        """
-        self.sums = {
-            name: total.to(device) for name, total in self.sums.items()
-        }
+    def to(self, device: str | torch.device) -> "Window":
+        """Move to the device of the training, after a recovery."""
+        self.sums = {n: total.to(device) for n, total in self.sums.items()}
         if self.tokens is not None:
             self.tokens = self.tokens.to(device)
         return self
 
 
 class History:
-    """Log lines of a run, as a file and as pictures.
-
-    Arguments
-    ---------
-    folder : str or pathlib.Path
-        The run's output folder.
-    """
+    """Log lines of a run, as a file in its folder and as pictures."""
 
     #: Log lines after which a term should have fallen.
     PATIENCE = 20
 
-    def __init__(self, folder):
+    def __init__(self, folder: AnyPath) -> None:
         self.folder = Path(folder)
         self.file = self.folder / "history.jsonl"
 
-    def resume(self, step, in_epoch=False):
-        """Drop the lines after a step, and those of a test.
+    def resume(self, step: int, in_epoch: bool = False) -> None:
+        """Drop the lines after an optimiser step, and those of a test.
 
-        Arguments
-        ---------
-        step : int
-            Optimiser steps done.
-        in_epoch : bool
-            Whether the epoch of this step is not over: then a validation
-            after it, which will be repeated, is dropped too.
+        If the epoch of this step is not over, a validation after it will be
+        repeated, and is dropped too; so is the test.
         """
-        if if_main_process() and self.file.exists():
-            # The test, too, is repeated by the run that follows.
-            last = {"train": step, "valid": step - in_epoch, "test": -1}
-            lines = [
-                line
-                for line in self.file.read_text(encoding="utf-8").splitlines()
-                if _is_before(line, last)
-            ]
-            with atomic_path(self.file) as temporary:
-                temporary.write_text(
-                    "".join(f"{line}\n" for line in lines), encoding="utf-8"
-                )
+        last = {"train": step, "valid": step - in_epoch, "test": -1}
 
-    def append(self, stage, step, stats):
-        """Write a line.
+        def is_before(line: str) -> bool:
+            # A kill can leave half a line at the end.
+            try:
+                stats = json.loads(line)
+                return stats["step"] <= last[stats["stage"]]
+            except (json.JSONDecodeError, KeyError):
+                return False
 
-        Arguments
-        ---------
-        stage : str
-            train, valid or test.
-        step : int
-            Optimiser steps done.
-        stats : dict
-            From a name to a float.
-        """
+        _keep_lines(self.file, is_before)
+
+    def append(self, stage: str, step: int, stats: Mapping[str, float]) -> None:
+        """Write the line of a stage: train, valid or test."""
         self.folder.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"stage": stage, "step": step, **stats})
         with self.file.open("a", encoding="utf-8") as stream:
             stream.write(f"{line}\n")
 
-    def stands_still(self, stage, name):
-        """Tell, once in a while, whether a term has stopped falling.
-
-        Arguments
-        ---------
-        stage : str
-            train, valid or test.
-        name : str
-            The term.
-
-        Returns
-        -------
-        bool
-            At every ``PATIENCE``-th line of the stage, whether the term is
-            as high as at the one before; False in between.
-        """
-        values = [
-            value for _, value in self.curves().get(f"{stage}/{name}", [])
-        ]
+    def is_on_plateau(self, name: str) -> bool:
+        """Tell, at every ``PATIENCE``-th line, whether a term fell no more."""
+        values = [value for _, value in self.curves().get(f"train/{name}", [])]
         if len(values) < 2 * self.PATIENCE or len(values) % self.PATIENCE:
             return False
         before = values[-2 * self.PATIENCE : -self.PATIENCE]
         # NaN, too, has not fallen.
         return not sum(values[-self.PATIENCE :]) < 0.995 * sum(before)
 
-    def curves(self):
-        """Read the file as curves.
-
-        Returns
-        -------
-        dict
-            From ``stage/term`` or ``stage/term/part`` to a list of (step,
-            value).
-        """
-        curves = {}
+    def curves(self) -> dict[str, list[tuple[int, float]]]:
+        """Read pairs of step and value of ``stage/term`` or its parts."""
+        curves: dict[str, list[tuple[int, float]]] = {}
         if not self.file.exists():
             return curves
         for line in self.file.read_text(encoding="utf-8").splitlines():
@@ -260,20 +178,10 @@ class History:
                 curves.setdefault(f"{stage}/{name}", []).append((step, value))
         return curves
 
-    def draw(self, original, decoded, sample_rate, step):
-        """Save the curves and a pair of spectrograms and sounds.
-
-        Arguments
-        ---------
-        original : torch.Tensor
-            float [samples].
-        decoded : torch.Tensor
-            float [samples].
-        sample_rate : int
-            Hz.
-        step : int
-            Optimiser steps done.
-        """
+    def draw(
+        self, original: Wav, decoded: Wav, sample_rate: int, step: int
+    ) -> None:
+        """Save the curves and a pair of spectrograms and sounds."""
         curves = self.curves()
         if curves:
             save_loss_curves(self.folder / "curves.png", curves)
@@ -290,36 +198,23 @@ class History:
             )
 
 
-def _is_before(line, last):
-    # A kill can leave half a line at the end.
-    try:
-        stats = json.loads(line)
-        return stats["step"] <= last[stats["stage"]]
-    except (json.JSONDecodeError, KeyError):
-        return False
+def cut_log(path: AnyPath, step: int) -> None:
+    """Drop the lines of a ``FileTrainLogger`` that a run will repeat."""
+
+    def is_before(line: str) -> bool:
+        found = re.search(r"\bstep: (\d+)", line)
+        return found is not None and int(found[1]) <= step
+
+    _keep_lines(Path(path), is_before)
 
 
-def cut_log(path, step):
-    """Drop the lines of SpeechBrain's text log that a run will repeat.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        File of a ``FileTrainLogger`` whose lines name the step.
-    step : int
-        Optimiser steps done.
-    """
-    path = Path(path)
+def _keep_lines(path: Path, is_kept: Callable[[str], bool]) -> None:
+    """Filter a text file, on the main process and if there is one."""
     if not if_main_process() or not path.exists():
         return
     lines = path.read_text(encoding="utf-8").splitlines()
-    kept = [
-        line
-        for line in lines
-        if (found := re.search(r"\bstep: (\d+)", line))
-        and int(found.group(1)) <= step
-    ]
     with atomic_path(path) as temporary:
         temporary.write_text(
-            "".join(f"{line}\n" for line in kept), encoding="utf-8"
+            "".join(f"{line}\n" for line in lines if is_kept(line)),
+            encoding="utf-8",
         )

@@ -23,56 +23,41 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from speechbrain_apcodec.utils.atomic import atomic_path, write_json
-from speechbrain_apcodec.utils.audio import (
-    mix_to_mono,
-    read_audio,
-    resample,
-    write_audio,
-)
+from speechbrain_apcodec.utils.audio import read_audio
+from speechbrain_apcodec.utils.audio_writing import write_audio
 from speechbrain_apcodec.utils.band import measure_band
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
-from speechbrain_apcodec.utils.levels import peak_level
+from speechbrain_apcodec.utils.levels import mix_to_mono, peak_level
+from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)
 
-# Part of every cache record: raise it when what is stored or how the band is
-# measured changes, and old entries are made again.
-CACHE_VERSION = 2
+# Part of every cache record: raise it when the stored values or the measure
+# of the band change, and old entries are made again.
+_CACHE_VERSION = 2
 
 
-def cache_audio(source, cache_folder, sample_rate):
+def cache_audio(
+    source: AnyPath, cache_folder: AnyPath, sample_rate: int
+) -> dict[str, Any]:
     """Keep one file in the cache, at the codec's rate and in mono.
 
-    Beside the WAV lies a record of the source's size and time and of what was
-    measured. The record is written last: an interrupted run leaves no entry
-    that looks finished.
+    Beside the WAV lies a record of the source's size and time and of the
+    measurements. The record is written last: an interrupted run leaves no
+    entry that looks finished.
 
-    Arguments
-    ---------
-    source : str or pathlib.Path
-        Any file that soundfile reads.
-    cache_folder : str or pathlib.Path
-        Where the cache lies.
-    sample_rate : int
-        The codec's rate in Hz.
-
-    Returns
-    -------
-    dict
-        ``wav`` (path), ``num_samples``, ``band_hz`` (of the source, no higher
-        than half the codec's rate), ``peak`` (absolute) and ``source``.
-
-    Raises
-    ------
-    AudioFileError
-        If the file is missing, damaged, empty or holds NaN or infinity.
+    Returns ``wav`` (path), ``num_samples``, ``band_hz`` (of the source, no
+    higher than half the codec's rate), ``peak`` (absolute) and ``source``.
     """
     source = Path(source).resolve()
     try:
@@ -86,7 +71,7 @@ def cache_audio(source, cache_folder, sample_rate):
         "source_bytes": stat.st_size,
         "source_mtime_ns": stat.st_mtime_ns,
         "sample_rate": sample_rate,
-        "version": CACHE_VERSION,
+        "version": _CACHE_VERSION,
     }
     digest = hashlib.sha256(
         os.fsencode(source) + f"\n{sample_rate}".encode()
@@ -96,11 +81,10 @@ def cache_audio(source, cache_folder, sample_rate):
     record_path = wav_path.with_suffix(".json")
 
     record = _read_record(record_path)
-    if (
-        record is None
-        or any(record.get(key) != fingerprint[key] for key in fingerprint)
-        or not wav_path.is_file()
-        or wav_path.stat().st_size != record["wav_bytes"]
+    if not (
+        fingerprint.items() <= record.items()
+        and wav_path.is_file()
+        and wav_path.stat().st_size == record["wav_bytes"]
     ):
         record_path.unlink(missing_ok=True)
         measured = _convert(source, wav_path, sample_rate)
@@ -119,14 +103,14 @@ def cache_audio(source, cache_folder, sample_rate):
     }
 
 
-def _read_record(path):
+def _read_record(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
+        return {}
 
 
-def _convert(source, wav_path, sample_rate):
+def _convert(source: Path, wav_path: Path, sample_rate: int) -> dict[str, Any]:
     wav, source_rate = read_audio(source)
     mono = mix_to_mono(wav, source)
     # The band is the source's own: after resampling, the filter's edge would
@@ -143,13 +127,13 @@ def _convert(source, wav_path, sample_rate):
 
 
 def prepare_manifests(
-    splits,
-    save_folder,
-    cache_folder,
-    sample_rate,
-    skip_bad_files=False,
-    num_jobs=4,
-):
+    splits: Mapping[str, Sequence[Mapping[str, Any]]],
+    save_folder: AnyPath,
+    cache_folder: AnyPath,
+    sample_rate: int,
+    skip_bad_files: bool = False,
+    num_jobs: int = 4,
+) -> dict[str, Path]:
     """Fill the cache and write one manifest for each split.
 
     It can be interrupted and started again: finished files are not redone.
@@ -161,10 +145,10 @@ def prepare_manifests(
         ``id``, ``source`` (path) and any further columns, which are copied
         into the manifest. ``train`` and ``valid`` must not be empty.
     save_folder : str or pathlib.Path
-        Where ``<split>.json`` is written, and ``bad_files.txt`` if some
-        files cannot be used.
+        Folder of ``<split>.json``, and of ``bad_files.txt`` if some files
+        cannot be used.
     cache_folder : str or pathlib.Path
-        Where the resampled audio is kept; runs can share it.
+        Folder of the resampled audio; runs can share it.
     sample_rate : int
         The codec's rate in Hz.
     skip_bad_files : bool
@@ -198,7 +182,7 @@ def prepare_manifests(
             f"({len(repeated)} such ids): every file needs its own id"
         )
 
-    def attempt(item):
+    def attempt(item: Mapping[str, Any]) -> dict[str, Any] | AudioFileError:
         try:
             return cache_audio(item["source"], cache_folder, sample_rate)
         except AudioFileError as error:
@@ -218,25 +202,26 @@ def prepare_manifests(
         # Ctrl-C must not wait for the thousands of files still queued.
         executor.shutdown(cancel_futures=True)
 
-    outcome = {
-        item["id"]: result
-        for item, result in zip(utterances, results, strict=True)
-    }
-    _report_bad_files(outcome, save_folder, skip_bad_files)
+    bad, measured = [], {}
+    for item, result in zip(utterances, results, strict=True):
+        if isinstance(result, AudioFileError):
+            bad.append(str(result))
+        else:
+            measured[item["id"]] = result
+    _report_bad_files(bad, len(utterances), save_folder, skip_bad_files)
 
-    columns = sorted({key for item in utterances for key in item})
-    columns = [name for name in columns if name not in ("id", "source")]
+    # SpeechBrain's datasets need the same keys in every item.
+    columns = {key for item in utterances for key in item} - {"id", "source"}
     manifests = {}
     for split, items in splits.items():
         content = {
             item["id"]: {
-                # SpeechBrain's datasets want the same keys in every item.
-                **{name: item.get(name, "") for name in columns},
-                # Last: what was measured stands above what a table says.
-                **outcome[item["id"]],
+                **{name: item.get(name, "") for name in sorted(columns)},
+                # Measurements replace columns of the same name.
+                **measured[item["id"]],
             }
             for item in items
-            if not isinstance(outcome[item["id"]], AudioFileError)
+            if item["id"] in measured
         }
         if split in ("train", "valid") and not content:
             raise ConfigurationError(
@@ -249,10 +234,11 @@ def prepare_manifests(
     return manifests
 
 
-def _report_bad_files(outcome, save_folder, skip_bad_files):
+def _report_bad_files(
+    bad: list[str], num_files: int, save_folder: Path, skip_bad_files: bool
+) -> None:
     list_path = save_folder / "bad_files.txt"
     list_path.unlink(missing_ok=True)
-    bad = [str(e) for e in outcome.values() if isinstance(e, AudioFileError)]
     if not bad:
         return
     save_folder.mkdir(parents=True, exist_ok=True)
@@ -266,7 +252,7 @@ def _report_bad_files(outcome, save_folder, skip_bad_files):
         return
     named = "; ".join(bad[:10]) + ("; ..." if len(bad) > 10 else "")
     raise AudioFileError(
-        f"{len(bad)} of {len(outcome)} audio files cannot be used (complete "
+        f"{len(bad)} of {num_files} audio files cannot be used (complete "
         f"list: {list_path}); mend or remove them, or set skip_bad_files: "
         f"True to leave them out: {named}"
     )

@@ -7,30 +7,19 @@ Authors
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from torch import Tensor
+from speechbrain_apcodec.utils.types import Wav, Wavs
 
 
 def mean_metrics(
-    metrics: Mapping[str, Callable], references: Tensor, decoded: Tensor
+    metrics: Mapping[str, Callable[[Wav, Wav], Any]],
+    references: Wavs,
+    decoded: Wavs,
 ) -> dict[str, float]:
-    """Average metrics over the items of a batch.
+    """Average metrics over those items of a batch whose value is finite.
 
-    Arguments
-    ---------
-    metrics : dict
-        From a name to a function of a reference and a decoded waveform,
-        float [samples] each, that returns a number or a dict of numbers.
-    references : torch.Tensor
-        float [batch, samples].
-    decoded : torch.Tensor
-        float [batch, samples].
-
-    Returns
-    -------
-    dict
-        From a name, or NAME_KEY for a dict's key, to the mean over the items
-        whose value is finite; nothing if there is none.
+    A metric returns a number, or a dict whose keys give means NAME_KEY.
 
     Example
     -------

@@ -8,30 +8,23 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-# A step that is 0.2 in root mean square, about what AdamW makes.
-STEP_SIZE = 0.2
+# Root mean square of a step; AdamW's are about as large.
+_STEP_SIZE = 0.2
 # A quintic that brings singular values near 1 in five iterations.
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-ITERATIONS = 5
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+_ITERATIONS = 5
 
 
-def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
-    """Bring all singular values of a matrix near 1, its directions kept.
+def orthogonalized(matrix: Tensor) -> Tensor:
+    """Bring all singular values of a matrix near 1, and keep its directions.
 
-    Arguments
-    ---------
-    matrix : torch.Tensor
-        float32 [rows, columns].
-
-    Returns
-    -------
-    torch.Tensor
-        Same shape; singular values between about 0.7 and 1.2, but where
-        they were near 0.
+    They come to lie between about 0.7 and 1.2, except those near 0.
 
     Example
     -------
@@ -40,11 +33,11 @@ def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
     >>> bool(((values > 0.6) & (values < 1.3)).all())
     True
     """
-    a, b, c = NEWTON_SCHULZ
+    a, b, c = _NEWTON_SCHULZ
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.t() if tall else matrix
     x = x / (x.norm() + 1e-7)
-    for _ in range(ITERATIONS):
+    for _ in range(_ITERATIONS):
         square = x @ x.t()
         x = torch.addmm(
             x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a
@@ -55,21 +48,21 @@ def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
 class Muon(torch.optim.AdamW):
     """Muon for large matrices; for all other weights it is AdamW.
 
-    A weight of several dimensions, such as a convolution's, counts as the
-    matrix of its first dimension and all others. Under autocast the products
+    A weight of several dimensions, such as a convolution's, counts as a
+    matrix: its first dimension by all others. Under autocast the products
     have its precision.
 
     Arguments
     ---------
     params : iterable of torch.nn.Parameter
-        What is trained.
+        Parameters to train.
     lr : float
         Learning rate, of both kinds.
     momentum : float
-        Of the matrices (Nesterov's).
+        Nesterov's, of the matrices.
     smallest_side : int
-        Matrices with a shorter side than this are left to AdamW: codebooks
-        among them, whose rows have nothing to do with each other.
+        Matrices with a shorter side are left to AdamW, codebooks among them,
+        whose rows are independent.
     **kwargs : dict
         Passed on to ``torch.optim.AdamW``.
 
@@ -87,13 +80,13 @@ class Muon(torch.optim.AdamW):
 
     def __init__(
         self,
-        params: Iterable[torch.nn.Parameter],
+        params: Iterable[nn.Parameter],
         lr: float = 1e-3,
         momentum: float = 0.95,
         smallest_side: int = 48,
-        **kwargs,
-    ):
-        groups: dict[bool, list] = {True: [], False: []}
+        **kwargs: Any,
+    ) -> None:
+        groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
         for parameter in params:
             rows = parameter.shape[0] if parameter.ndim > 1 else 1
             sides = (rows, parameter.numel() // max(rows, 1))
@@ -109,26 +102,22 @@ class Muon(torch.optim.AdamW):
         )
 
     @torch.no_grad()
-    def step(self, closure: Callable | None = None):
-        """Take one step.
-
-        Arguments
-        ---------
-        closure : callable, optional
-            See ``torch.optim.AdamW``.
-        """
+    def step(self, closure: Any = None) -> Any:
+        """Take one step; see ``torch.optim.AdamW``."""
         for group in self.param_groups:
             if not group["orthogonal"]:
                 continue
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    self._step_matrix(parameter, group)
+                    self._step_matrix(parameter, parameter.grad, group)
                     # AdamW, which comes next, leaves it alone.
                     parameter.grad = None
         return super().step(closure)
 
-    def _step_matrix(self, parameter, group):
-        gradient, state = parameter.grad, self.state[parameter]
+    def _step_matrix(
+        self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]
+    ) -> None:
+        state = self.state[parameter]
         if not state:
             # AdamW looks for its step count in every state that it loads.
             state["step"] = torch.zeros((), device=gradient.device)
@@ -139,5 +128,5 @@ class Muon(torch.optim.AdamW):
         ahead = gradient.lerp(state["momentum"], momentum).flatten(1)
         step = orthogonalized(ahead).view_as(parameter)
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
-        scale = STEP_SIZE * max(ahead.shape) ** 0.5
+        scale = _STEP_SIZE * max(ahead.shape) ** 0.5
         parameter.add_(step, alpha=-group["lr"] * scale)

@@ -9,34 +9,19 @@ Authors
 """
 
 import torch
+from torch import Tensor
 
 
 def draw_num_codebooks(
     batch_size: int, most: int, share: float, seed: int
-) -> torch.Tensor | None:
-    """Choose the number of codebooks of each item.
+) -> Tensor | None:
+    """Choose the number of codebooks of each item, int64 [batch].
 
-    Arguments
-    ---------
-    batch_size : int
-        Number of items.
-    most : int
-        Codebooks of the model.
-    share : float
-        Share of the items, on average, that draw from 1 to ``most``; the
-        others have ``most``.
-    seed : int
-        The same numbers for the same seed.
-
-    Returns
-    -------
-    torch.Tensor or None
-        int64 [batch]; None if all items have all codebooks.
+    On average a share of the items draws from 1 to ``most``; the others have
+    ``most``. None stands for all codebooks of all items.
 
     Example
     -------
-    >>> draw_num_codebooks(3, most=4, share=0.0, seed=0) is None
-    True
     >>> draw_num_codebooks(6, most=4, share=0.5, seed=0)
     tensor([4, 4, 2, 4, 2, 4])
     """

@@ -4,11 +4,15 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import gc
 import math
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import speechbrain as sb
 import torch
@@ -28,9 +32,12 @@ from speechbrain_apcodec.utils.hparams import (
     read_values,
 )
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.training.recorded_brain import RecordedBrain
+
 logger = get_logger(__name__)
 
-#: Whole numbers of every recipe, and the least that each may be.
+#: Whole numbers of the recipes, and the least that each may be.
 _LEAST = {
     "number_of_epochs": 1,
     "batch_size": 1,
@@ -43,17 +50,18 @@ _LEAST = {
 }
 
 
-def run_recipe(prepare, arguments=None):
+def run_recipe(
+    prepare: Callable[..., object], arguments: Sequence[str] | None = None
+) -> RecordedBrain:
     """Prepare the data, train, validate and test.
 
-    Ctrl-C ends it after the step that it is at, which is saved, with exit
-    code 130.
+    Ctrl-C ends it after the current step, which is saved, with exit code 130.
 
     Arguments
     ---------
     prepare : callable
-        Prepares the data; is called on the main process with
-        ``prepare_arguments`` of the YAML file.
+        Prepares the data, on the main process, from ``prepare_arguments`` of
+        the YAML file.
     arguments : list of str, optional
         Hyper-parameter file, run options and overrides; default: those of
         the command line.
@@ -66,8 +74,8 @@ def run_recipe(prepare, arguments=None):
     Raises
     ------
     APCodecError
-        If the configuration, the data or the output folder cannot serve, or
-        nothing was learned that could be measured.
+        If the configuration, the data or the output folder cannot be used,
+        or no validation had a finite result.
     """
     try:
         brain = _run(prepare, sys.argv[1:] if arguments is None else arguments)
@@ -79,7 +87,7 @@ def run_recipe(prepare, arguments=None):
     return brain
 
 
-def _leave_group(brain):
+def _leave_group(brain: RecordedBrain) -> None:
     """End the process group and its threads.
 
     A thread that still needs Python when the interpreter exits aborts the
@@ -94,7 +102,9 @@ def _leave_group(brain):
     gc.collect()
 
 
-def _run(prepare, arguments):
+def _run(
+    prepare: Callable[..., object], arguments: Sequence[str]
+) -> RecordedBrain:
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     if run_opts["device"] is not None:
         check_device(run_opts["device"])
@@ -155,8 +165,8 @@ def _run(prepare, arguments):
     return brain
 
 
-def _check_numbers(values):
-    """Refuse numbers that no training can have, in the user's words."""
+def _check_numbers(values: Mapping[str, Any]) -> None:
+    """Refuse numbers that no training can have, by the names of the YAML."""
     for name, least in _LEAST.items():
         value = values.get(name, least)
         if (
@@ -174,7 +184,6 @@ def _check_numbers(values):
         )
 
 
-def _ignore_interrupts(worker_id):
+def _ignore_interrupts(worker_id: int) -> None:
     """Let the main process end a step for which it needs its workers."""
-    del worker_id
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -8,10 +8,13 @@ import math
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import speechbrain as sb
+import torch
 import yaml
 from speechbrain.utils.checkpoints import (
     mark_as_loader,
@@ -20,6 +23,7 @@ from speechbrain.utils.checkpoints import (
 )
 from speechbrain.utils.distributed import if_main_process
 from speechbrain.utils.logger import get_logger
+from torch import Tensor, nn
 
 from speechbrain_apcodec.training.history import History, Window, cut_log
 from speechbrain_apcodec.utils.errors import (
@@ -27,6 +31,7 @@ from speechbrain_apcodec.utils.errors import (
     APCodecError,
     ConfigurationError,
 )
+from speechbrain_apcodec.utils.types import Wav
 
 logger = get_logger(__name__)
 
@@ -36,29 +41,33 @@ class RecordedBrain(sb.Brain):
     """A Brain with a record that a resumed run continues.
 
     A subclass adds the terms of its steps to ``window``, calls ``log`` where
-    a window ends, and says in ``end_validation`` what an epoch ends with.
+    a window ends, and returns from ``end_validation`` what a checkpoint is
+    compared with others by.
 
     Hyper-parameters: ``output_folder``, ``train_log``, ``train_loggers``,
-    ``use_tensorboard``, ``tensorboard`` and ``epoch_counter``.
-
-    Arguments
-    ---------
-    modules : dict
-        See ``speechbrain.Brain``.
-    opt_class : callable, optional
-        See ``speechbrain.Brain``.
-    hparams : dict
-        See above.
-    **kwargs : dict
-        See ``speechbrain.Brain``.
+    ``use_tensorboard``, ``tensorboard`` and ``epoch_counter``. The arguments
+    are those of ``speechbrain.Brain``.
     """
 
-    #: Term of the record whose standing still is worth a warning.
-    WATCHED_TERM = None
-    #: Term of the validation of which the lowest value is best.
-    BEST_TERM = None
+    # SpeechBrain's own attributes, which it does not type.
+    optimizer_step: int
+    optimizer_step_limit: int | None
+    scaler: torch.GradScaler
 
-    def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
+    #: Original and decoded waveform, to be seen and heard.
+    last_pair: tuple[Wav, Wav]
+    #: Term of the record that is worth a warning if it stops falling.
+    PLATEAU_TERM: str | None = None
+    #: Term of the validation of which the lowest value is best.
+    BEST_TERM: str
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        opt_class: Callable[..., Any] | None = None,
+        hparams: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(modules, opt_class, hparams, **kwargs)
         if self.optimizer_step_limit is not None:
             # SpeechBrain 1.1 leaves it a string if the command line has it.
@@ -66,33 +75,20 @@ class RecordedBrain(sb.Brain):
         self.history = History(self.hparams.output_folder)
         self.train_loggers = list(self.hparams.train_loggers)
         self.window = Window()
-        self.training_window = None
-        self.last_pair = None
+        self.training_window = self.window
         self.stopping = False
 
-    def fit(self, *args, **kwargs):
-        """Train; see ``speechbrain.Brain``.
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """Train; Ctrl-C ends it after the current step, which is saved.
 
-        Ctrl-C ends it after the step that it is at, which is saved.
-
-        Arguments
-        ---------
-        *args : tuple
-            See ``speechbrain.Brain``.
-        **kwargs : dict
-            See ``speechbrain.Brain``.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            When it was ended so.
+        It then raises ``KeyboardInterrupt``.
         """
         with self._stoppable():
             super().fit(*args, **kwargs)
 
     @contextmanager
-    def _stoppable(self):
-        """Let the first SIGINT ask for an end, and the second one have it."""
+    def _stoppable(self) -> Iterator[None]:
+        """End softly at the first SIGINT, and at once at the second."""
         if (
             self.checkpointer is None
             or self.distributed_launch  # torchrun ends all processes itself
@@ -101,7 +97,7 @@ class RecordedBrain(sb.Brain):
             yield
             return
 
-        def stop(*_):
+        def stop(*_: object) -> None:
             signal.signal(signal.SIGINT, former)
             self.stopping = True
             logger.log(
@@ -114,14 +110,8 @@ class RecordedBrain(sb.Brain):
         finally:
             signal.signal(signal.SIGINT, former)
 
-    def check_best(self):
-        """Refuse a run of which nothing can be taken.
-
-        Raises
-        ------
-        APCodecError
-            If it was validated, but never with a finite result.
-        """
+    def check_best(self) -> None:
+        """Refuse a run that was validated, but never with a finite result."""
         if self.checkpointer is None:
             return
         values = [
@@ -136,19 +126,8 @@ class RecordedBrain(sb.Brain):
                 "wrong in the data"
             )
 
-    def check_loss_isfinite(self, loss):
-        """Count losses that are not finite; see ``speechbrain.Brain``.
-
-        Arguments
-        ---------
-        loss : torch.Tensor
-            Scalar.
-
-        Raises
-        ------
-        APCodecError
-            If there were more of them than ``nonfinite_patience``.
-        """
+    def check_loss_isfinite(self, loss: Tensor) -> None:
+        """Count losses that are not finite, up to ``nonfinite_patience``."""
         try:
             super().check_loss_isfinite(loss)
         except ValueError as error:
@@ -158,19 +137,8 @@ class RecordedBrain(sb.Brain):
                 "raise nonfinite_patience; the checkpoints are kept"
             ) from error
 
-    def check_length(self, num_batches):
-        """Refuse a run that cannot train what is to be trained.
-
-        Arguments
-        ---------
-        num_batches : int
-            Batches of an epoch, of each process.
-
-        Raises
-        ------
-        ConfigurationError
-            If there are none.
-        """
+    def check_length(self, num_batches: int) -> None:
+        """Refuse a run whose epoch has no batch for each process."""
         if num_batches == 0:
             ranks = int(os.environ.get("WORLD_SIZE", 1))
             raise ConfigurationError(
@@ -178,7 +146,7 @@ class RecordedBrain(sb.Brain):
                 f"{ranks} process(es): add recordings or lower batch_size"
             )
 
-    def on_fit_start(self):
+    def on_fit_start(self) -> None:
         """Prepare everything, recover, and cut the history to match."""
         super().on_fit_start()
         self.history.resume(self.optimizer_step, in_epoch=self.step > 0)
@@ -189,34 +157,21 @@ class RecordedBrain(sb.Brain):
             )
         self.window.to(self.device)
 
-    def log(self, stage, **meta):
-        """Close the window and write its means to every log.
-
-        Arguments
-        ---------
-        stage : str
-            train, valid or test.
-        **meta : dict
-            What the logs shall say besides.
-
-        Returns
-        -------
-        dict
-            The means.
-        """
+    def log(self, stage: str, **meta: Any) -> dict[str, float]:
+        """Close the window, write its means to every log and return them."""
         self.window.gather()
         stats = self.window.means()
         self.window = Window()
         if if_main_process():
             self.history.append(stage, self.optimizer_step, stats)
-            if self.WATCHED_TERM and self.history.stands_still(
-                "train", self.WATCHED_TERM
+            if self.PLATEAU_TERM and self.history.is_on_plateau(
+                self.PLATEAU_TERM
             ):
                 logger.warning(
                     "%s has not fallen for %d log lines: if that is "
                     "early in a run, see whether the latents carry "
                     "information and the codebooks are used",
-                    self.WATCHED_TERM,
+                    self.PLATEAU_TERM,
                     self.history.PATIENCE,
                 )
         epoch = self.hparams.epoch_counter.current
@@ -227,31 +182,15 @@ class RecordedBrain(sb.Brain):
             train_logger.log_stats(meta, **{f"{stage}_stats": stats})
         return stats
 
-    def on_stage_start(self, stage, epoch=None):
-        """Keep the open window of the training apart from the validation.
-
-        Arguments
-        ---------
-        stage : speechbrain.Stage
-            Train, valid or test.
-        epoch : int, optional
-            The current epoch.
-        """
+    def on_stage_start(self, stage: sb.Stage, epoch: int | None = None) -> None:
+        """Keep the open window of the training apart from the validation."""
         if stage != sb.Stage.TRAIN:
             self.training_window, self.window = self.window, Window()
 
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        """Log, and save a checkpoint after a validation.
-
-        Arguments
-        ---------
-        stage : speechbrain.Stage
-            Train, valid or test.
-        stage_loss : float
-            Mean loss of the stage.
-        epoch : int, optional
-            The current epoch.
-        """
+    def on_stage_end(
+        self, stage: sb.Stage, stage_loss: float, epoch: int | None = None
+    ) -> None:
+        """Log, and save a checkpoint after a validation."""
         if stage == sb.Stage.TRAIN:
             return
         meta = {}
@@ -274,43 +213,18 @@ class RecordedBrain(sb.Brain):
             )
         self.show(epoch)
 
-    def end_validation(self, stats):
-        """Do what a checkpoint is to hold.
-
-        Arguments
-        ---------
-        stats : dict
-            Means of the validation.
-
-        Returns
-        -------
-        dict
-            What the checkpoint is compared with others by.
-        """
+    def end_validation(self, stats: dict[str, float]) -> dict[str, float]:
+        """Choose from the means what a checkpoint is compared by."""
         return {self.BEST_TERM: stats[self.BEST_TERM]}
 
-    def show(self, epoch):
-        """Let people look at, or listen to, what has been learned.
-
-        Arguments
-        ---------
-        epoch : int
-            The current epoch.
-        """
-        del epoch
+    def show(self, epoch: int | None) -> None:
+        """Save pictures and sounds of what has been learned so far."""
         self.draw_pictures()
 
-    def on_evaluate_start(self, max_key=None, min_key=None):
-        """Load the checkpoint that did best in validation.
-
-        Arguments
-        ---------
-        max_key : str, optional
-            Metric of which the highest value is best.
-        min_key : str, optional
-            Metric of which the lowest value is best; without any key
-            ``BEST_TERM``.
-        """
+    def on_evaluate_start(
+        self, max_key: str | None = None, min_key: str | None = None
+    ) -> None:
+        """Load the best checkpoint; by default the lowest ``BEST_TERM``."""
         if max_key is None and min_key is None:
             min_key = self.BEST_TERM
         if self.checkpointer and not self.checkpointer.find_checkpoint(
@@ -323,23 +237,22 @@ class RecordedBrain(sb.Brain):
             max_key = min_key = None
         super().on_evaluate_start(max_key, min_key)
 
-    def draw_pictures(self):
+    def draw_pictures(self) -> None:
         """Save curves and the last pair of sounds, if that is possible."""
+        pair = (*self.last_pair, self.codec.sample_rate, self.optimizer_step)
         try:
-            self._draw_pictures()
+            if if_main_process():
+                self.history.draw(*pair)
+            for train_logger in self.train_loggers:
+                if hasattr(train_logger, "log_pair"):
+                    train_logger.log_pair(*pair)
         except (APCodecError, OSError) as error:
             # A picture is not worth a run.
             logger.warning("No pictures of this epoch: %s", error)
 
-    def _draw_pictures(self):
-        pair = (*self.last_pair, self.codec.sample_rate, self.optimizer_step)
-        if if_main_process():
-            self.history.draw(*pair)
-        for train_logger in self.train_loggers:
-            if hasattr(train_logger, "log_pair"):
-                train_logger.log_pair(*pair)
-
-    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+    def _should_save_intra_epoch_ckpt(
+        self, last_ckpt_time: float, steps_since_ckpt: int
+    ) -> bool:
         # Gradients are not saved: wait until none are accumulated.
         if self.step % self.grad_accumulation_factor != 0:
             return False
@@ -347,13 +260,13 @@ class RecordedBrain(sb.Brain):
             last_ckpt_time, steps_since_ckpt
         )
 
-    def _save_intra_epoch_ckpt(self):
+    def _save_intra_epoch_ckpt(self) -> None:
         super()._save_intra_epoch_ckpt()
         if self.stopping:
             raise KeyboardInterrupt
 
     @mark_as_saver
-    def _save(self, path):
+    def _save(self, path: Path) -> None:
         state = {
             "step": self.step,
             "avg_train_loss": float(self.avg_train_loss),
@@ -364,8 +277,7 @@ class RecordedBrain(sb.Brain):
             yaml.safe_dump(state, stream)
 
     @mark_as_loader
-    def _recover(self, path, end_of_epoch):
-        del end_of_epoch
+    def _recover(self, path: Path, end_of_epoch: bool) -> None:
         with Path(path).open(encoding="utf-8") as stream:
             state = yaml.safe_load(stream)
         self.window = Window.from_state(state.pop("window"))

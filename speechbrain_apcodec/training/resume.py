@@ -1,4 +1,4 @@
-"""What a run is: whose its folder is, and what it may be resumed with.
+"""The folder of a run: who wrote it, and what it may be resumed with.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -12,6 +12,7 @@ from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 from speechbrain_apcodec.utils.hparams import find_changes, keys_behind
 from speechbrain_apcodec.utils.moved import with_present_names
+from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)
 
@@ -32,8 +33,8 @@ _OWN_NAMES = (
     "train_log.txt",
 )
 
-#: Of these keys, and of all that they refer to, a checkpoint depends. What
-#: else is in a YAML holds from the next step on.
+#: A checkpoint depends on these keys, and on all that they refer to. Other
+#: keys of a YAML may change, and hold from the next step on.
 _FIXED = (
     "modules",
     "pattern",
@@ -44,22 +45,11 @@ _FIXED = (
 )
 
 
-def open_run(output_folder, hparams):
-    """Make a run's folder, or go on in it, and note what is trained.
+def open_run(output_folder: AnyPath, hparams: str) -> None:
+    """Make a run's folder, or go on in it, and write its HyperPyYAML there.
 
-    Arguments
-    ---------
-    output_folder : str or pathlib.Path
-        The folder of the run.
-    hparams : str
-        Merged HyperPyYAML text, which is written into the folder.
-
-    Raises
-    ------
-    ConfigurationError
-        If somebody else has files there, or the checkpoints in it were
-        trained with other settings that cannot change on the way; nothing is
-        written then.
+    Refuse, before anything is written, a folder with files of others, or with
+    checkpoints of other settings that cannot change on the way.
     """
     folder = Path(output_folder)
     noted = folder / HPARAMS_FILE
@@ -74,14 +64,14 @@ def open_run(output_folder, hparams):
     elif any(folder.glob("save/CKPT*")):
         _check_changes(folder, former, hparams)
     folder.mkdir(parents=True, exist_ok=True)
-    # Complete and not resolved: later commands read from it how the model
-    # was built, and plain HyperPyYAML loads it.
+    # Complete and not resolved: later commands build the model from it, and
+    # plain HyperPyYAML loads it.
     with atomic_path(noted) as temporary:
         temporary.write_text(hparams, encoding="utf-8")
 
 
-def _check_changes(folder, former, hparams):
-    """Refuse changes that a checkpoint does not bear; tell of the others."""
+def _check_changes(folder: Path, former: str, hparams: str) -> None:
+    """Refuse changes that a checkpoint does not bear; log the others."""
     changes = find_changes(with_present_names(former), hparams)
     fixed = keys_behind(hparams, _FIXED)
     refused = [text for key, text in changes if key in fixed]

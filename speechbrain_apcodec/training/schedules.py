@@ -4,13 +4,14 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 
 
 def cool_down(
-    optimizer: torch.optim.Optimizer, epochs: int, cool_down_epochs: int
-) -> torch.optim.lr_scheduler.LambdaLR:
-    """Keep the learning rate, and let it go to zero at the end.
+    optimizer: Optimizer, epochs: int, cool_down_epochs: int
+) -> LambdaLR:
+    """Keep the learning rate, and let it fall to zero at the end.
 
     A run can be made longer while the rate is still constant, since nothing
     before the last epochs depends on their number
@@ -19,9 +20,9 @@ def cool_down(
     Arguments
     ---------
     optimizer : torch.optim.Optimizer
-        Its rates are scaled.
+        The optimiser whose rates are scaled.
     epochs : int
-        Of the whole run.
+        Epochs of the whole run.
     cool_down_epochs : int
         Epochs at the end over which the rate falls linearly.
 
@@ -32,6 +33,7 @@ def cool_down(
 
     Example
     -------
+    >>> import torch
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     >>> schedule = cool_down(optimizer, epochs=4, cool_down_epochs=2)
     >>> rates = []
@@ -42,7 +44,7 @@ def cool_down(
     [1.0, 1.0, 1.0, 0.5]
     """
 
-    def factor(epoch):
+    def factor(epoch: int) -> float:
         return min(1.0, max(0.0, (epochs - epoch) / max(1, cool_down_epochs)))
 
-    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return LambdaLR(optimizer, factor)

@@ -4,6 +4,9 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from speechbrain.utils.distributed import (
     if_main_process,
     main_process_only,
@@ -12,6 +15,7 @@ from speechbrain.utils.train_logger import TensorboardLogger
 
 from speechbrain_apcodec.utils.errors import MissingExtraError
 from speechbrain_apcodec.utils.figures import spectrogram_image
+from speechbrain_apcodec.utils.types import Wav
 
 
 class CodecTensorboardLogger(TensorboardLogger):
@@ -25,7 +29,7 @@ class CodecTensorboardLogger(TensorboardLogger):
     save_dir : str
         Folder of the event files.
     purge_step : int, optional
-        Hide what an interrupted run wrote from this step on.
+        First step whose events of an interrupted run are hidden.
 
     Raises
     ------
@@ -33,7 +37,7 @@ class CodecTensorboardLogger(TensorboardLogger):
         If TensorBoard is not installed.
     """
 
-    def __init__(self, save_dir, purge_step=None):
+    def __init__(self, save_dir: str, purge_step: int | None = None) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
@@ -41,58 +45,35 @@ class CodecTensorboardLogger(TensorboardLogger):
                 "TensorBoard is not installed: pip install "
                 "'speechbrain_apcodec[train]', or set use_tensorboard: False"
             ) from error
-        self.writer = None
+        self.writer: Any = None
         if if_main_process():
             self.writer = SummaryWriter(save_dir, purge_step=purge_step)
 
     @main_process_only
     def log_stats(
         self,
-        stats_meta,
-        train_stats=None,
-        valid_stats=None,
-        test_stats=None,
-        verbose=False,
-    ):
-        """Write scalars.
-
-        Arguments
-        ---------
-        stats_meta : dict
-            With ``step``.
-        train_stats : dict, optional
-            From a name to a float.
-        valid_stats : dict, optional
-            From a name to a float.
-        test_stats : dict, optional
-            From a name to a float.
-        verbose : bool
-            Not used.
-        """
-        step = stats_meta["step"]
+        stats_meta: Mapping[str, Any],
+        train_stats: Mapping[str, float] | None = None,
+        valid_stats: Mapping[str, float] | None = None,
+        test_stats: Mapping[str, float] | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Write scalars at the ``step`` of ``stats_meta``."""
         for stage, stats in (
             ("train", train_stats),
             ("valid", valid_stats),
             ("test", test_stats),
         ):
             for name, value in (stats or {}).items():
-                self.writer.add_scalar(f"{name}/{stage}", value, step)
+                self.writer.add_scalar(
+                    f"{name}/{stage}", value, stats_meta["step"]
+                )
 
     @main_process_only
-    def log_pair(self, original, decoded, sample_rate, step):
-        """Write a pair of waveforms as sound and as spectrograms.
-
-        Arguments
-        ---------
-        original : torch.Tensor
-            float [samples].
-        decoded : torch.Tensor
-            float [samples].
-        sample_rate : int
-            Hz.
-        step : int
-            Optimiser steps done.
-        """
+    def log_pair(
+        self, original: Wav, decoded: Wav, sample_rate: int, step: int
+    ) -> None:
+        """Write a pair of waveforms as sound and as spectrograms."""
         for name, wav in (("original", original), ("decoded", decoded)):
             self.writer.add_audio(name, wav[None], step, sample_rate)
             self.writer.add_image(

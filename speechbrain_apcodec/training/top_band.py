@@ -12,41 +12,23 @@ Authors
 import numpy as np
 import torch
 
+from speechbrain_apcodec.utils.types import Wav
+
 # Filters of recorders and codecs begin to fall this far below their edge.
-EDGE_HZ = 400
-WEAKER_DB = (1.0, 10.0)
-TILT_DB = (0.0, 8.0)
+_EDGE_HZ = 400
+_WEAKER_DB = (1.0, 10.0)
+_TILT_DB = (0.0, 8.0)
 
 
 def replicate_top_band(
-    segment: torch.Tensor,
-    band_hz: float,
-    sample_rate: int,
-    random: np.random.Generator,
-) -> torch.Tensor:
-    """Fill the spectrum above a band with a copy of what lies below its end.
+    segment: Wav, band_hz: float, sample_rate: int, random: np.random.Generator
+) -> Wav:
+    """Fill the spectrum above a band with a copy of the top of the band.
 
     The whole segment is transformed at once, so that the copy keeps the
-    envelope over time.
-
-    Arguments
-    ---------
-    segment : torch.Tensor
-        float [samples].
-    band_hz : float
-        Where its band ends.
-    sample_rate : int
-        Hz.
-    random : numpy.random.Generator
-        Draws how much weaker the copy is, and how it falls towards half the
-        sampling rate.
-
-    Returns
-    -------
-    torch.Tensor
-        float [samples]; the segment itself if its band ends below a quarter
-        of the sampling rate, which leaves too little to copy, or reaches 98 %
-        of half of it.
+    envelope over time. A segment stays as it is if its band ends below a
+    quarter of the sampling rate, which leaves too little to copy, or reaches
+    98 % of half of it.
 
     Example
     -------
@@ -60,13 +42,13 @@ def replicate_top_band(
     >>> bool(spectrum[2200:2300].max() > 50)  # its copy, above 16 kHz
     True
     """
-    weaker = random.uniform(*WEAKER_DB)
-    tilt = random.uniform(*TILT_DB)
+    weaker = random.uniform(*_WEAKER_DB)
+    tilt = random.uniform(*_TILT_DB)
     half = sample_rate / 2
     if not half / 2 < band_hz < 0.98 * half:
         return segment
     spectrum = torch.fft.rfft(segment)
-    first = int((band_hz - EDGE_HZ) / half * (len(spectrum) - 1))
+    first = int((band_hz - _EDGE_HZ) / half * (len(spectrum) - 1))
     missing = len(spectrum) - first
     if missing > first:
         return segment

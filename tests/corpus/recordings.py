@@ -20,21 +20,9 @@ def voice(num_samples, pitch, sample_rate=48000):
 
 
 def write_recordings(folder, count, sample_rate=48000):
-    """Write recordings of 0.05 to 0.4 s, in two folders, and a manifest.
+    """Write recordings of 0.05 to 0.4 s, in two folders.
 
-    Arguments
-    ---------
-    folder : pathlib.Path
-        Where to write them.
-    count : int
-        Number of recordings.
-    sample_rate : int
-        Their rate, Hz.
-
-    Returns
-    -------
-    pathlib.Path
-        ``train.csv``, with their texts.
+    Return a manifest, ``train.csv``, with their texts.
     """
     folder.mkdir()
     rows = []

@@ -1,6 +1,5 @@
 """A recipe that is no part of the package uses its lobes and losses."""
 
-import math
 import shutil
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.installed import run
+from tests.recipes.losses import assert_losses_fall
 
 pytestmark = pytest.mark.xdist_group("wheel")
 
@@ -21,11 +21,4 @@ def test_foreign_recipe_trains_three_steps(installed, tmp_path):
         cwd=recipe,
         target=installed,
     )
-    losses = [
-        float(line)
-        for line in (recipe / "results" / "losses.txt").read_text().split()
-    ]
-    assert len(losses) == 3
-    assert all(math.isfinite(loss) for loss in losses)
-    # The same batch three times: every step must help.
-    assert losses[2] < losses[1] < losses[0]
+    assert_losses_fall(recipe / "results")

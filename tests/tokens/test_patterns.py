@@ -36,24 +36,20 @@ def batches(draw):
     return tokens, torch.tensor(lengths)
 
 
-@pattern_classes
-@given(batch=batches())
-def test_revert_undoes_build(pattern_class, batch):
-    tokens, lengths = batch
-    pattern = pattern_class(tokens.shape[2], SIZE)
-    sequence, num_steps = pattern.build(tokens, lengths)
+def assert_revert(pattern, sequence, num_steps, tokens, lengths):
+    """Check that all frames come back, and PAD after them."""
     given_sequence = sequence.clone()
     reverted, num_frames = pattern.revert(sequence, num_steps)
     assert torch.equal(sequence, given_sequence)
-    assert torch.equal(num_frames, lengths)
     for own, back, frames in zip(tokens, reverted, lengths, strict=True):
         assert torch.equal(own[:frames], back[:frames])
         assert (back[frames:] == SIZE).all()
+    return num_frames
 
 
 @pattern_classes
 @given(batch=batches())
-def test_items_of_a_batch_are_arranged_as_alone(pattern_class, batch):
+def test_a_batch_is_arranged_item_by_item_and_reverted(pattern_class, batch):
     tokens, lengths = batch
     given_tokens = tokens.clone()
     pattern = pattern_class(tokens.shape[2], SIZE)
@@ -65,28 +61,30 @@ def test_items_of_a_batch_are_arranged_as_alone(pattern_class, batch):
         assert steps == num_steps[i] == alone.shape[1]
         assert torch.equal(sequence[i, :steps], alone[0])
         assert (sequence[i, steps:] == SIZE).all()
+    found = assert_revert(pattern, sequence, num_steps, tokens, lengths)
+    assert torch.equal(found, lengths)
 
 
 @pattern_classes
 @given(st.integers(0, 6), st.integers(2, 5))
-def test_every_token_has_one_place_after_coarser_ones(
+def test_every_token_occurs_once_after_coarser_ones(
     pattern_class, frames, codebooks
 ):
     # Ids tell frame and codebook.
     tokens = torch.arange(frames * codebooks).view(1, frames, codebooks)
     pattern = pattern_class(codebooks, codebook_size=1000)
     sequence, _ = pattern.build(tokens)
-    places = (sequence[0] != 1000).nonzero()
-    held = {
-        int(sequence[0, step, stream]): int(step) for step, stream in places
+    found = (sequence[0] != 1000).nonzero()
+    step_of = {
+        int(sequence[0, step, stream]): int(step) for step, stream in found
     }
-    assert len(places) == len(held) == frames * codebooks
-    for token, step in held.items():
+    assert len(found) == len(step_of) == frames * codebooks
+    for token, step in step_of.items():
         if token % codebooks and pattern_class is not ParallelPattern:
             coarser = token - token % codebooks
-            assert held[coarser] < step
+            assert step_of[coarser] < step
         if token >= codebooks:
-            assert held[token - codebooks] < step
+            assert step_of[token - codebooks] < step
 
 
 def test_delay_is_that_of_the_paper():
@@ -124,13 +122,10 @@ def test_delay_of_several_frames_a_step(batch, frames_per_step):
     pattern = DelayPattern(tokens.shape[2], SIZE, frames_per_step)
     sequence, num_steps = pattern.build(tokens, lengths)
     assert sequence.shape[2] == tokens.shape[2] * frames_per_step
-    reverted, num_frames = pattern.revert(sequence, num_steps)
-    # Whole groups come back, what no frame filled as PAD.
+    found = assert_revert(pattern, sequence, num_steps, tokens, lengths)
+    # Whole groups come back.
     groups = -(-lengths // frames_per_step)
-    assert torch.equal(num_frames, groups * frames_per_step)
-    for own, back, frames in zip(tokens, reverted, lengths, strict=True):
-        assert torch.equal(own[:frames], back[:frames])
-        assert (back[frames:] == SIZE).all()
+    assert torch.equal(found, groups * frames_per_step)
     # ``places`` says of each step what it holds.
     for step in range(sequence.shape[1]):
         frame, codebook = pattern.places(step)

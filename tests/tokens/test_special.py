@@ -1,5 +1,6 @@
 """PAD, BOS and EOS around tokens."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ SPECIAL = SpecialTokens(8)
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=4), st.integers(1, 3))
-def test_what_is_ended_is_cut_where_it_ended(lengths, codebooks):
+def test_cut_undoes_append(lengths, codebooks):
     num_frames = torch.tensor(lengths)
     generator = torch.Generator().manual_seed(0)
     shape = (len(lengths), max(lengths), codebooks)
@@ -29,18 +30,18 @@ def test_what_is_ended_is_cut_where_it_ended(lengths, codebooks):
         assert (item[frames:] == SPECIAL.pad).all()
 
 
-def test_a_frame_with_any_special_id_ends_an_item():
-    tokens = torch.tensor([[[1, 2], [3, SPECIAL.pad], [4, 5]]])
-    cut, num_frames = SPECIAL.cut_at_eos(tokens)
-    assert cut.tolist() == [[[1, 2]]]
-    assert num_frames.tolist() == [1]
-
-
-def test_without_an_end_everything_stays():
-    tokens = torch.zeros(2, 3, 4).long()
-    cut, num_frames = SPECIAL.cut_at_eos(tokens)
-    assert torch.equal(cut, tokens)
-    assert num_frames.tolist() == [3, 3]
+@pytest.mark.parametrize(
+    ("tokens", "cut"),
+    [
+        ([[1, 2], [3, SPECIAL.pad], [4, 5]], [[1, 2]]),
+        ([[1, 2], [3, 4]], [[1, 2], [3, 4]]),
+    ],
+    ids=["any special id ends it", "without an end"],
+)
+def test_where_an_item_ends(tokens, cut):
+    found, num_frames = SPECIAL.cut_at_eos(torch.tensor([tokens]))
+    assert found.tolist() == [cut]
+    assert num_frames.tolist() == [len(cut)]
 
 
 def test_bos_comes_first():

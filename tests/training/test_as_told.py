@@ -13,6 +13,7 @@ from tests.training.tiny_brain import (
     make_brain,
     make_hparams,
     make_items,
+    start_brain,
     step,
 )
 from tests.training.tiny_run import history
@@ -20,14 +21,12 @@ from tests.training.tiny_run import history
 
 @pytest.mark.parametrize("accumulation", [1, 2])
 def test_average_follows_each_optimizer_step(accumulation, tmp_path):
-    brain = make_brain(
+    brain = start_brain(
         tmp_path,
         {"grad_accumulation_factor": accumulation},
-        checkpointer=False,
         discriminator_start=99,
         ema_decay=0.9,  # less in the first steps
     )
-    brain.on_fit_start()
     expected = copied(brain.codec)
     for number in range(3):
         for _ in range(accumulation):
@@ -41,13 +40,7 @@ def test_average_follows_each_optimizer_step(accumulation, tmp_path):
 
 
 def test_quantizer_dropout_reaches_the_codec(tmp_path):
-    brain = make_brain(
-        tmp_path,
-        checkpointer=False,
-        discriminator_start=99,
-        quantizer_dropout=1.0,
-    )
-    brain.on_fit_start()
+    brain = start_brain(tmp_path, discriminator_start=99, quantizer_dropout=1.0)
     seen = []
     brain.codec.register_forward_hook(
         lambda module, args, output: seen.append((args[1], output.quantized))

@@ -7,11 +7,6 @@ import torch
 from speechbrain.core import Stage
 from speechbrain.dataio.batch import PaddedBatch
 
-from speechbrain_apcodec.training.adversarial import (
-    adversarial_terms,
-    discriminator_terms,
-    level_gain,
-)
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from tests.training.tiny_brain import (
     SEGMENT,
@@ -21,6 +16,7 @@ from tests.training.tiny_brain import (
     make_brain,
     make_items,
     make_loader,
+    start_brain,
     step,
 )
 from tests.training.tiny_run import history
@@ -28,83 +24,13 @@ from tests.training.tiny_run import history
 
 @pytest.fixture
 def brain(tmp_path):
-    """A Brain that has done what ``fit`` does first."""
-    brain = make_brain(tmp_path, checkpointer=False)
-    brain.on_fit_start()
-    brain.nonfinite_count = 0
-    return brain
+    return start_brain(tmp_path)
 
 
 def make_nan_items(number):
     items = make_items(number)
     items[0]["sig"][100] = math.nan
     return items
-
-
-def test_discriminators_hear_every_item_at_one_level(tmp_path):
-    brain = make_brain(
-        tmp_path, checkpointer=False, discriminator_level_db=-14.0
-    )
-    brain.on_fit_start()
-    heard, decoded = [], []
-    brain.codec.register_forward_hook(
-        lambda module, args, output: decoded.append(output.decoded.detach())
-    )
-    brain.modules.discriminators.register_forward_hook(
-        lambda module, args, output: heard.append(args[0].detach())
-    )
-    items = make_items(2)
-    items[1]["sig"] = 0.01 * items[1]["sig"]
-    wavs = torch.stack([item["sig"] for item in items])
-    brain.fit_batch(PaddedBatch(items))
-    both, real, fake = heard
-    levels = 20 * real.square().mean(dim=1).sqrt().log10()
-    torch.testing.assert_close(levels, torch.full((2,), -14.0))
-    torch.testing.assert_close(both, torch.cat([real, fake]))
-    # What is decoded keeps its distance from what is real.
-    gain = real.norm(dim=1) / wavs.norm(dim=1)
-    torch.testing.assert_close(fake, gain[:, None] * decoded[0])
-
-
-def test_silence_is_not_raised_without_end():
-    gain = level_gain(torch.zeros(2, 8), -14.0)
-    assert torch.isfinite(gain).all()
-    assert torch.equal(level_gain(torch.zeros(2, 8), None), torch.ones(2, 1))
-
-
-def test_generator_pass_leaves_the_discriminators_alone(brain):
-    discriminators = brain.modules.discriminators
-    wavs = torch.stack([item["sig"] for item in make_items(2)])
-    decoded = (0.5 * wavs).requires_grad_()
-    outputs = []
-    discriminators.register_forward_hook(
-        lambda module, args, output: outputs.append(output)
-    )
-    terms = adversarial_terms(discriminators, brain.hparams.loss, wavs, decoded)
-    brain.hparams.loss.total(terms).backward()
-
-    assert all(p.grad is None for p in discriminators.parameters())
-    assert decoded.grad.abs().max() > 0
-    real, fake = outputs
-    for name in ("mpd", "mrd"):
-        for (score, maps), (fake_score, _) in zip(
-            real[name], fake[name], strict=True
-        ):
-            assert not score.requires_grad
-            assert not any(feature.requires_grad for feature in maps)
-            assert fake_score.requires_grad
-
-
-def test_discriminator_pass_leaves_the_codec_alone(brain):
-    wavs = torch.stack([item["sig"] for item in make_items(2)])
-    decoded = (0.5 * wavs).requires_grad_()
-    terms = discriminator_terms(
-        brain.modules.discriminators, brain.hparams.loss, wavs, decoded
-    )
-    brain.hparams.loss.total(terms).backward()
-    assert decoded.grad is None
-    for name, p in brain.modules.discriminators.named_parameters():
-        assert p.grad is not None, name
 
 
 def test_a_batch_trains_both_and_counts_once(brain):
@@ -127,26 +53,21 @@ def test_a_batch_trains_both_and_counts_once(brain):
     assert len(changed(brain.modules.discriminators, judges)) == len(judges)
 
 
-def test_gan_begins_at_its_step(tmp_path):
-    brain = make_brain(tmp_path, checkpointer=False, discriminator_start=2)
-    brain.on_fit_start()
-    judges = copied(brain.modules.discriminators)
-    for _ in range(2):
-        step(brain, make_items(2))
-    assert not changed(brain.modules.discriminators, judges)
-    step(brain, make_items(2))
-    assert changed(brain.modules.discriminators, judges)
-
-
-def test_gan_sits_out_steps_in_between(tmp_path):
-    brain = make_brain(tmp_path, checkpointer=False, discriminator_every=2)
-    brain.on_fit_start()
-    moved = []
-    for _ in range(4):
+@pytest.mark.parametrize(
+    ("setting", "moved"),
+    [
+        ({"discriminator_start": 2}, [False, False, True]),
+        ({"discriminator_every": 2}, [True, False, True, False]),
+    ],
+    ids=["begins at its step", "sits out steps in between"],
+)
+def test_gan_trains_in_its_steps(tmp_path, setting, moved):
+    brain = start_brain(tmp_path, **setting)
+    for expected in moved:
         judges = copied(brain.modules.discriminators)
         step(brain, make_items(2))
-        moved.append(bool(changed(brain.modules.discriminators, judges)))
-    assert moved == [True, False, True, False]
+        found = changed(brain.modules.discriminators, judges)
+        assert bool(found) == expected
 
 
 def test_nan_batch_is_skipped_and_reported(brain, caplog):
@@ -192,14 +113,12 @@ def test_accumulation_equals_a_larger_batch(tmp_path):
     gradients = []
     for factor, batches in ((1, [items]), (2, [items[:2], items[2:]])):
         torch.manual_seed(0)
-        brain = make_brain(
+        brain = start_brain(
             tmp_path,
             {"grad_accumulation_factor": factor},
-            checkpointer=False,
             discriminator_start=99,
             grn_statistic="frame",
         )
-        brain.on_fit_start()
         seen = []
         brain.optimizers_step = lambda brain=brain, seen=seen: seen.append(
             [p.grad.clone() for p in brain.codec.parameters()]
@@ -229,10 +148,7 @@ def test_no_checkpoint_within_accumulation(tmp_path):
 
 @pytest.mark.parametrize("limit", [0.5, 1e9])
 def test_max_grad_norm(tmp_path, limit):
-    brain = make_brain(
-        tmp_path, {"max_grad_norm": limit}, checkpointer=False, log_every=9
-    )
-    brain.on_fit_start()
+    brain = start_brain(tmp_path, {"max_grad_norm": limit}, log_every=9)
     norms = {}
 
     def remember(optimizer, *_, player):
@@ -266,8 +182,7 @@ def test_optimizer_step_limit(tmp_path, limit):
 
 
 def test_bf16_keeps_the_phase_in_float32(tmp_path):
-    brain = make_brain(tmp_path, {"precision": "bf16"}, checkpointer=False)
-    brain.on_fit_start()
+    brain = start_brain(tmp_path, {"precision": "bf16"})
     seen = []
     brain.codec.register_forward_hook(
         lambda module, args, output: seen.append(output)
@@ -303,13 +218,11 @@ def test_trained_paths_go_through_forward(brain):
 
 
 def test_frozen_parts_stay_as_they_are(tmp_path):
-    brain = make_brain(
+    brain = start_brain(
         tmp_path,
-        checkpointer=False,
         frozen_parts=["encoder", "quantizer"],
         quantizer_dropout=0.5,
     )
-    brain.on_fit_start()
     codec = copied(brain.codec)
     for _ in range(3):
         step(brain, make_items(2))
@@ -328,13 +241,11 @@ def test_frozen_quantizer_cannot_be_maintained(tmp_path):
 
 @pytest.mark.parametrize("refit_iterations", [0, 1])
 def test_restart_reaches_the_average(refit_iterations, tmp_path):
-    brain = make_brain(
+    brain = start_brain(
         tmp_path,
-        checkpointer=False,
         restart_every=2,
         refit_iterations=refit_iterations,
     )
-    brain.on_fit_start()
     for _ in range(2):
         step(brain, make_items(2))
     brain.step += 1

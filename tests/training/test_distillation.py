@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from speechbrain_apcodec.training.distillation import (
     FeatureDistillation,
-    watched,
+    captured_features,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from tests.installed import ROOT
@@ -56,7 +56,7 @@ def distillation(tmp_path, teacher_folder):
 
 
 def run(distillation, student, wavs):
-    with watched(student, distillation.names) as features:
+    with captured_features(student, distillation.names) as features:
         output = student(wavs)
     return distillation(features, output.natural), features
 
@@ -85,7 +85,10 @@ def test_terms_are_the_summed_mean_squared_errors(distillation):
     wavs = 0.1 * torch.randn(2, 2200)
     terms, features = run(distillation, student, wavs)
     names = distillation.groups["heads"]
-    with watched(distillation.teacher, names) as targets, torch.no_grad():
+    with (
+        captured_features(distillation.teacher, names) as targets,
+        torch.no_grad(),
+    ):
         distillation.teacher(wavs)
     expected = sum(F.mse_loss(features[n], targets[n]) for n in names)
     torch.testing.assert_close(terms["distillation_heads"], expected)
@@ -93,7 +96,10 @@ def test_terms_are_the_summed_mean_squared_errors(distillation):
     (name,) = distillation.groups["decoder_input"]
     projection = distillation.projections[name.replace(".", "/")]
     assert projection.weight.shape == (12, 8)
-    with watched(distillation.teacher, [name]) as targets, torch.no_grad():
+    with (
+        captured_features(distillation.teacher, [name]) as targets,
+        torch.no_grad(),
+    ):
         distillation.teacher(wavs)
     torch.testing.assert_close(
         terms["distillation_decoder_input"],
@@ -133,7 +139,7 @@ def test_gradients_reach_student_and_projections_only(distillation):
         assert grads[name].grad.abs().max() > 0
 
 
-def test_watching_leaves_no_hook_behind(distillation):
+def test_capturing_leaves_no_hook_behind(distillation):
     distillation, student = distillation
     run(distillation, student, torch.randn(1, 2200))
     for codec in (student, distillation.teacher):

@@ -79,6 +79,22 @@ def test_curves_share_a_panel_by_part(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("later", "lines", "expected"),
+    [
+        (1.0, 20, True),
+        (0.9, 20, False),
+        (math.nan, 20, True),
+        (1.0, 19, False),  # it is told at every 20th line alone
+    ],
+)
+def test_a_term_that_falls_no_more_is_noticed(tmp_path, later, lines, expected):
+    history = History(tmp_path)
+    for value in 20 * [1.0] + lines * [later]:
+        history.append("train", 1, {"loss": value})
+    assert history.is_on_plateau("loss") is expected
+
+
 def test_pictures_and_sounds(tmp_path):
     history = History(tmp_path)
     history.append("train", 1, {"loss": 1.0})

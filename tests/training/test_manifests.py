@@ -32,6 +32,16 @@ def write(path, wav, sample_rate=16000, **kwargs):
     return path
 
 
+def prepare(splits, folder, **options):
+    """Prepare at 16 kHz; return the entries of each split."""
+    paths = prepare_manifests(
+        splits, folder / "save", folder / "cache", 16000, **options
+    )
+    return {
+        split: json.loads(p.read_text("utf-8")) for split, p in paths.items()
+    }
+
+
 @pytest.fixture
 def conversions(monkeypatch):
     """List the sources that are really converted."""
@@ -148,12 +158,7 @@ def test_bad_files_are_named_together(tmp_path):
     items = corpus(tmp_path / "data")
     items.append({"id": "gone", "source": str(tmp_path / "data/gone.wav")})
     with pytest.raises(AudioFileError) as caught:
-        prepare_manifests(
-            {"train": items, "valid": []},
-            tmp_path / "save",
-            tmp_path / "cache",
-            16000,
-        )
+        prepare({"train": items, "valid": []}, tmp_path)
     message = str(caught.value)
     listed = (tmp_path / "save/bad_files.txt").read_text()
     assert message.startswith("5 of 9")
@@ -169,15 +174,9 @@ def test_bad_files_can_be_skipped(tmp_path, caplog):
     items = corpus(tmp_path / "data")
     good = [item for item in items if item["id"].startswith("good")]
     bad = [item for item in items if item not in good]
-    paths = prepare_manifests(
-        {"train": good[:2] + bad, "valid": good[2:]},
-        tmp_path / "save",
-        tmp_path / "cache",
-        16000,
-        skip_bad_files=True,
-    )
-    content = json.loads(paths["train"].read_text())
-    assert set(content) == {"good0", "good1"}
+    splits = {"train": good[:2] + bad, "valid": good[2:]}
+    content = prepare(splits, tmp_path, skip_bad_files=True)
+    assert set(content["train"]) == {"good0", "good1"}
     for name in BAD:
         assert name in caplog.text
 
@@ -188,9 +187,9 @@ def test_many_bad_files_are_counted(tmp_path):
         for n in range(12)
     ]
     with pytest.raises(AudioFileError, match="12 of 12") as caught:
-        prepare_manifests({"train": items}, tmp_path / "s", tmp_path, 16000)
+        prepare({"train": items}, tmp_path)
     assert str(caught.value).count("gone") == 10
-    listed = (tmp_path / "s/bad_files.txt").read_text()
+    listed = (tmp_path / "save/bad_files.txt").read_text()
     assert len(listed.splitlines()) == 12
 
 
@@ -200,7 +199,6 @@ def test_interrupted_preparation_goes_on(tmp_path, conversions, monkeypatch):
         file = write(tmp_path / f"{name}.wav", noise(500))
         items.append({"id": name, "source": str(file)})
     splits = {"train": items[:3], "valid": items[3:]}
-    arguments = (tmp_path / "save", tmp_path / "cache", 16000, False, 1)
     spy = manifests._convert
 
     def interrupt(source, *args):
@@ -210,13 +208,13 @@ def test_interrupted_preparation_goes_on(tmp_path, conversions, monkeypatch):
 
     monkeypatch.setattr(manifests, "_convert", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        prepare_manifests(splits, *arguments)
+        prepare(splits, tmp_path, num_jobs=1)
     assert not (tmp_path / "save").exists()
     done = set(conversions)
     assert {"a.wav", "b.wav"} <= done
 
     monkeypatch.setattr(manifests, "_convert", spy)
-    prepare_manifests(splits, *arguments)
+    prepare(splits, tmp_path, num_jobs=1)
     assert sorted(conversions) == ["a.wav", "b.wav", "c.wav", "d.wav"]
     assert not list(tmp_path.rglob(".*.wav"))
 
@@ -227,14 +225,8 @@ def test_manifest_has_the_same_columns_for_every_item(tmp_path):
         {"id": "a", "source": str(file), "speaker": "s"},
         {"id": "b", "source": str(file), "text": "ä"},
     ]
-    paths = prepare_manifests(
-        {"train": items, "valid": [{"id": "c", "source": str(file)}]},
-        tmp_path / "save",
-        tmp_path / "cache",
-        16000,
-    )
-    train = json.loads(paths["train"].read_text(encoding="utf-8"))
-    valid = json.loads(paths["valid"].read_text(encoding="utf-8"))
+    splits = {"train": items, "valid": [{"id": "c", "source": str(file)}]}
+    train, valid = prepare(splits, tmp_path).values()
     assert set(train["a"]) == set(train["b"]) == set(valid["c"])
     assert (train["a"]["speaker"], train["b"]["text"]) == ("s", "ä")
 
@@ -243,11 +235,9 @@ def test_shared_ids_and_empty_splits_are_refused(tmp_path):
     file = write(tmp_path / "a.wav", noise(500))
     item = {"id": "a", "source": str(file)}
     with pytest.raises(ConfigurationError, match="'a' stands for more"):
-        prepare_manifests({"train": [item, item]}, tmp_path, tmp_path, 16000)
+        prepare({"train": [item, item]}, tmp_path)
     with pytest.raises(ConfigurationError, match="valid split"):
-        prepare_manifests(
-            {"train": [item], "valid": []}, tmp_path, tmp_path, 16000
-        )
+        prepare({"train": [item], "valid": []}, tmp_path)
 
 
 def test_antiphase_stereo_is_no_silence(tmp_path):
@@ -274,12 +264,7 @@ def test_names_that_are_no_utf8_are_prepared(tmp_path):
     bad = tmp_path / os.fsdecode(b"bad\xe9.wav")
     bad.write_text("no audio")
     items = [{"id": path.stem, "source": str(path)} for path in (good, bad)]
-    made = prepare_manifests(
-        {"train": items, "valid": [{**items[0], "id": "b"}]},
-        tmp_path / "m",
-        tmp_path / "c",
-        16000,
-        skip_bad_files=True,
-    )
-    assert list(json.loads(made["train"].read_text())) == [good.stem]
-    assert "bad\\xe9.wav" in (tmp_path / "m" / "bad_files.txt").read_text()
+    splits = {"train": items, "valid": [{**items[0], "id": "b"}]}
+    made = prepare(splits, tmp_path, skip_bad_files=True)
+    assert list(made["train"]) == [good.stem]
+    assert "bad\\xe9.wav" in (tmp_path / "save/bad_files.txt").read_text()

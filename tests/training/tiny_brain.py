@@ -27,23 +27,7 @@ def make_hparams(output_folder, yaml="mini.yaml", **overrides):
 
 
 def make_brain(output_folder, run_opts=None, checkpointer=True, **overrides):
-    """Make a Brain that is ready to fit batches.
-
-    Arguments
-    ---------
-    output_folder : pathlib.Path
-        Of the run.
-    run_opts : dict, optional
-        Run options of SpeechBrain.
-    checkpointer : bool
-        Whether it saves checkpoints.
-    **overrides : object
-        Hyper-parameters.
-
-    Returns
-    -------
-    speechbrain_apcodec.training.brain.CodecBrain
-    """
+    """Make a Brain of SpeechBrain's run options and hyper-parameters."""
     hparams = make_hparams(output_folder, **overrides)
     run_opts = {"device": "cpu", "noprogressbar": True, **(run_opts or {})}
     run_opts = RunOptions.from_dictionary(run_opts)
@@ -54,6 +38,14 @@ def make_brain(output_folder, run_opts=None, checkpointer=True, **overrides):
         checkpointer=hparams["checkpointer"] if checkpointer else None,
     )
     brain.hparams.epoch_counter.current = 1
+    return brain
+
+
+def start_brain(output_folder, run_opts=None, **overrides):
+    """Make a Brain without checkpoints, as ``fit`` prepares it."""
+    brain = make_brain(output_folder, run_opts, False, **overrides)
+    brain.on_fit_start()
+    brain.nonfinite_count = 0
     return brain
 
 

@@ -44,20 +44,7 @@ TINY = {
 
 
 def write_corpus(folder, num_train=12):
-    """Write short recordings and a manifest that splits them.
-
-    Arguments
-    ---------
-    folder : pathlib.Path
-        Where to write them.
-    num_train : int
-        Number of recordings to train on.
-
-    Returns
-    -------
-    pathlib.Path
-        The manifest.
-    """
+    """Write short recordings; return a manifest that splits them."""
     folder.mkdir(parents=True)
     rng = numpy.random.default_rng(0)
     splits = ["train"] * num_train + ["valid"] * 2 + ["test"]
@@ -77,22 +64,7 @@ def write_corpus(folder, num_train=12):
 def arguments(manifest, output_folder, *options, yaml="mini.yaml", **overrides):
     """Make the command line's arguments for a tiny run.
 
-    Arguments
-    ---------
-    manifest : pathlib.Path
-        From ``write_corpus``.
-    output_folder : pathlib.Path
-        Of the run.
-    *options : str
-        Run options of SpeechBrain.
-    yaml : str
-        The recipe's configuration.
-    **overrides : object
-        Hyper-parameters beside those of ``TINY``.
-
-    Returns
-    -------
-    list of str
+    Options are SpeechBrain's run options, overrides hyper-parameters.
     """
     hparams = {
         **TINY,
@@ -115,18 +87,7 @@ def arguments(manifest, output_folder, *options, yaml="mini.yaml", **overrides):
 def run_process(run_arguments, launcher=(), **environment):
     """Run the recipe's script in a process of its own.
 
-    Arguments
-    ---------
-    run_arguments : list of str
-        From ``arguments``.
-    launcher : sequence of str
-        Python options before the script, such as torchrun's.
-    **environment : str
-        More environment variables.
-
-    Returns
-    -------
-    subprocess.CompletedProcess
+    A launcher is Python options before the script, such as torchrun's.
     """
     return subprocess.run(
         [sys.executable, *launcher, str(PROCESS), *run_arguments],
