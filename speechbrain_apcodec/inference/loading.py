@@ -6,7 +6,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from pathlib import Path
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from speechbrain.utils.fetching import FetchConfig, FetchSource, LocalStrategy
@@ -19,6 +20,7 @@ from speechbrain_apcodec.models.pretrained import (
 )
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
@@ -28,9 +30,9 @@ Interface = TypeVar("Interface", bound="APCodec")
 
 def from_hparams(
     cls: type[Interface],
-    source: str | Path | FetchSource = DEFAULT_MODEL,
+    source: AnyPath | FetchSource = DEFAULT_MODEL,
     hparams_file: str = "hyperparams.yaml",
-    savedir: str | Path | None = None,
+    savedir: AnyPath | None = None,
     local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
     fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
     **kwargs: Any,
@@ -40,7 +42,7 @@ def from_hparams(
     Arguments
     ---------
     cls : type
-        ``APCodec``, or one that is built upon it.
+        ``APCodec``, or a subclass.
     source : str or pathlib.Path or FetchSource
         Folder of an exported model, hub id or URL; default: the model
         inside the package.
@@ -62,6 +64,7 @@ def from_hparams(
     Returns
     -------
     APCodec
+        The model, in evaluation mode.
 
     Raises
     ------
@@ -82,8 +85,8 @@ def from_hparams(
 
 def from_config(
     cls: type[Interface],
-    source: str | Path | FetchSource = DEFAULT_MODEL,
-    savedir: str | Path | None = None,
+    source: AnyPath | FetchSource = DEFAULT_MODEL,
+    savedir: AnyPath | None = None,
     local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
     fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
     run_opts: Any = None,
@@ -94,12 +97,7 @@ def from_config(
     The network is built from ``config.json``, of nothing but this
     package's classes, and the weights are read from safetensors. It is
     the same model as `from_hparams` loads, and the arguments are those.
-
-    Raises
-    ------
-    CheckpointError
-        As in `from_hparams`, or if ``config.json`` does not say how the
-        network is built.
+    ``config.json`` must describe the network; an older one does not.
 
     Example
     -------

@@ -5,6 +5,7 @@ Authors
 """
 
 import pickle
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import yaml
@@ -30,24 +31,14 @@ _MOST_LETTERS = 160
 
 
 @contextmanager
-def damage_named(error_class, what, fix):
-    """Turn what is raised by a parser, or by what it built, into one line.
+def damage_named(
+    error_class: type[APCodecError], what: str, fix: str
+) -> Iterator[None]:
+    """Turn what a parser, or what it built, raises into one line.
 
-    The original error is its cause, which a traceback in Python shows.
-
-    Arguments
-    ---------
-    error_class : type
-        Kind of ``APCodecError`` to raise instead.
-    what : str
-        What is read, and what is wrong with it.
-    fix : str
-        What to do about it.
-
-    Raises
-    ------
-    APCodecError
-        As it was raised inside, or an ``error_class``.
+    The line says ``what`` is read and what is wrong with it, the reason, and
+    the ``fix``. The original error is its cause, which a traceback in Python
+    shows.
 
     Example
     -------
@@ -56,7 +47,7 @@ def damage_named(error_class, what, fix):
     Traceback (most recent call last):
         ...
     speechbrain_apcodec.utils.errors.APCodecError: a.yaml is damaged (while \
-parsing...): write it anew
+    parsing...): write it anew
     """
     try:
         yield

@@ -7,8 +7,14 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import logging
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
 
 #: Level of what a user has to know: above the warnings to developers, which
 #: the command line switches off.
@@ -40,17 +46,10 @@ class MissingExtraError(APCodecError):
     """An optional package is needed that is not installed."""
 
 
-def shown(path):
-    r"""Say which file it is, in letters that every terminal and log takes.
+def shown(path: AnyPath) -> str:
+    r"""Write a path in letters that every terminal and log takes.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        A path, maybe of an old archive whose names are no UTF-8; or ``-``.
-
-    Returns
-    -------
-    str
+    The path may come from an old archive whose names are no UTF-8, or be ``-``.
 
     Example
     -------
