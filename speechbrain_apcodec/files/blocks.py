@@ -10,31 +10,41 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from speechbrain_apcodec.utils.resampling import BlockResampler
+from speechbrain_apcodec.utils.types import Tokens, Wav
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.files.bitstream import ApcHeader
+    from speechbrain_apcodec.inference.apcodec import APCodec
+    from speechbrain_apcodec.inference.streaming import CheckedContext
 
 #: Token frames that are decoded at a time where all fit in one piece.
 _ALL = 1 << 62
 
 
 class _Encoder:
-    """One channel that is encoded as it comes."""
+    """One channel that is encoded as it arrives."""
 
-    def __init__(self, model, num_codebooks):
+    def __init__(self, model: APCodec, num_codebooks: int) -> None:
         self._model = model
         self._num_codebooks = num_codebooks
         self._size = _ALL
         if model.chunk_frames is not None:
             self._size = model.chunk_frames * model.hop_length
-        self._context = None
-        self._pieces, self._tokens = [], []
+        self._context: CheckedContext | None = None
+        self._pieces: list[Wav] = []
+        self._tokens: list[Tensor] = []
 
-    def push(self, wav: Tensor) -> None:
-        """Take the next samples, [samples]."""
+    def push(self, wav: Wav) -> None:
+        """Take the next samples."""
         self._pieces.append(wav)
         if sum(map(len, self._pieces)) <= self._size:
             return
@@ -58,45 +68,31 @@ class _Encoder:
         self._keep(self._context.flush_encoder())
         return torch.cat(self._tokens)
 
-    def _encode(self, wav):
+    def _encode(self, wav: Wav) -> None:
         if self._context is None:
             self._context = self._model.make_streaming_context(
                 num_codebooks=self._num_codebooks
             )
         self._keep(self._context.encode(wav[None].to(self._model.device)))
 
-    def _keep(self, tokens):
+    def _keep(self, tokens: Tokens) -> None:
         self._tokens.append(tokens[0].int().cpu())
 
 
 def encode_blocks(
-    model,
+    model: APCodec,
     blocks: Iterable[Tensor],
     sample_rate: int,
     num_codebooks: int,
 ) -> tuple[Tensor, int]:
-    """Turn the blocks of a recording into tokens.
+    """Turn the blocks of a recording, [channels, samples], into tokens.
 
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec.
-    blocks : iterable of torch.Tensor
-        float ``[channels, samples]``, at least one.
-    sample_rate : int
-        Their rate in Hz.
-    num_codebooks : int
-        Codebooks to use.
-
-    Returns
-    -------
-    tokens : torch.Tensor
-        int32 ``[channels, frames, num_codebooks]``.
-    num_samples : int
-        Samples of the recording, at its own rate.
+    Returns int32 ``[channels, frames, num_codebooks]``, and the number of
+    samples at the recording's own rate.
     """
     resampler = BlockResampler(sample_rate, model.sample_rate)
-    encoders, num_samples = [], 0
+    encoders: list[_Encoder] = []
+    num_samples = 0
     for block in blocks:
         if not encoders:
             encoders = [_Encoder(model, num_codebooks) for _ in block]
@@ -111,26 +107,15 @@ def encode_blocks(
 
 
 def decode_blocks(
-    model, header, tokens: Tensor, done: Callable[[int], object] = bool
+    model: APCodec,
+    header: ApcHeader,
+    tokens: Tensor,
+    done: Callable[[int], object] = bool,
 ) -> Iterator[Tensor]:
-    """Turn tokens back into the blocks of a recording.
+    """Turn [channels, frames, num_codebooks] back into blocks of a recording.
 
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec that made the tokens.
-    header : speechbrain_apcodec.files.bitstream.ApcHeader
-        What the tokens stand for.
-    tokens : torch.Tensor
-        Integers ``[channels, frames, num_codebooks]``.
-    done : callable, optional
-        Is told the number of token frames that each block took.
-
-    Yields
-    ------
-    torch.Tensor
-        float32 ``[channels, samples]``, in all as many samples as the header
-        says.
+    Yields float32 ``[channels, samples]``, in all as many samples as the header
+    says; ``done`` is told the number of token frames that each block took.
     """
     resampler = BlockResampler(header.codec_rate, header.sample_rate)
     coded, missing = header.codec_samples, header.num_samples
@@ -146,7 +131,7 @@ def decode_blocks(
     yield torch.nn.functional.pad(block, (0, missing - block.shape[1]))
 
 
-def _decoded(model, tokens):
+def _decoded(model: APCodec, tokens: Tensor) -> Iterator[tuple[Tensor, int]]:
     """Yield float32 [channels, samples], and the frames that they took."""
     size = model.chunk_frames or _ALL
     if tokens.shape[1] <= size:
@@ -164,6 +149,6 @@ def _decoded(model, tokens):
     yield torch.stack(wavs).float().cpu(), 0
 
 
-def _decode(model, tokens):
+def _decode(model: APCodec, tokens: Tensor) -> Wav:
     wavs, _ = model.decode(tokens[None].to(model.device))
     return wavs[0].float().cpu()

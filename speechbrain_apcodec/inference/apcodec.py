@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from speechbrain.utils.autocast import AMPConfig
-from torch import Tensor, nn
+from torch import Tensor
 
 from speechbrain_apcodec.inference import audio_files, loading, streaming
 from speechbrain_apcodec.inference import tokens as token_calls
@@ -96,7 +96,7 @@ class APCodec(PlacedPretrained):
 
     def __init__(
         self,
-        modules: dict[str, nn.Module] | None = None,
+        modules: dict[str, Any] | None = None,
         hparams: dict[str, Any] | None = None,
         run_opts: Any = None,
         freeze_params: bool = True,
@@ -210,7 +210,7 @@ class APCodec(PlacedPretrained):
     def _chunk_frames(self, batch_size: int) -> int | None:
         if not self.streamable:
             return None  # each chunk would take a pass a layer
-        seconds = CHUNK_SECONDS
+        seconds: float = CHUNK_SECONDS
         if self.device_type == "cpu":
             share = CPU_CHUNK_SECONDS / max(1, batch_size)
             seconds = min(seconds, max(0.2, share))

@@ -8,7 +8,7 @@ Authors
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from speechbrain.utils.fetching import FetchConfig, FetchSource, LocalStrategy
 
@@ -25,18 +25,17 @@ from speechbrain_apcodec.utils.types import AnyPath
 if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
 
-Interface = TypeVar("Interface", bound="APCodec")
-
 
 def from_hparams(
-    cls: type[Interface],
+    cls: type[APCodec],
+    /,
     source: AnyPath | FetchSource = DEFAULT_MODEL,
     hparams_file: str = "hyperparams.yaml",
     savedir: AnyPath | None = None,
     local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
     fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
     **kwargs: Any,
-) -> Interface:
+) -> APCodec:
     """Load an exported model; its weights must fit to the last tensor.
 
     Arguments
@@ -78,20 +77,21 @@ def from_hparams(
         f"{hparams_file} of {found.config['model_id']} builds no codec",
         "export the model again, or see the overrides",
     ):
-        return load_pretrained(
+        return load_pretrained(  # type: ignore[return-value]  # or download_only
             cls, found, hparams_file, config=found.config, **kwargs
         )
 
 
 def from_config(
-    cls: type[Interface],
+    cls: type[APCodec],
+    /,
     source: AnyPath | FetchSource = DEFAULT_MODEL,
     savedir: AnyPath | None = None,
     local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
     fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
     run_opts: Any = None,
     freeze_params: bool = True,
-) -> Interface:
+) -> APCodec:
     """Load an exported model without its YAML: no code of it is run.
 
     The network is built from ``config.json``, of nothing but this

@@ -85,7 +85,7 @@ def check_destination(
     Traceback (most recent call last):
         ...
     speechbrain_apcodec.utils.errors.AudioFileError: no-such-folder is not a \
-    folder: create it before writing no-such-folder/out.wav
+folder: create it before writing no-such-folder/out.wav
     """
     path = Path(path)
     target = path.resolve() if path.is_symlink() else path
@@ -135,7 +135,7 @@ def read_json(path: AnyPath) -> dict[str, Any]:
     Traceback (most recent call last):
         ...
     speechbrain_apcodec.utils.errors.ConfigurationError: no-such-list.json \
-    cannot be read (No such file or directory): make it anew
+cannot be read (No such file or directory): make it anew
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -46,7 +46,7 @@ def usage_and_perplexity(counts: Tensor) -> tuple[Tensor, Tensor]:
     -------
     >>> usage_and_perplexity(torch.tensor([[2, 2, 0, 0], [4, 0, 0, 0]]))
     (tensor([0.5000, 0.2500], dtype=torch.float64), \
-    tensor([2., 1.], dtype=torch.float64))
+tensor([2., 1.], dtype=torch.float64))
     """
     shares = counts.double() / counts.sum(-1, keepdim=True).clamp(min=1)
     entropy = -torch.xlogy(shares, shares).sum(-1)

@@ -47,7 +47,7 @@ def damage_named(
     Traceback (most recent call last):
         ...
     speechbrain_apcodec.utils.errors.APCodecError: a.yaml is damaged (while \
-    parsing...): write it anew
+parsing...): write it anew
     """
     try:
         yield

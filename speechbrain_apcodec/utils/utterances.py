@@ -214,7 +214,7 @@ def require_folder(folder: AnyPath, what: str, *children: str) -> Path:
     >>> require_folder("/nowhere", "VCTK 0.92")
     Traceback (most recent call last):
     speechbrain_apcodec.utils.errors.ConfigurationError: data_folder \
-    /nowhere is not a folder: VCTK 0.92 was expected there
+/nowhere is not a folder: VCTK 0.92 was expected there
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():

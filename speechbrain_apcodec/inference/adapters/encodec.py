@@ -60,6 +60,9 @@ class EncodecInterface(CodecAdapter):
     True
     """
 
+    emb_mean: Tensor
+    emb_std: Tensor
+
     def __init__(
         self,
         source: AnyPath | APCodec = DEFAULT_MODEL,
@@ -109,7 +112,7 @@ class EncodecInterface(CodecAdapter):
     def calibrate(
         self, sample: Tensor, length: Lengths
     ) -> tuple[Tensor, Tensor]:
-        """Take the embeddings' mean and deviation, float [heads], from audio."""
+        """Take mean and deviation of embeddings, float [heads], from audio."""
         if not self.renorm_embeddings:
             raise ConfigurationError(
                 "there is nothing to calibrate while renorm_embeddings is off"
