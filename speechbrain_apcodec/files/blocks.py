@@ -1,10 +1,10 @@
 """Recordings from disk to disk in limited memory, whatever their length.
 
-What is read is resampled, coded and written block by block, all channels side
-by side. Only the tokens are kept, a few megabytes an hour. Each channel is a
-stream of its own whose pieces are those in which the codec codes a whole
-recording too, so that the tokens and the samples are the same. A model that
-cannot be streamed looks at the whole recording, and takes the memory for it.
+A recording is read, resampled, coded and written block by block, all channels
+side by side. Only the tokens are kept, a few megabytes an hour. Each channel
+is a stream of its own, cut as the codec cuts a whole recording too, so that
+tokens and samples are the same. A model that cannot be streamed takes the
+memory of the whole recording.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
     from speechbrain_apcodec.inference.streaming import CheckedContext
 
-#: Token frames that are decoded at a time where all fit in one piece.
+# Token frames that are decoded at a time where all fit in one piece.
 _ALL = 1 << 62
 
 
@@ -84,38 +84,35 @@ def encode_blocks(
     blocks: Iterable[Tensor],
     sample_rate: int,
     num_codebooks: int,
-) -> tuple[Tensor, int]:
-    """Turn the blocks of a recording, [channels, samples], into tokens.
+) -> Tensor:
+    """Turn the blocks of a recording, float [channels, samples], into tokens.
 
-    Returns int32 ``[channels, frames, num_codebooks]``, and the number of
-    samples at the recording's own rate.
+    They are int32 [channels, frames, num_codebooks].
     """
     resampler = BlockResampler(sample_rate, model.sample_rate)
     encoders: list[_Encoder] = []
-    num_samples = 0
     for block in blocks:
         if not encoders:
             encoders = [_Encoder(model, num_codebooks) for _ in block]
-        num_samples += block.shape[1]
         for encoder, channel in zip(
             encoders, resampler.push(block), strict=True
         ):
             encoder.push(channel)
     for encoder, channel in zip(encoders, resampler.flush(), strict=True):
         encoder.push(channel)
-    return torch.stack([encoder.end() for encoder in encoders]), num_samples
+    return torch.stack([encoder.end() for encoder in encoders])
 
 
 def decode_blocks(
     model: APCodec,
     header: ApcHeader,
     tokens: Tensor,
-    done: Callable[[int], object] = bool,
+    done: Callable[[int], None],
 ) -> Iterator[Tensor]:
     """Turn [channels, frames, num_codebooks] back into blocks of a recording.
 
-    Yields float32 ``[channels, samples]``, in all as many samples as the header
-    says; ``done`` is told the number of token frames that each block took.
+    They are float32 [channels, samples], with as many samples in all as the
+    header says. ``done`` gets the number of token frames of each block.
     """
     resampler = BlockResampler(header.codec_rate, header.sample_rate)
     coded, missing = header.codec_samples, header.num_samples
@@ -127,7 +124,7 @@ def decode_blocks(
         yield block
         done(frames)
     block = resampler.flush()[:, :missing]
-    # Rates are rounded up on the way, and zeros stand for what is not there.
+    # Rates are rounded up on the way, and zeros are padded.
     yield torch.nn.functional.pad(block, (0, missing - block.shape[1]))
 
 

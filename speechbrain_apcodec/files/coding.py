@@ -23,10 +23,12 @@ from tqdm import tqdm
 
 from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
 from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
+from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
     AUDIO_SUFFIXES,
     UNKNOWN,
+    AudioFormat,
     open_recording,
     storable_subtype,
 )
@@ -97,9 +99,8 @@ def encode_recording(
     if num_codebooks is None:
         num_codebooks = model.num_codebooks
     channels, num_samples = wav.shape
-    header = _header(
-        model, sample_rate, num_samples, num_codebooks, channels, subtype
-    )
+    audio_format = AudioFormat(sample_rate, channels, num_samples, "", subtype)
+    header = _header(model, audio_format, num_codebooks)
     tokens = torch.empty(header.tokens_shape, dtype=torch.int64)
     for index, channel in enumerate(_progress(wav, "encode")):
         channel = resample_in_blocks(channel, sample_rate, model.sample_rate)
@@ -246,9 +247,7 @@ def _encode(
         audio_format = recording.audio_format
         if out_path is not None:
             storable_subtype(out_path, audio_format.subtype)
-        if num_codebooks is None:
-            num_codebooks = model.num_codebooks
-        model.bitrate(num_codebooks)  # asked for the error alone
+        num_codebooks = check_num_codebooks(num_codebooks, model.num_codebooks)
         known = audio_format.num_samples < UNKNOWN
         seconds = audio_format.seconds if known else None
         with _seconds(seconds, "encode") as bar:
@@ -258,18 +257,11 @@ def _encode(
                     yield block
                     bar.update(block.shape[1] / audio_format.sample_rate)
 
-            tokens, num_samples = encode_blocks(
+            tokens = encode_blocks(
                 model, blocks(), audio_format.sample_rate, num_codebooks
             )
-    header = _header(
-        model,
-        audio_format.sample_rate,
-        num_samples,
-        num_codebooks,
-        audio_format.channels,
-        audio_format.subtype,
-    )
-    return header, tokens
+    # Only now the number of samples is certain.
+    return _header(model, recording.audio_format, num_codebooks), tokens
 
 
 def _decode(
@@ -283,47 +275,38 @@ def _decode(
             out_path, header.channels, header.sample_rate, header.subtype
         ) as write,
     ):
-        for block in decode_blocks(
-            model,
-            header,
-            tokens,
-            lambda frames: bar.update(frames / model.frame_rate),
-        ):
+
+        def done(num_frames: int) -> None:
+            bar.update(num_frames / model.frame_rate)
+
+        for block in decode_blocks(model, header, tokens, done):
             write(block)
 
 
 def _header(
-    model: APCodec,
-    sample_rate: int,
-    num_samples: int,
-    num_codebooks: int,
-    channels: int,
-    subtype: str,
+    model: APCodec, audio_format: AudioFormat, num_codebooks: int
 ) -> ApcHeader:
     return ApcHeader(
         model_id=bitstream_model_id(model),
         codec_rate=model.sample_rate,
-        sample_rate=sample_rate,
-        num_samples=num_samples,
+        sample_rate=audio_format.sample_rate,
+        num_samples=audio_format.num_samples,
         hop_length=model.hop_length,
         num_codebooks=num_codebooks,
         codebook_size=model.codebook_size,
-        channels=channels,
-        subtype=subtype,
+        channels=audio_format.channels,
+        subtype=audio_format.subtype,
     )
 
 
 def _seconds(total: float | None, task: str) -> tqdm[NoReturn]:
     """Show a bar of the seconds of audio done, on terminals only."""
+    bar = "{desc}: {n:.0f} s of audio [{elapsed}]"
+    if total:
+        bar = "{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio "
+        bar += "[{elapsed}<{remaining}]"
     return tqdm(
-        total=total,
-        desc=task,
-        bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio "
-        "[{elapsed}<{remaining}]"
-        if total
-        else "{desc}: {n:.0f} s of audio [{elapsed}]",
-        leave=False,
-        disable=None,
+        total=total, desc=task, bar_format=bar, leave=False, disable=None
     )
 
 

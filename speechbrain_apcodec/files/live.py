@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 class LiveReport:
     """What a stream was, once it has ended.
 
-    ``num_bytes`` are those of the packet stream, header and checksums included;
-    ``slowest_step`` is how long, in seconds, the slowest piece took from its
-    arrival until what was made of it had left.
+    ``num_bytes`` includes header and checksums. ``slowest_step`` is the longest
+    time, in seconds, from the arrival of a piece until its result was written.
 
     Example
     -------

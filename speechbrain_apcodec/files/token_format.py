@@ -29,10 +29,7 @@ _BLOCK_TOKENS = 1 << 16
 
 
 def check_fields(header: object, kind: str) -> None:
-    """Refuse a header of a ``kind`` of file that holds what none may hold.
-
-    Its attributes are strings, and numbers that ``_LIMITS`` names.
-    """
+    """Refuse a header whose strings or numbers no such file can hold."""
     for name, value in vars(header).items():
         if isinstance(value, str):
             if not (value.isprintable() and 1 <= len(value.encode()) <= 255):

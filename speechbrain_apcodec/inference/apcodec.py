@@ -133,8 +133,8 @@ class APCodec(PlacedPretrained):
     def _compile(self) -> None:
         """Compile the branches: the codec itself is never called.
 
-        With frozen weights, so that they are packed once for the kernels,
-        and what follows a matrix product is fused with it.
+        With frozen weights, so that they are packed once for the kernels
+        and matrix products are fused with what follows.
         """
         if self.compile:
             codec = self.mods["codec"]
@@ -306,9 +306,9 @@ class APCodec(PlacedPretrained):
     ) -> tuple[Wavs, Lengths]:
         """Encode and decode.
 
-        A gradient of the decoded waveforms reaches ``wavs``, if that asks
-        for one: what feeds a codec can be trained through it. The quantiser
-        passes it on as it is (straight-through).
+        A gradient of the decoded waveforms reaches ``wavs``, if that
+        requires one: a network before the codec can be trained through it.
+        The quantiser passes the gradient on as it is (straight-through).
 
         Arguments
         ---------

@@ -63,7 +63,7 @@ def load_audio(
 def encode_file(
     codec: APCodec, path: AnyPath, num_codebooks: int | None = None
 ) -> Tokens:
-    """Encode what `load_audio` reads.
+    """Encode an audio file, as `load_audio` reads it.
 
     Arguments
     ---------

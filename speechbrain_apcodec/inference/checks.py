@@ -1,4 +1,4 @@
-"""What waveforms, tokens and lengths must be like at the interface.
+"""Checks of waveforms, tokens and lengths at the interface.
 
 A wrong shape or value gets one clear line here, instead of an error from
 deep inside the network or, worse, none.
@@ -20,7 +20,7 @@ from speechbrain_apcodec.utils.types import Lengths, Tokens, Wavs
 
 
 def check_wavs(wavs: Wavs) -> None:
-    """Refuse what is no batch of finite waveforms, and log too loud ones."""
+    """Refuse all but a batch of finite waveforms; warn of too loud ones."""
     if not (
         isinstance(wavs, torch.Tensor)
         and wavs.dim() == 2
@@ -38,7 +38,7 @@ def check_wavs(wavs: Wavs) -> None:
 
 
 def check_tokens(tokens: Tokens, most_codebooks: int) -> None:
-    """Refuse what is no batch of integers of at most so many codebooks."""
+    """Refuse all but a batch of integers of 1 to so many codebooks."""
     if not (
         isinstance(tokens, torch.Tensor)
         and tokens.dim() == 3
@@ -138,7 +138,7 @@ def relative_lengths(lengths: Tensor, longest: int) -> Lengths:
 
 
 def _describe(value: object) -> str:
-    """Say what was given instead of the tensor asked for."""
+    """Describe a value that is not the tensor asked for."""
     if isinstance(value, torch.Tensor):
         dtype = str(value.dtype).removeprefix("torch.")
         return f"{dtype} {list(value.shape)}"

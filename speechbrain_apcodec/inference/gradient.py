@@ -1,4 +1,4 @@
-"""Training through a codec: what feeds it gets a gradient.
+"""Training through a codec: its input gets a gradient.
 
 Authors
  * speechbrain_apcodec contributors, 2026

@@ -81,7 +81,7 @@ class CheckedContext(StreamingContext):
 
     @_outlasting
     def flush_encoder(self, items: Sequence[int] | None = None) -> Tokens:
-        """End streams, and encode what is still inside."""
+        """End streams, and encode the rest."""
         with self.precision:
             return super().flush_encoder(items)
 
@@ -103,7 +103,7 @@ class CheckedContext(StreamingContext):
         num_samples: int | Tensor | None = None,
         items: Sequence[int] | None = None,
     ) -> Wavs:
-        """End streams, and decode what is still inside."""
+        """End streams, and decode the rest."""
         with self.precision:
             return super().flush_decoder(num_samples, items)
 

@@ -76,8 +76,8 @@ def check_destination(
 ) -> None:
     """Refuse a path where no file should be written, before the long work.
 
-    None of the ``inputs``, of which the file is made, is ever replaced; any
-    other file only if ``force`` is set.
+    The ``inputs`` that the file is made from are never replaced, any other
+    file only with ``force``.
 
     Example
     -------

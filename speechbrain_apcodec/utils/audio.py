@@ -244,7 +244,7 @@ def _open(path: AnyPath, whole: bool = False) -> Iterator[soundfile.SoundFile]:
 
 
 def _source(path: AnyPath, whole: bool) -> bytes | io.BytesIO:
-    """Return what soundfile shall open, after a look at all of it."""
+    """Return the path or bytes for soundfile; if ``whole``, check them."""
     data: bytes | mmap.mmap | None = _piped(path)
     source = os.fsencode(path) if data is None else io.BytesIO(data)
     if not whole:

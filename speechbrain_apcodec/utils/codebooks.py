@@ -11,8 +11,8 @@ from torch import Tensor
 def count_tokens(tokens: Tensor, codebook_size: int) -> Tensor:
     """Count how often each codeword of each codebook occurs.
 
-    Tokens are int64 [..., codebooks], of which negative ones stand for no
-    token; counts are int64 [codebooks, codewords].
+    Tokens are int64 [..., codebooks]; negative ones stand for no token and are
+    not counted. Counts are int64 [codebooks, codewords].
 
     Example
     -------
@@ -25,7 +25,7 @@ def count_tokens(tokens: Tensor, codebook_size: int) -> Tensor:
             f"a token is {tokens.max()}, but a codebook has only "
             f"{codebook_size} entries: 0 to {codebook_size - 1}"
         )
-    # One bin more takes what is no token.
+    # An extra bin counts the negative ones.
     shifted = tokens.flatten(0, -2).clamp(min=-1) + 1
     return torch.stack(
         [

@@ -58,9 +58,9 @@ def is_guess(num_bytes: int) -> bool:
 
 
 def find_fault(data: _Data) -> str | None:
-    r"""Compare what a whole file promises with what it has.
+    r"""Compare the length that a file states with its own.
 
-    Returns what is wrong and what to do, to be read behind the file's name;
+    The result says what is wrong and what to do, after the file's name; it is
     None if nothing is, or if the format promises nothing.
 
     Example
@@ -222,7 +222,7 @@ _FIRST_PAGE, _LAST_PAGE = 2, 4
 
 
 def _ogg_pages(data: _Data, position: int) -> Iterator[_OggPage]:
-    """Go from page to page, up to what is none."""
+    """Yield pages up to the first bytes that are none."""
     while position + 27 <= len(data):
         magic, kind, serial, number, segments = struct.unpack_from(
             "<4sxB8xII4xB", data, position
@@ -238,7 +238,7 @@ def _ogg_pages(data: _Data, position: int) -> Iterator[_OggPage]:
 
 
 def _find_in_mpeg(data: _Data, start: int) -> str | None:
-    """MP3: frames, the first of which may say how many there are."""
+    """MP3: frames; the first one may state their number."""
     size = _frame_size(data, start)
     if not size:
         return None
@@ -262,7 +262,7 @@ def _find_in_mpeg(data: _Data, start: int) -> str | None:
 
 
 def _frame_kind(data: _Data, position: int) -> int:
-    """Return what all frames of a stream share: version, layer and rate."""
+    """Return version, layer and rate, which all frames of a stream share."""
     return struct.unpack_from(">I", data, position)[0] & 0xFFFE0C00
 
 

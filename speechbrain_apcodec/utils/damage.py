@@ -34,11 +34,10 @@ _MOST_LETTERS = 160
 def damage_named(
     error_class: type[APCodecError], what: str, fix: str
 ) -> Iterator[None]:
-    """Turn what a parser, or what it built, raises into one line.
+    """Turn an error of a parser, or of its result, into one line.
 
-    The line says ``what`` is read and what is wrong with it, the reason, and
-    the ``fix``. The original error is its cause, which a traceback in Python
-    shows.
+    It reads ``what (reason): fix``. The original error is its cause, which a
+    traceback in Python shows.
 
     Example
     -------

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Of one curve, (step, value); a run's curves by their names.
+# A curve's (step, value), and a run's curves by name.
 Points: TypeAlias = Sequence[tuple[float, float]]
 History: TypeAlias = Mapping[str, Points]
 

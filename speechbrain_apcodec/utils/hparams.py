@@ -121,8 +121,8 @@ def load_hparams(path: AnyPath, overrides: Overrides = "") -> dict[str, Any]:
 def read_values(merged: str, path: AnyPath) -> dict[str, Any]:
     r"""Resolve the references of a merged text, without building anything.
 
-    Numbers, texts and lists are found by their top keys; what is to be built
-    has no meaning here. ``path`` is where the text comes from, for the error.
+    The result maps top keys to numbers, texts and lists; objects have no
+    meaning in it. ``path`` is the source of the text, for the error.
 
     Example
     -------
@@ -144,7 +144,7 @@ def _resolve(merged: str, path: AnyPath) -> str:
 
 
 def find_changes(former: str, present: str) -> list[tuple[str, str]]:
-    r"""Compare two merged texts: which top key, and what changed below it.
+    r"""List the differences of two merged texts, each with its top key.
 
     Keys that only one of them has are left out: another version of this
     package has them.
@@ -164,7 +164,7 @@ def find_changes(former: str, present: str) -> list[tuple[str, str]]:
 def keys_behind(text: str, roots: Iterable[str]) -> set[str]:
     r"""Collect those top keys of a merged text that ``roots`` refer to.
 
-    The roots are among them, and what is referred to by those found.
+    The result holds the roots too, and is closed under reference.
 
     Example
     -------

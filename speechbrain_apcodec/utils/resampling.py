@@ -167,7 +167,7 @@ class BlockResampler:
         return self._resample(self._waiting)
 
     def _resample(self, wav: Tensor) -> Tensor:
-        """Resample what lies behind the context, channel by channel."""
+        """Resample, channel by channel, and cut off the context."""
         made = [resample(channel, *self._rates) for channel in wav]
         return torch.stack(made)[:, self._count(self._done) :]
 
@@ -181,7 +181,7 @@ class BlockResampler:
 def resample_in_blocks(
     wav: Wav, from_rate: int, to_rate: int, num_samples: int | None = None
 ) -> Wav:
-    """Resample as ``resample``, to just what a ``BlockResampler`` gives."""
+    """Resample as ``resample``, with the very bits of a ``BlockResampler``."""
     resampler = BlockResampler(from_rate, to_rate)
     blocks = [resampler.push(wav[None]), resampler.flush()]
     made = torch.cat(blocks, dim=1)[0]

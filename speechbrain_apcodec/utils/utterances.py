@@ -131,7 +131,7 @@ def find_utterances(
         folder the file lies in).
     """
     folder = require_folder(folder, "a folder of audio files")
-    # What lies above the folder says nothing of what lies below it.
+    # A folder above this one says nothing of the files below.
     above = {folder.resolve(), *folder.resolve().parents}
     left_out = {Path(other).resolve() for other in without} - above
     paths: list[Path] = []
@@ -168,14 +168,14 @@ def _files_below(
     folder: Path, left_out: Set[Path], above: frozenset[Path] = frozenset()
 ) -> Iterator[Path]:
     """Yield every file; links are followed, but never in a circle."""
-    place = folder.resolve()
-    if place in left_out or place in above:
+    resolved = folder.resolve()
+    if resolved in left_out or resolved in above:
         return
     for path in folder.iterdir():
         if is_temporary(path):  # half a recording may look like a whole one
             continue
         if path.is_dir():
-            yield from _files_below(path, left_out, above | {place})
+            yield from _files_below(path, left_out, above | {resolved})
         elif path.resolve() not in left_out:
             yield path
 

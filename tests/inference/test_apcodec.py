@@ -1,4 +1,4 @@
-"""The interface: lengths, shapes, checks, files."""
+"""The interface: lengths, shapes, checks."""
 
 import json
 import math
@@ -8,15 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from speechbrain.dataio import audio_io
 
 from speechbrain_apcodec.inference import APCodec
-from speechbrain_apcodec.utils.audio import read_audio, write_audio
-from speechbrain_apcodec.utils.errors import (
-    APCodecError,
-    AudioFileError,
-    CheckpointError,
-)
+from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 
 CPU = {"device": "cpu"}
 
@@ -312,57 +306,6 @@ def test_wrong_tokens(tiny_model, tokens, message):
 def test_wrong_number_of_samples(tiny_model, num_samples):
     with pytest.raises(APCodecError, match="hold up to 960 samples"):
         tiny_model.decode(torch.zeros(1, 3, 4).long(), None, num_samples)
-
-
-@pytest.mark.parametrize(
-    "rate, channels", [(48000, 1), (48000, 2), (16000, 1), (44100, 3)]
-)
-def test_files(tiny_model, tmp_path, rate, channels):
-    seconds = 0.1
-    wav = noise(channels, int(rate * seconds)).clamp(-1, 1)
-    write_audio(tmp_path / "in.flac", wav, rate)
-    tokens = tiny_model.encode_file(tmp_path / "in.flac")
-    samples = math.ceil(wav.shape[1] * 48000 / rate)
-    assert tokens.shape == (1, math.ceil(samples / 320), 4)
-    tiny_model.decode_file(tokens[0], tmp_path / "out.wav", samples)
-    decoded, decoded_rate = read_audio(tmp_path / "out.wav")
-    assert decoded.shape == (1, samples)
-    assert decoded_rate == 48000
-    expected, _ = tiny_model.decode(tokens, num_samples=samples)
-    torch.testing.assert_close(
-        decoded, expected.clamp(-1, 1), rtol=0, atol=2**-15
-    )
-
-
-def test_encode_file_equals_encode(tiny_model, tmp_path):
-    wav = noise(2, 5000)
-    write_audio(tmp_path / "in.wav", wav, 48000, "FLOAT")
-    tokens = tiny_model.encode_file(tmp_path / "in.wav", num_codebooks=3)
-    expected, _ = tiny_model.encode(
-        wav.mean(dim=0, keepdim=True), num_codebooks=3
-    )
-    assert torch.equal(tokens, expected)
-
-
-def test_load_audio_gives_what_encode_file_codes(tiny_model, tmp_path):
-    path = tmp_path / "in.wav"
-    audio_io.save(path, noise(2, 3000), 16000)
-    wav = tiny_model.load_audio(str(path))
-    assert wav.shape == (9000,)
-    tokens, _ = tiny_model.encode(wav[None])
-    assert torch.equal(tokens, tiny_model.encode_file(path))
-
-
-def test_faulty_files(tiny_model, tmp_path):
-    with pytest.raises(AudioFileError, match="nothing"):
-        tiny_model.encode_file(tmp_path / "nothing.wav")
-    (tmp_path / "text.wav").write_text("no audio")
-    with pytest.raises(AudioFileError, match="text"):
-        tiny_model.encode_file(tmp_path / "text.wav")
-    tokens = torch.zeros(2, 3, 4).long()
-    with pytest.raises(APCodecError, match="one waveform, not of 2"):
-        tiny_model.decode_file(tokens, tmp_path / "out.wav")
-    assert not (tmp_path / "out.wav").exists()
 
 
 def test_compile_reaches_the_branches_but_no_stream(

@@ -6,7 +6,6 @@ import soundfile
 import torch
 
 from speechbrain_apcodec.utils import audio
-from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
     AudioFormat,
     read_audio,
@@ -195,9 +194,3 @@ def test_a_failed_write_keeps_the_earlier_file(tmp_path):
     with pytest.raises(AudioFileError):
         write_audio(path, torch.full((1, 10), float("inf")), 48000)
     assert path.read_bytes() == before
-
-
-def test_a_folder_is_no_destination(tmp_path):
-    with pytest.raises(AudioFileError, match="is a folder"):
-        check_destination(tmp_path)
-    check_destination(tmp_path / "new.wav")
