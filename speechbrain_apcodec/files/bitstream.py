@@ -216,8 +216,8 @@ def pack_apc(header: ApcHeader, tokens: ArrayLike) -> bytes:
     >>> data = pack_apc(header, numpy.arange(8).reshape(1, 2, 4))
     >>> read_apc(data)[1].tolist()
     [[[0, 1, 2, 3], [4, 5, 6, 7]]]
-    >>> measured_kbps(len(data), header)
-    51.6
+    >>> round(measured_kbps(len(data), header), 1)
+    48.6
     """
     tokens = numpy.asarray(tokens)
     if tokens.shape != header.tokens_shape:
@@ -242,7 +242,7 @@ def pack_apc(header: ApcHeader, tokens: ArrayLike) -> bytes:
 
 
 def write_apc(path: AnyPath, header: ApcHeader, tokens: ArrayLike) -> int:
-    """Write what ``pack_apc`` makes, all or nothing; return its length."""
+    """Write an ``.apc`` file, whole or not at all; return its length."""
     data = pack_apc(header, tokens)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
@@ -333,13 +333,8 @@ def _parse_header(start: bytes, name: str) -> tuple[ApcHeader, int]:
                 f"{name} uses options {flags:#06x} that this version does "
                 "not know: update speechbrain_apcodec"
             )
-        fields = dict(
-            zip(
-                _FIELD_NAMES,
-                _FIELDS.unpack_from(start, _START.size),
-                strict=True,
-            )
-        )
+        numbers = _FIELDS.unpack_from(start, _START.size)
+        fields = dict(zip(_FIELD_NAMES, numbers, strict=True))
         texts, end = [], _START.size + _FIELDS.size
         for _ in range(2):
             text = start[end + 1 : end + 1 + start[end]]

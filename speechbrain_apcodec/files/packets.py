@@ -165,7 +165,7 @@ class PacketWriter:
         self._send(header.pack())
 
     def write(self, tokens: NDArray[Any]) -> None:
-        """Write integers [frames, codebooks]; of no frames, nothing."""
+        """Write integers [frames, codebooks], if there are frames."""
         books = self.header.num_codebooks
         if tokens.ndim != 2 or tokens.shape[1] != books:
             raise BitstreamError(
@@ -314,7 +314,7 @@ class PacketReader:
         )
 
     def _checked(self, data: bytes, part: str) -> bytes:
-        """Return data without its checksum, if that is right."""
+        """Strip the checksum from data, and check it."""
         body, checksum = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :]
         self._checksum = binascii.crc_hqx(body, self._checksum)
         if checksum != _CHECKSUM.pack(self._checksum):

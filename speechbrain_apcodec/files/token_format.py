@@ -1,4 +1,4 @@
-"""What the formats for tokens share: limits of fields, and tokens as bits.
+"""The common part of the formats: limits of fields, and tokens as bits.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -63,9 +63,9 @@ def packed_bytes(num_tokens: int, codebook_size: int) -> int:
 
 
 def pack_tokens(tokens: NDArray[Any], codebook_size: int) -> bytes:
-    """Write each of at least one token in its bits, the most significant first.
+    """Write each token in its bits, the most significant bit first.
 
-    Zero bits fill the last byte. What is no codebook's integer is refused.
+    There must be at least one; zero bits fill the last byte.
 
     Example
     -------

@@ -42,8 +42,8 @@ from speechbrain_apcodec.utils.types import Lengths, Tokens, Wavs
 
 # Longer recordings are coded piece by piece; the result is the same.
 CHUNK_SECONDS = 20
-# A CPU spends as long on the memory of longer pieces as on the networks: of
-# all items of a batch together.
+# On a CPU, memory access takes as long as the networks beyond this, which
+# counts for all items of a batch together.
 CPU_CHUNK_SECONDS = 5
 
 
@@ -75,8 +75,8 @@ class APCodec(PlacedPretrained):
     Raises
     ------
     CheckpointError
-        If ``modules`` has no codec, or ``config`` says other things of it
-        than its hyper-parameters do.
+        If ``modules`` has no codec, or ``config`` contradicts its
+        hyper-parameters.
 
     Example
     -------
@@ -114,7 +114,7 @@ class APCodec(PlacedPretrained):
             CodecAudioNormalizer(modules["codec"].sample_rate),
         )
         super().__init__(modules, hparams, run_opts, freeze_params)
-        #: Before layers are folded for inference.
+        #: Counted before inference folds layers.
         self.num_parameters = sum(
             parameter.numel() for parameter in self.mods["codec"].parameters()
         )
@@ -177,7 +177,7 @@ class APCodec(PlacedPretrained):
 
     @property
     def model_id(self) -> str:
-        """Name of these very weights, which coded files carry."""
+        """Name of these weights, as coded files carry it."""
         return self._published()["model_id"]
 
     @property
@@ -209,7 +209,7 @@ class APCodec(PlacedPretrained):
 
     def _chunk_frames(self, batch_size: int) -> int | None:
         if not self.streamable:
-            return None  # each chunk would take a pass a layer
+            return None  # each chunk would take one pass per layer
         seconds: float = CHUNK_SECONDS
         if self.device_type == "cpu":
             share = CPU_CHUNK_SECONDS / max(1, batch_size)

@@ -74,7 +74,7 @@ def check_num_samples(num_samples: int | None, covered: int) -> int:
 
 
 def _is_whole_number(value: object) -> TypeGuard[int]:
-    """Tell Python's and NumPy's integers from all else, ``True`` included."""
+    """Accept the integers of Python and NumPy, but not ``True``."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 

@@ -36,7 +36,7 @@ def from_hparams(
     fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
     **kwargs: Any,
 ) -> APCodec:
-    """Load an exported model; its weights must fit to the last tensor.
+    """Load an exported model, of whose weights every tensor must fit.
 
     Arguments
     ---------

@@ -23,13 +23,9 @@ from speechbrain_apcodec.utils.resampling import (
     resample,
     resample_in_blocks,
 )
+from tests.support.signals import noise
 
 RATES = [(48000, 48000), (44100, 48000), (8000, 48000), (48000, 16000)]
-
-
-def noise(channels, samples, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return 0.1 * torch.randn(channels, samples, generator=generator)
 
 
 @pytest.fixture

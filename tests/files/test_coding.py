@@ -28,11 +28,7 @@ from speechbrain_apcodec.utils.errors import (
     AudioFileError,
     BitstreamError,
 )
-
-
-def noise(channels, samples):
-    generator = torch.Generator().manual_seed(0)
-    return 0.2 * torch.randn(channels, samples, generator=generator)
+from tests.support.signals import noise
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from speechbrain_apcodec.inference.adapters.encodec import EncodecInterface
 from speechbrain_apcodec.inference.adapters.features import FeatureExtractor
 from speechbrain_apcodec.inference.adapters.musicgen import CompressionModel
 from speechbrain_apcodec.utils.errors import APCodecError
+from tests.support.signals import noise
 
 ADAPTERS = [
     CompressionModel,
@@ -29,10 +30,6 @@ ADAPTERS = [
     EncodecInterface,
     FeatureExtractor,
 ]
-
-
-def noise(*shape):
-    return 0.3 * torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("adapter_class", ADAPTERS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from speechbrain_apcodec.inference import APCodec
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
+from tests.support.signals import noise
 
 CPU = {"device": "cpu"}
 
@@ -20,11 +21,6 @@ def model(request, tiny_model_folder, tiny_utterance_folder):
     """The tiny model, with each statistic of the GRN."""
     folders = {"frame": tiny_model_folder, "utterance": tiny_utterance_folder}
     return APCodec.from_hparams(folders[request.param], run_opts=CPU)
-
-
-def noise(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return 0.3 * torch.randn(*shape, generator=generator)
 
 
 def test_properties(tiny_model, tiny_model_folder):

@@ -9,13 +9,7 @@ import torch
 
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError, AudioFileError
-
-
-def noise(channels, samples):
-    generator = torch.Generator().manual_seed(0)
-    return (0.3 * torch.randn(channels, samples, generator=generator)).clamp(
-        -1, 1
-    )
+from tests.support.signals import noise
 
 
 @pytest.mark.parametrize(

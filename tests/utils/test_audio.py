@@ -14,11 +14,7 @@ from speechbrain_apcodec.utils.audio import (
     write_audio,
 )
 from speechbrain_apcodec.utils.errors import AudioFileError
-
-
-def noise(channels, samples, level=0.2):
-    generator = torch.Generator().manual_seed(0)
-    return level * torch.randn(channels, samples, generator=generator)
+from tests.support.signals import noise
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
