@@ -23,7 +23,6 @@ from tqdm import tqdm
 
 from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
 from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
-from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
     AUDIO_SUFFIXES,
@@ -247,7 +246,9 @@ def _encode(
         audio_format = recording.audio_format
         if out_path is not None:
             storable_subtype(out_path, audio_format.subtype)
-        num_codebooks = check_num_codebooks(num_codebooks, model.num_codebooks)
+        if num_codebooks is None:
+            num_codebooks = model.num_codebooks
+        model.bitrate(num_codebooks)  # raises if the model lacks them
         known = audio_format.num_samples < UNKNOWN
         seconds = audio_format.seconds if known else None
         with _seconds(seconds, "encode") as bar:

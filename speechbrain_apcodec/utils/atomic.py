@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and in nobody else's place.
+"""Files that appear whole or not at all, and replace no other by mistake.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -59,7 +59,7 @@ def temporary_beside(path: Path) -> Path:
 
 
 def is_temporary(path: Path) -> bool:
-    """Tell whether a kill left this file or folder, which is then unfinished.
+    """Tell whether a killed process left this file or folder unfinished.
 
     Example
     -------

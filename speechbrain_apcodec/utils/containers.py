@@ -78,10 +78,10 @@ def find_fault(data: _Data) -> str | None:
 
 
 def _truncated(
-    there: int, promised: int, what: str = "bytes of audio"
+    present: int, promised: int, what: str = "bytes of audio"
 ) -> str | None:
-    if there < promised:
-        return _TRUNCATED.format(f"{there} of {promised} {what}")
+    if present < promised:
+        return _TRUNCATED.format(f"{present} of {promised} {what}")
     return None
 
 
@@ -150,7 +150,7 @@ def _find_in_au(data: _Data, start: int) -> str | None:
 
 
 def _find_in_nist(data: _Data, start: int) -> str | None:
-    """SPHERE: a header in text, of a length that it says itself."""
+    """SPHERE: a text header, which states its own length."""
     try:
         header = data[start : start + int(data[start + 8 : start + 16])]
         fields = {
@@ -168,7 +168,7 @@ def _find_in_nist(data: _Data, start: int) -> str | None:
 
 
 def _find_in_flac(data: _Data, start: int) -> str | None:
-    """FLAC: the decoder knows its end; another header may come behind."""
+    """FLAC: the decoder knows its end; another header may follow."""
     return _JOINED if data.find(b"fLaC\0\0\0\x22", start + 4) >= 0 else None
 
 
@@ -244,21 +244,21 @@ def _find_in_mpeg(data: _Data, start: int) -> str | None:
         return None
     kind = _frame_kind(data, start)
     promised = _promised_frames(data[start : start + size])
-    there, position = 0, start
+    count, position = 0, start
     while position + 4 <= len(data):
         size = _frame_size(data, position, kind)
         if size:
-            position, there = position + size, there + 1
+            position, count = position + size, count + 1
         else:
             position = _next_frame(data, position, kind)
     if position > len(data):
         return _TRUNCATED.format("its last frame is not whole")
     if promised is None:
         return None
-    there -= 1  # the frame that promises holds no audio
-    if there > promised + 1:  # which some encoders count nonetheless
+    count -= 1  # the frame that promises holds no audio
+    if count > promised + 1:  # which some encoders count nonetheless
         return _JOINED
-    return _truncated(there, promised - 1, "frames")
+    return _truncated(count, promised - 1, "frames")
 
 
 def _frame_kind(data: _Data, position: int) -> int:
@@ -293,18 +293,18 @@ def _frame_size(data: _Data, position: int, kind: int | None = None) -> int:
 
 def _promised_frames(frame: bytes) -> int | None:
     """Read the number of frames that an encoder put into the first one."""
-    for name, place in ((b"Xing", 4), (b"Info", 4), (b"VBRI", 10)):
+    for name, offset in ((b"Xing", 4), (b"Info", 4), (b"VBRI", 10)):
         found = frame.find(name, 4, 64)
-        if found < 0 or found + place + 8 > len(frame):
+        if found < 0 or found + offset + 8 > len(frame):
             continue
         if name == b"VBRI" or frame[found + 7] & 1:
-            place += 4
-            return struct.unpack_from(">I", frame, found + place)[0]
+            offset += 4
+            return struct.unpack_from(">I", frame, found + offset)[0]
     return None
 
 
 def _next_frame(data: _Data, position: int, kind: int) -> int:
-    """Go past a tag, or whatever else is no frame, to the next two frames."""
+    """Skip a tag, or other bytes, up to the next two frames."""
     behind = _skip_id3(data, position)
     if behind > position:
         return min(behind, len(data))
@@ -315,7 +315,7 @@ def _next_frame(data: _Data, position: int, kind: int) -> int:
     return len(data)
 
 
-#: What a file begins with, and who knows such files.
+# How a file begins, and the function for its format.
 _FORMATS = (
     (rb"(RIF[FX]|RF64)....WAVE|FORM....(AIF[FC]|8SVX|16SV)", _find_in_iff),
     (rb"riff\x2e\x91\xcf\x11", _find_in_w64),

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from speechbrain_apcodec.utils.types import AnyPath
 
-#: Level of what a user has to know: above the warnings to developers, which
-#: the command line switches off.
+#: Level of notices to users: above the warnings to developers, which the
+#: command line switches off.
 NOTICE = logging.WARNING + 1
 logging.addLevelName(NOTICE, "NOTICE")
 
@@ -49,7 +49,7 @@ class MissingExtraError(APCodecError):
 def shown(path: AnyPath) -> str:
     r"""Write a path in letters that every terminal and log takes.
 
-    The path may come from an old archive whose names are no UTF-8, or be ``-``.
+    Names from old archives may be no UTF-8; ``-`` is standard input.
 
     Example
     -------

@@ -1,4 +1,4 @@
-"""How loud samples are: levels that tell of a mistake, channels that cancel.
+"""Levels of samples: mistakes of scale, and channels that cancel out.
 
 Authors
  * speechbrain_apcodec contributors, 2026

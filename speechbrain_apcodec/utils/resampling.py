@@ -35,10 +35,9 @@ def resample(
     """Resample float [..., samples] by a windowed sinc, without delay.
 
     Sample ``n`` of the input and sample ``n * to_rate / from_rate`` of the
-    output are the same moment. The length is exactly ``ceil(samples * to_rate /
-    from_rate)``, or ``num_samples`` where given: longer results are cut,
-    shorter ones padded with zeros. Resampling to another rate and back to the
-    first length thus keeps the length.
+    output are the same moment. The length is exactly
+    ``ceil(samples * to_rate / from_rate)``, or ``num_samples`` where given:
+    longer results are cut, shorter ones padded with zeros.
 
     Example
     -------
@@ -130,7 +129,7 @@ class BlockResampler:
         common = math.gcd(from_rate, to_rate)
         # From a multiple of ``step`` samples on, the filters are the same as
         # from the first on.
-        self._step, self._made = from_rate // common, to_rate // common
+        self._step, self._output_step = from_rate // common, to_rate // common
         reach = math.ceil(
             _FILTER_WIDTH * from_rate / (_ROLLOFF * min(from_rate, to_rate))
         )
@@ -142,37 +141,37 @@ class BlockResampler:
 
     def push(self, wav: Tensor) -> Tensor:
         """Take the next samples; return those of the result known now."""
-        if self._step == self._made:
+        if self._step == self._output_step:
             self._waiting = wav[:, :0]
             return wav
         if self._waiting is not None:
             wav = torch.cat([self._waiting, wav], dim=1)
-        made, first = [wav[:, :0]], 0
+        output, first = [wav[:, :0]], 0
         while True:
             end = first + self._done + self._block
             if wav.shape[1] < end + self._context:
                 break
             part = self._resample(wav[:, first : end + self._context])
-            made.append(part[:, : self._count(self._block)])
+            output.append(part[:, : self._count(self._block)])
             before, first = first, max(first, end - self._context)
             self._done += self._block - (first - before)
         self._waiting = wav[:, first:].clone()
-        return torch.cat(made, dim=1)
+        return torch.cat(output, dim=1)
 
     def flush(self) -> Tensor:
         """Return the samples that are left."""
         assert self._waiting is not None, "push samples first"
-        if self._step == self._made:
+        if self._step == self._output_step:
             return self._waiting
         return self._resample(self._waiting)
 
     def _resample(self, wav: Tensor) -> Tensor:
         """Resample, channel by channel, and cut off the context."""
-        made = [resample(channel, *self._rates) for channel in wav]
-        return torch.stack(made)[:, self._count(self._done) :]
+        output = [resample(channel, *self._rates) for channel in wav]
+        return torch.stack(output)[:, self._count(self._done) :]
 
     def _count(self, num_samples: int) -> int:
-        return num_samples // self._step * self._made
+        return num_samples // self._step * self._output_step
 
     def _whole_steps(self, num_samples: int) -> int:
         return -(-num_samples // self._step) * self._step
@@ -184,5 +183,5 @@ def resample_in_blocks(
     """Resample as ``resample``, with the very bits of a ``BlockResampler``."""
     resampler = BlockResampler(from_rate, to_rate)
     blocks = [resampler.push(wav[None]), resampler.flush()]
-    made = torch.cat(blocks, dim=1)[0]
-    return made if num_samples is None else _fit(made, num_samples)
+    output = torch.cat(blocks, dim=1)[0]
+    return output if num_samples is None else _fit(output, num_samples)
