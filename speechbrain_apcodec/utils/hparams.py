@@ -290,8 +290,8 @@ def _update(below: MutableMapping[str, Any], above: Mapping[str, Any]) -> None:
             _replace_comment(below, above, key)
         else:
             below[key] = value
-            if tokens := _comment(above, key):
-                _set_comment(below, key, tokens)
+            if tokens := _comments(above).get(key):
+                _comments(below)[key] = tokens
 
 
 def _is_untagged_mapping(value: object) -> bool:
@@ -302,11 +302,9 @@ def _is_untagged_mapping(value: object) -> bool:
     return tag is None or not tag.value
 
 
-def _comment(mapping: Mapping[str, Any], key: str) -> Any:
-    """Return ruamel's comment tokens of a key, if there are any."""
-    if isinstance(mapping, CommentedMap):
-        return mapping.ca.items.get(key)
-    return None
+def _comments(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ruamel's comment tokens by key; a plain mapping has none."""
+    return mapping.ca.items if isinstance(mapping, CommentedMap) else {}
 
 
 def _replace_comment(
@@ -317,7 +315,7 @@ def _replace_comment(
     It described the old value and would now lie. What follows on the next
     lines is the heading of the next key and stays.
     """
-    known, own = _comment(below, key), _comment(above, key)
+    known, own = _comments(below).get(key), _comments(above).get(key)
     token, own_token = (
         tokens[2] if tokens else None for tokens in (known, own)
     )
@@ -327,14 +325,7 @@ def _replace_comment(
         token.value = new + newline + heading
     elif own_token and new:
         own_token.value = new + "\n"
-        _set_comment(below, key, own)
-
-
-def _set_comment(
-    mapping: MutableMapping[str, Any], key: str, tokens: Any
-) -> None:
-    if isinstance(mapping, CommentedMap):
-        mapping.ca.items[key] = tokens
+        _comments(below)[key] = own
 
 
 def _check_number(key: str, known: object, value: object) -> None:
