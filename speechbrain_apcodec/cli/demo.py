@@ -78,7 +78,7 @@ def run(arguments):
     from speechbrain_apcodec.files.coding import decode_file, encode_file
     from speechbrain_apcodec.utils.atomic import atomic_path
     from speechbrain_apcodec.utils.audio import read_audio, write_audio
-    from speechbrain_apcodec.utils.figures import save_spectrogram_pair
+    from speechbrain_apcodec.utils.figures import save_spectrogram_rows
 
     folder = Path(arguments.output)
     if folder.is_dir() and any(folder.iterdir()) and not arguments.force:
@@ -104,10 +104,9 @@ def run(arguments):
     with atomic_path(folder / "tokens.npy") as temporary:
         numpy.save(temporary, tokens[0].astype(numpy.int16))
     decoded, _ = read_audio(folder / "decoded.wav")
-    save_spectrogram_pair(
+    save_spectrogram_rows(
         folder / "spectrograms.png",
-        original[0],
-        decoded[0],
+        {"original": original[0], "decoded": decoded[0]},
         sample_rate,
         title=f"{arguments.clip}, {model.model_id}",
     )

@@ -4,20 +4,22 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from typing import Protocol
+
+
+class Readable(Protocol):
+    """A binary stream, as ``sys.stdin.buffer`` or a socket's ``makefile``."""
+
+    def read1(self, size: int, /) -> bytes:
+        """Wait for bytes, and take up to ``size`` that are there."""
+
 
 class Arrivals:
     """What has arrived from a binary stream, and has not been taken yet.
 
     A live stream must not wait for a full buffer: one read takes what is
-    there. After a delay that is more, so that the next step catches up.
-
-    Arguments
-    ---------
-    file : object
-        Binary stream with ``read1``, as ``sys.stdin.buffer`` and
-        ``socket.makefile("rb")`` have it.
-    most : int
-        Most bytes of one read; they bound the work of one step.
+    there, up to ``most`` bytes, which bound the work of one step. After a delay
+    that is more, so that the next step catches up.
 
     Example
     -------
@@ -31,39 +33,22 @@ class Arrivals:
     False
     """
 
-    def __init__(self, file, most):
+    def __init__(self, file: Readable, most: int) -> None:
         self._file = file
         self._most = most
         self._waiting = b""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._waiting)
 
-    def wait(self):
-        """Wait until more arrives.
-
-        Returns
-        -------
-        bool
-            False if the stream has ended.
-        """
+    def wait(self) -> bool:
+        """Wait until more arrives; say whether any did, or the stream ended."""
         block = self._file.read1(self._most)
         self._waiting += block
         return bool(block)
 
-    def take(self, size=None):
-        """Take bytes out.
-
-        Arguments
-        ---------
-        size : int, optional
-            How many to wait for; default: all that are here now.
-
-        Returns
-        -------
-        bytes
-            Fewer than that only at the end of the stream.
-        """
+    def take(self, size: int | None = None) -> bytes:
+        """Take all bytes that are here, or wait for so many, or the end."""
         if size is None:
             size = len(self._waiting)
         while len(self._waiting) < size and self.wait():
@@ -71,16 +56,6 @@ class Arrivals:
         taken, self._waiting = self._waiting[:size], self._waiting[size:]
         return taken
 
-    def peek(self, size):
-        """Look at bytes that are here now.
-
-        Arguments
-        ---------
-        size : int
-            How many at most.
-
-        Returns
-        -------
-        bytes
-        """
+    def peek(self, size: int) -> bytes:
+        """Look at up to so many of the bytes that are here."""
         return self._waiting[:size]

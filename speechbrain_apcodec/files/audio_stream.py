@@ -8,14 +8,21 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import struct
+from collections.abc import Iterator
+from typing import IO, Any, TypeAlias
 
 import numpy
+from numpy.typing import NDArray
 
-from speechbrain_apcodec.files.arrivals import Arrivals
+from speechbrain_apcodec.files.arrivals import Arrivals, Readable
 from speechbrain_apcodec.utils.containers import is_guess
 from speechbrain_apcodec.utils.errors import AudioFileError
 from speechbrain_apcodec.utils.levels import cancel_out
+
+Samples: TypeAlias = NDArray[numpy.float32]
 
 #: Formats of samples without a header, by the names that ffmpeg uses.
 RAW_FORMATS = {"s16le": "<i2", "f32le": "<f4"}
@@ -45,8 +52,8 @@ class AudioInput:
 
     Arguments
     ---------
-    file : object
-        Binary stream with ``read1``. The header of a WAV is read now.
+    file : binary stream with ``read1``
+        The header of a WAV is read now.
     sample_rate : int
         The rate needed, Hz. There is no resampling on the way.
     raw : str, optional
@@ -74,19 +81,22 @@ class AudioInput:
     [[0.0, 0.5, -0.5]]
     """
 
-    def __init__(self, file, sample_rate, raw=None):
+    def __init__(
+        self, file: Readable, sample_rate: int, raw: str | None = None
+    ) -> None:
         self._arrivals = Arrivals(file, _READ_BYTES)
         self._sample_rate = sample_rate
         self.channels = 1
-        self.missing = None
-        self._mean_power = self._powers = 0.0
+        self.missing: int | None = None
+        self._mean_power = 0.0
+        self._powers: NDArray[numpy.float32] | float = 0.0
         if raw is None:
             self._read_header()
         else:
             self._format = RAW_FORMATS[raw]
             self._width = numpy.dtype(self._format).itemsize
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Samples]:
         partial = b""
         # What came behind the header waits already.
         while self.missing != 0 and (self._arrivals or self._arrivals.wait()):
@@ -100,13 +110,13 @@ class AudioInput:
                 yield self._samples(data[: number * self._width])
 
     @property
-    def cancels_out(self):
+    def cancels_out(self) -> bool:
         """Whether the channels so far have left little of each other."""
         return self.channels > 1 and cancel_out(
             self._mean_power, numpy.atleast_1d(self._powers)
         )
 
-    def _samples(self, data):
+    def _samples(self, data: bytes) -> Samples:
         """Turn whole samples into float32 [samples]."""
         if self._format == "int24":
             # As the upper bytes of 32 bits.
@@ -129,7 +139,7 @@ class AudioInput:
             )
         return samples
 
-    def _read_header(self):
+    def _read_header(self) -> None:
         """Read a WAV up to its samples."""
         riff, _, wave = self._unpack("<4sI4s")
         if (riff, wave) != (b"RIFF", b"WAVE"):
@@ -137,7 +147,7 @@ class AudioInput:
                 "the input is no WAV: name the format of samples without a "
                 f"header with --raw ({', '.join(RAW_FORMATS)})"
             )
-        self._format = None
+        self._format = ""
         while True:
             name, size = self._unpack("<4sI")
             if name == b"data":
@@ -151,7 +161,7 @@ class AudioInput:
             chunk = self._take(size + size % 2)
             if name == b"fmt " and size >= 16:
                 self._read_format(chunk)
-        if self._format is None:
+        if not self._format:
             raise AudioFileError(
                 "the WAV does not say its format before its samples: the "
                 "input is damaged"
@@ -159,7 +169,7 @@ class AudioInput:
         if not is_guess(size):
             self.missing = size // self._width
 
-    def _read_format(self, chunk):
+    def _read_format(self, chunk: bytes) -> None:
         tag, self.channels, rate, _, _, bits = struct.unpack_from(
             "<HHIIHH", chunk
         )
@@ -181,10 +191,10 @@ class AudioInput:
         self._format = _WAV_FORMATS[tag, bits]
         self._width = self.channels * bits // 8
 
-    def _unpack(self, layout):
+    def _unpack(self, layout: str) -> tuple[Any, ...]:
         return struct.unpack(layout, self._take(struct.calcsize(layout)))
 
-    def _take(self, size):
+    def _take(self, size: int) -> bytes:
         data = self._arrivals.take(size)
         if len(data) < size:
             raise AudioFileError(
@@ -198,8 +208,8 @@ class AudioOutput:
 
     Arguments
     ---------
-    file : object
-        Binary stream with ``write`` and ``flush``.
+    file : binary stream
+        It gets the samples at once.
     sample_rate : int
         Rate in Hz.
     raw : str, optional
@@ -218,7 +228,9 @@ class AudioOutput:
     [[0.0, 0.5, 0.999969482421875]]
     """
 
-    def __init__(self, file, sample_rate, raw=None):
+    def __init__(
+        self, file: IO[bytes], sample_rate: int, raw: str | None = None
+    ) -> None:
         self._file = file
         self._format = RAW_FORMATS[raw or "s16le"]
         self._header = b""
@@ -233,15 +245,8 @@ class AudioOutput:
                 ]
             )
 
-    def write(self, samples):
-        """Write samples.
-
-        Arguments
-        ---------
-        samples : numpy.ndarray
-            float32 [samples]; for integers they are rounded, and clipped
-            at -1 and 1.
-        """
+    def write(self, samples: Samples) -> None:
+        """Write float32 [samples]; integers are rounded, and clipped at 1."""
         if self._format == "<i2":
             samples = numpy.rint(samples * 32768.0).clip(-32768, 32767)
         self._file.write(self._header + samples.astype(self._format).tobytes())

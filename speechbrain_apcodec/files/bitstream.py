@@ -36,14 +36,18 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import io
 import math
 import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import numpy
+from numpy.typing import ArrayLike, NDArray
 
 from speechbrain_apcodec.files.token_format import (
     bits_per_token,
@@ -54,6 +58,9 @@ from speechbrain_apcodec.files.token_format import (
 )
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import BitstreamError
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
 
 MAGIC = b"APC\x1a"
 VERSION = 1
@@ -129,78 +136,60 @@ class ApcHeader:
     channels: int
     subtype: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self, "an .apc file")
 
     @property
-    def codec_samples(self):
+    def codec_samples(self) -> int:
         """Samples per channel at the codec's rate."""
         return -(-self.num_samples * self.codec_rate // self.sample_rate)
 
     @property
-    def num_frames(self):
+    def num_frames(self) -> int:
         """Frames per channel."""
         return -(-self.codec_samples // self.hop_length)
 
     @property
-    def bits_per_token(self):
+    def bits_per_token(self) -> int:
         """Bits of a token, ceil(log2(codebook_size))."""
         return bits_per_token(self.codebook_size)
 
     @property
-    def tokens_shape(self):
+    def tokens_shape(self) -> tuple[int, int, int]:
         """Shape of the tokens, (channels, num_frames, num_codebooks)."""
         return self.channels, self.num_frames, self.num_codebooks
 
     @property
-    def frame_rate(self):
+    def frame_rate(self) -> float:
         """Frames per second."""
         return self.codec_rate / self.hop_length
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length of the recording in seconds."""
         return self.num_samples / self.sample_rate
 
     @property
-    def bitrate(self):
+    def bitrate(self) -> float:
         """Bits of tokens per second of the recording, all channels."""
         bits = self.channels * self.num_codebooks * self.bits_per_token
         return bits * self.frame_rate
 
     @property
-    def payload_bytes(self):
+    def payload_bytes(self) -> int:
         """Bytes of the packed tokens."""
         return packed_bytes(math.prod(self.tokens_shape), self.codebook_size)
 
 
-def measured_kbps(num_bytes, header):
-    """Compute the real bitrate of a file, header and checksum included.
+def measured_kbps(num_bytes: int, header: ApcHeader) -> float:
+    """Compute the bitrate of a file of so many bytes, in kilobits per second.
 
-    Arguments
-    ---------
-    num_bytes : int
-        Length of the file.
-    header : ApcHeader
-        Its header.
-
-    Returns
-    -------
-    float
-        Kilobits per second of the recording.
-
-    Example
-    -------
-    >>> header = ApcHeader("mini@00", 48000, 48000, 96000, 320, 4, 1024,
-    ...                    1, "PCM_16")
-    >>> tokens = numpy.zeros(header.tokens_shape, dtype=int)
-    >>> measured_kbps(len(pack_apc(header, tokens)), header)
-    6.284
+    Header and checksum count too, unlike in ``ApcHeader.bitrate``.
     """
     return 8 * num_bytes / header.seconds / 1000
 
 
-def pack_apc(header, tokens):
+def pack_apc(header: ApcHeader, tokens: ArrayLike) -> bytes:
     """Make the bytes of an ``.apc`` file.
 
     Arguments
@@ -224,9 +213,11 @@ def pack_apc(header, tokens):
     -------
     >>> header = ApcHeader("mini@00", 48000, 48000, 640, 320, 4, 1024, 1,
     ...                    "PCM_16")
-    >>> tokens = numpy.arange(8).reshape(1, 2, 4)
-    >>> read_apc(pack_apc(header, tokens))[1].tolist()
+    >>> data = pack_apc(header, numpy.arange(8).reshape(1, 2, 4))
+    >>> read_apc(data)[1].tolist()
     [[[0, 1, 2, 3], [4, 5, 6, 7]]]
+    >>> round(measured_kbps(len(data), header), 1)
+    48.6
     """
     tokens = numpy.asarray(tokens)
     if tokens.shape != header.tokens_shape:
@@ -250,41 +241,15 @@ def pack_apc(header, tokens):
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
-def write_apc(path, header, tokens):
-    """Write an ``.apc`` file, whole or not at all.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file to write.
-    header : ApcHeader
-        What the tokens stand for.
-    tokens : numpy.ndarray
-        Integers ``[channels, num_frames, num_codebooks]``.
-
-    Returns
-    -------
-    int
-        Number of bytes written.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "tokens.apc"
-    >>> header = ApcHeader("mini@00", 48000, 48000, 320, 320, 4, 1024, 1,
-    ...                    "PCM_16")
-    >>> write_apc(path, header, numpy.zeros((1, 1, 4), dtype=int))
-    76
-    >>> read_apc(path)[0] == header
-    True
-    """
+def write_apc(path: AnyPath, header: ApcHeader, tokens: ArrayLike) -> int:
+    """Write an ``.apc`` file, whole or not at all; return its length."""
     data = pack_apc(header, tokens)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return len(data)
 
 
-def read_apc(source):
+def read_apc(source: AnyPath | bytes) -> tuple[ApcHeader, NDArray[numpy.int64]]:
     """Read and check an ``.apc`` file.
 
     Arguments
@@ -324,7 +289,9 @@ file: give one that 'apcodec encode' wrote
         return _read(file, path.stat().st_size, str(path))
 
 
-def _read(file, size, name):
+def _read(
+    file: IO[bytes], size: int, name: str
+) -> tuple[ApcHeader, NDArray[numpy.int64]]:
     """Read a file of ``size`` bytes that errors call ``name``."""
     start = file.read(_MAX_HEADER_BYTES)
     header, header_length = _parse_header(start, name)
@@ -348,7 +315,7 @@ def _read(file, size, name):
     return header, tokens
 
 
-def _parse_header(start, name):
+def _parse_header(start: bytes, name: str) -> tuple[ApcHeader, int]:
     """Read the header from the first bytes; also give its length."""
     if start[: len(MAGIC)] != MAGIC:
         raise BitstreamError(
@@ -366,13 +333,8 @@ def _parse_header(start, name):
                 f"{name} uses options {flags:#06x} that this version does "
                 "not know: update speechbrain_apcodec"
             )
-        fields = dict(
-            zip(
-                _FIELD_NAMES,
-                _FIELDS.unpack_from(start, _START.size),
-                strict=True,
-            )
-        )
+        numbers = _FIELDS.unpack_from(start, _START.size)
+        fields = dict(zip(_FIELD_NAMES, numbers, strict=True))
         texts, end = [], _START.size + _FIELDS.size
         for _ in range(2):
             text = start[end + 1 : end + 1 + start[end]]
@@ -396,7 +358,7 @@ def _parse_header(start, name):
     return header, header_length
 
 
-def _damaged(name, what):
+def _damaged(name: str, what: object) -> BitstreamError:
     """Make the error for a file whose bytes have changed."""
     return BitstreamError(
         f"{name} is damaged ({what}): copy it again from its source"

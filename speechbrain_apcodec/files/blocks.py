@@ -1,40 +1,50 @@
 """Recordings from disk to disk in limited memory, whatever their length.
 
-What is read is resampled, coded and written block by block, all channels side
-by side. Only the tokens are kept, a few megabytes an hour. Each channel is a
-stream of its own whose pieces are those in which the codec codes a whole
-recording too, so that the tokens and the samples are the same. A model that
-cannot be streamed looks at the whole recording, and takes the memory for it.
+A recording is read, resampled, coded and written block by block, all channels
+side by side. Only the tokens are kept, a few megabytes an hour. Each channel
+is a stream of its own, cut as the codec cuts a whole recording too, so that
+tokens and samples are the same. A model that cannot be streamed takes the
+memory of the whole recording.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from speechbrain_apcodec.utils.resampling import BlockResampler
+from speechbrain_apcodec.utils.types import Tokens, Wav
 
-#: Token frames that are decoded at a time where all fit in one piece.
+if TYPE_CHECKING:
+    from speechbrain_apcodec.files.bitstream import ApcHeader
+    from speechbrain_apcodec.inference.apcodec import APCodec
+    from speechbrain_apcodec.inference.streaming import CheckedContext
+
+# Token frames that are decoded at a time where all fit in one piece.
 _ALL = 1 << 62
 
 
 class _Encoder:
-    """One channel that is encoded as it comes."""
+    """One channel that is encoded as it arrives."""
 
-    def __init__(self, model, num_codebooks):
+    def __init__(self, model: APCodec, num_codebooks: int) -> None:
         self._model = model
         self._num_codebooks = num_codebooks
         self._size = _ALL
         if model.chunk_frames is not None:
             self._size = model.chunk_frames * model.hop_length
-        self._context = None
-        self._pieces, self._tokens = [], []
+        self._context: CheckedContext | None = None
+        self._pieces: list[Wav] = []
+        self._tokens: list[Tensor] = []
 
-    def push(self, wav: Tensor) -> None:
-        """Take the next samples, [samples]."""
+    def push(self, wav: Wav) -> None:
+        """Take the next samples."""
         self._pieces.append(wav)
         if sum(map(len, self._pieces)) <= self._size:
             return
@@ -58,79 +68,51 @@ class _Encoder:
         self._keep(self._context.flush_encoder())
         return torch.cat(self._tokens)
 
-    def _encode(self, wav):
+    def _encode(self, wav: Wav) -> None:
         if self._context is None:
             self._context = self._model.make_streaming_context(
                 num_codebooks=self._num_codebooks
             )
         self._keep(self._context.encode(wav[None].to(self._model.device)))
 
-    def _keep(self, tokens):
+    def _keep(self, tokens: Tokens) -> None:
         self._tokens.append(tokens[0].int().cpu())
 
 
 def encode_blocks(
-    model,
+    model: APCodec,
     blocks: Iterable[Tensor],
     sample_rate: int,
     num_codebooks: int,
-) -> tuple[Tensor, int]:
-    """Turn the blocks of a recording into tokens.
+) -> Tensor:
+    """Turn the blocks of a recording, float [channels, samples], into tokens.
 
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec.
-    blocks : iterable of torch.Tensor
-        float ``[channels, samples]``, at least one.
-    sample_rate : int
-        Their rate in Hz.
-    num_codebooks : int
-        Codebooks to use.
-
-    Returns
-    -------
-    tokens : torch.Tensor
-        int32 ``[channels, frames, num_codebooks]``.
-    num_samples : int
-        Samples of the recording, at its own rate.
+    They are int32 [channels, frames, num_codebooks].
     """
     resampler = BlockResampler(sample_rate, model.sample_rate)
-    encoders, num_samples = [], 0
+    encoders: list[_Encoder] = []
     for block in blocks:
         if not encoders:
             encoders = [_Encoder(model, num_codebooks) for _ in block]
-        num_samples += block.shape[1]
         for encoder, channel in zip(
             encoders, resampler.push(block), strict=True
         ):
             encoder.push(channel)
     for encoder, channel in zip(encoders, resampler.flush(), strict=True):
         encoder.push(channel)
-    return torch.stack([encoder.end() for encoder in encoders]), num_samples
+    return torch.stack([encoder.end() for encoder in encoders])
 
 
 def decode_blocks(
-    model, header, tokens: Tensor, done: Callable[[int], object] = bool
+    model: APCodec,
+    header: ApcHeader,
+    tokens: Tensor,
+    done: Callable[[int], None],
 ) -> Iterator[Tensor]:
-    """Turn tokens back into the blocks of a recording.
+    """Turn [channels, frames, num_codebooks] back into blocks of a recording.
 
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec that made the tokens.
-    header : speechbrain_apcodec.files.bitstream.ApcHeader
-        What the tokens stand for.
-    tokens : torch.Tensor
-        Integers ``[channels, frames, num_codebooks]``.
-    done : callable, optional
-        Is told the number of token frames that each block took.
-
-    Yields
-    ------
-    torch.Tensor
-        float32 ``[channels, samples]``, in all as many samples as the header
-        says.
+    They are float32 [channels, samples], with as many samples in all as the
+    header says. ``done`` gets the number of token frames of each block.
     """
     resampler = BlockResampler(header.codec_rate, header.sample_rate)
     coded, missing = header.codec_samples, header.num_samples
@@ -142,11 +124,11 @@ def decode_blocks(
         yield block
         done(frames)
     block = resampler.flush()[:, :missing]
-    # Rates are rounded up on the way, and zeros stand for what is not there.
+    # Rates are rounded up on the way, and zeros are padded.
     yield torch.nn.functional.pad(block, (0, missing - block.shape[1]))
 
 
-def _decoded(model, tokens):
+def _decoded(model: APCodec, tokens: Tensor) -> Iterator[tuple[Tensor, int]]:
     """Yield float32 [channels, samples], and the frames that they took."""
     size = model.chunk_frames or _ALL
     if tokens.shape[1] <= size:
@@ -164,6 +146,6 @@ def _decoded(model, tokens):
     yield torch.stack(wavs).float().cpu(), 0
 
 
-def _decode(model, tokens):
+def _decode(model: APCodec, tokens: Tensor) -> Wav:
     wavs, _ = model.decode(tokens[None].to(model.device))
     return wavs[0].float().cpu()

@@ -11,9 +11,14 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
@@ -22,53 +27,30 @@ from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
     AUDIO_SUFFIXES,
     UNKNOWN,
+    AudioFormat,
     open_recording,
     storable_subtype,
 )
 from speechbrain_apcodec.utils.audio_writing import open_audio
 from speechbrain_apcodec.utils.errors import AudioFileError, BitstreamError
 from speechbrain_apcodec.utils.resampling import resample_in_blocks
+from speechbrain_apcodec.utils.types import AnyPath
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.files.packets import StreamHeader
+    from speechbrain_apcodec.inference.apcodec import APCodec
 
 
-def bitstream_model_id(model):
+def bitstream_model_id(model: APCodec) -> str:
     """Name a model and its weights as an ``.apc`` file does.
 
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec.
-
-    Returns
-    -------
-    str
-        ``NAME@`` and the first 16 hex digits of the weights' SHA-256.
-
-    Example
-    -------
-    >>> from types import SimpleNamespace
-    >>> bitstream_model_id(
-    ...     SimpleNamespace(model_id="mini", weights_sha256="0123456789abcdef")
-    ... )
-    'mini@0123456789abcdef'
+    It is ``NAME@`` and the first 16 hex digits of the weights' SHA-256.
     """
     return f"{model.model_id}@{model.weights_sha256[:16]}"
 
 
-def check_model(model, header):
-    """Refuse tokens that another model made.
-
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec.
-    header : ApcHeader or StreamHeader
-        What the tokens stand for.
-
-    Raises
-    ------
-    BitstreamError
-        If they are not this model's.
-    """
+def check_model(model: APCodec, header: ApcHeader | StreamHeader) -> None:
+    """Refuse tokens that another model made."""
     model_id = bitstream_model_id(model)
     made_by = (
         header.model_id,
@@ -84,12 +66,18 @@ def check_model(model, header):
         )
 
 
-def encode_recording(model, wav, sample_rate, subtype, num_codebooks=None):
+def encode_recording(
+    model: APCodec,
+    wav: Tensor,
+    sample_rate: int,
+    subtype: str,
+    num_codebooks: int | None = None,
+) -> tuple[ApcHeader, Tensor]:
     """Turn a recording into tokens, one channel after the other.
 
     Arguments
     ---------
-    model : speechbrain_apcodec.inference.APCodec
+    model : APCodec
         The codec.
     wav : torch.Tensor
         float ``[channels, samples]``.
@@ -97,8 +85,8 @@ def encode_recording(model, wav, sample_rate, subtype, num_codebooks=None):
         Its rate in Hz.
     subtype : str
         Its sample format, in soundfile's names.
-    num_codebooks : int or None
-        Codebooks to use; all of them by default.
+    num_codebooks : int, optional
+        Codebooks to use; default: all.
 
     Returns
     -------
@@ -106,19 +94,12 @@ def encode_recording(model, wav, sample_rate, subtype, num_codebooks=None):
         What the tokens stand for.
     tokens : torch.Tensor
         int64 ``[channels, frames, num_codebooks]``.
-
-    Raises
-    ------
-    APCodecError
-        If the codec has no such number of codebooks, or no ``.apc`` file can
-        describe the recording.
     """
     if num_codebooks is None:
         num_codebooks = model.num_codebooks
     channels, num_samples = wav.shape
-    header = _header(
-        model, sample_rate, num_samples, num_codebooks, channels, subtype
-    )
+    audio_format = AudioFormat(sample_rate, channels, num_samples, "", subtype)
+    header = _header(model, audio_format, num_codebooks)
     tokens = torch.empty(header.tokens_shape, dtype=torch.int64)
     for index, channel in enumerate(_progress(wav, "encode")):
         channel = resample_in_blocks(channel, sample_rate, model.sample_rate)
@@ -129,28 +110,10 @@ def encode_recording(model, wav, sample_rate, subtype, num_codebooks=None):
     return header, tokens
 
 
-def decode_recording(model, header, tokens):
-    """Turn tokens back into a recording, one channel after the other.
-
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec that made the tokens.
-    header : ApcHeader
-        What the tokens stand for.
-    tokens : torch.Tensor
-        int64 ``[channels, frames, num_codebooks]``.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 ``[channels, samples]`` at the original's rate and length.
-
-    Raises
-    ------
-    BitstreamError
-        If another model made the tokens.
-    """
+def decode_recording(
+    model: APCodec, header: ApcHeader, tokens: Tensor
+) -> Tensor:
+    """Undo ``encode_recording``: float32 ``[channels, samples]``, as it was."""
     check_model(model, header)
     wav = torch.empty(header.channels, header.num_samples)
     for index, channel in enumerate(_progress(tokens, "decode")):
@@ -166,19 +129,25 @@ def decode_recording(model, header, tokens):
     return wav
 
 
-def encode_file(model, in_path, apc_path, num_codebooks=None, force=False):
+def encode_file(
+    model: APCodec,
+    in_path: AnyPath,
+    apc_path: AnyPath,
+    num_codebooks: int | None = None,
+    force: bool = False,
+) -> ApcHeader:
     """Encode an audio file into an ``.apc`` file.
 
     Arguments
     ---------
-    model : speechbrain_apcodec.inference.APCodec
+    model : APCodec
         The codec.
     in_path : str or pathlib.Path
         An audio file or a pipe; ``-`` is standard input.
     apc_path : str or pathlib.Path
         The ``.apc`` file to write.
-    num_codebooks : int or None
-        Codebooks to use; all of them by default.
+    num_codebooks : int, optional
+        Codebooks to use; default: all.
     force : bool
         Whether a file at ``apc_path`` may be replaced.
 
@@ -195,11 +164,12 @@ def encode_file(model, in_path, apc_path, num_codebooks=None, force=False):
 
     Example
     -------
-    >>> from speechbrain_apcodec import DEFAULT_MODEL
     >>> from speechbrain_apcodec.inference import APCodec
-    >>> model = APCodec.from_hparams(DEFAULT_MODEL)  # doctest: +SKIP
+    >>> model = APCodec.from_hparams()  # doctest: +SKIP
     >>> encode_file(model, "in.wav", "tokens.apc").bitrate  # doctest: +SKIP
     6000.0
+    >>> decode_file(model, "tokens.apc", "out.wav").subtype  # doctest: +SKIP
+    'PCM_16'
     """
     if Path(apc_path).suffix.lower() in AUDIO_SUFFIXES:
         raise AudioFileError(
@@ -212,12 +182,14 @@ def encode_file(model, in_path, apc_path, num_codebooks=None, force=False):
     return header
 
 
-def decode_file(model, apc_path, out_path, force=False):
+def decode_file(
+    model: APCodec, apc_path: AnyPath, out_path: AnyPath, force: bool = False
+) -> ApcHeader:
     """Decode an ``.apc`` file into an audio file.
 
     Arguments
     ---------
-    model : speechbrain_apcodec.inference.APCodec
+    model : APCodec
         The codec that made the ``.apc`` file.
     apc_path : str or pathlib.Path
         The ``.apc`` file.
@@ -237,14 +209,6 @@ def decode_file(model, apc_path, out_path, force=False):
     APCodecError
         If the ``.apc`` file is damaged or of another model, or the output
         is there already; nothing is written then.
-
-    Example
-    -------
-    >>> from speechbrain_apcodec import DEFAULT_MODEL
-    >>> from speechbrain_apcodec.inference import APCodec
-    >>> model = APCodec.from_hparams(DEFAULT_MODEL)  # doctest: +SKIP
-    >>> decode_file(model, "tokens.apc", "out.wav").subtype  # doctest: +SKIP
-    'PCM_16'
     """
     check_destination(out_path, [apc_path], force)
     header, tokens = read_apc(apc_path)
@@ -253,41 +217,17 @@ def decode_file(model, apc_path, out_path, force=False):
     return header
 
 
-def roundtrip_file(model, in_path, out_path, num_codebooks=None, force=False):
+def roundtrip_file(
+    model: APCodec,
+    in_path: AnyPath,
+    out_path: AnyPath,
+    num_codebooks: int | None = None,
+    force: bool = False,
+) -> ApcHeader:
     """Encode and decode an audio file without keeping the tokens.
 
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec.
-    in_path : str or pathlib.Path
-        An audio file or a pipe; ``-`` is standard input.
-    out_path : str or pathlib.Path
-        The audio file to write, with the length, rate, channels and sample
-        format of the input.
-    num_codebooks : int or None
-        Codebooks to use; all of them by default.
-    force : bool
-        Whether a file at ``out_path`` may be replaced.
-
-    Returns
-    -------
-    ApcHeader
-        What an ``.apc`` file would say about the recording.
-
-    Raises
-    ------
-    APCodecError
-        If the recording cannot be read or coded, or the output is there
-        already or the input itself; nothing is written then.
-
-    Example
-    -------
-    >>> from speechbrain_apcodec import DEFAULT_MODEL
-    >>> from speechbrain_apcodec.inference import APCodec
-    >>> model = APCodec.from_hparams(DEFAULT_MODEL)  # doctest: +SKIP
-    >>> roundtrip_file(model, "in.wav", "out.wav").channels  # doctest: +SKIP
-    1
+    The arguments are those of ``encode_file`` and ``decode_file``. The header
+    is what an ``.apc`` file would say about the recording.
     """
     check_destination(out_path, [in_path], force)
     header, tokens = _encode(model, in_path, num_codebooks, out_path)
@@ -295,7 +235,12 @@ def roundtrip_file(model, in_path, out_path, num_codebooks=None, force=False):
     return header
 
 
-def _encode(model, in_path, num_codebooks, out_path=None):
+def _encode(
+    model: APCodec,
+    in_path: AnyPath,
+    num_codebooks: int | None,
+    out_path: AnyPath | None = None,
+) -> tuple[ApcHeader, Tensor]:
     """Encode a file block by block; see if ``out_path`` can be written."""
     with open_recording(in_path) as recording:
         audio_format = recording.audio_format
@@ -303,32 +248,26 @@ def _encode(model, in_path, num_codebooks, out_path=None):
             storable_subtype(out_path, audio_format.subtype)
         if num_codebooks is None:
             num_codebooks = model.num_codebooks
-        model.bitrate(num_codebooks)  # asked for the error alone
-        seconds = audio_format.num_samples / audio_format.sample_rate
-        if audio_format.num_samples >= UNKNOWN:
-            seconds = None
+        model.bitrate(num_codebooks)  # raises if the model lacks them
+        known = audio_format.num_samples < UNKNOWN
+        seconds = audio_format.seconds if known else None
         with _seconds(seconds, "encode") as bar:
 
-            def blocks():
+            def blocks() -> Iterator[Tensor]:
                 for block in recording:
                     yield block
                     bar.update(block.shape[1] / audio_format.sample_rate)
 
-            tokens, num_samples = encode_blocks(
+            tokens = encode_blocks(
                 model, blocks(), audio_format.sample_rate, num_codebooks
             )
-    header = _header(
-        model,
-        audio_format.sample_rate,
-        num_samples,
-        num_codebooks,
-        audio_format.channels,
-        audio_format.subtype,
-    )
-    return header, tokens
+    # Only now the number of samples is certain.
+    return _header(model, recording.audio_format, num_codebooks), tokens
 
 
-def _decode(model, header, tokens, out_path):
+def _decode(
+    model: APCodec, header: ApcHeader, tokens: Tensor, out_path: AnyPath
+) -> None:
     """Decode into a file block by block."""
     check_model(model, header)
     with (
@@ -337,43 +276,41 @@ def _decode(model, header, tokens, out_path):
             out_path, header.channels, header.sample_rate, header.subtype
         ) as write,
     ):
-        for block in decode_blocks(
-            model,
-            header,
-            tokens,
-            lambda frames: bar.update(frames / model.frame_rate),
-        ):
+
+        def done(num_frames: int) -> None:
+            bar.update(num_frames / model.frame_rate)
+
+        for block in decode_blocks(model, header, tokens, done):
             write(block)
 
 
-def _header(model, sample_rate, num_samples, num_codebooks, channels, subtype):
+def _header(
+    model: APCodec, audio_format: AudioFormat, num_codebooks: int
+) -> ApcHeader:
     return ApcHeader(
         model_id=bitstream_model_id(model),
         codec_rate=model.sample_rate,
-        sample_rate=sample_rate,
-        num_samples=num_samples,
+        sample_rate=audio_format.sample_rate,
+        num_samples=audio_format.num_samples,
         hop_length=model.hop_length,
         num_codebooks=num_codebooks,
         codebook_size=model.codebook_size,
-        channels=channels,
-        subtype=subtype,
+        channels=audio_format.channels,
+        subtype=audio_format.subtype,
     )
 
 
-def _seconds(total, task):
+def _seconds(total: float | None, task: str) -> tqdm[NoReturn]:
     """Show a bar of the seconds of audio done, on terminals only."""
+    bar = "{desc}: {n:.0f} s of audio [{elapsed}]"
+    if total:
+        bar = "{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio "
+        bar += "[{elapsed}<{remaining}]"
     return tqdm(
-        total=total,
-        desc=task,
-        bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio "
-        "[{elapsed}<{remaining}]"
-        if total
-        else "{desc}: {n:.0f} s of audio [{elapsed}]",
-        leave=False,
-        disable=None,
+        total=total, desc=task, bar_format=bar, leave=False, disable=None
     )
 
 
-def _progress(channels, task):
+def _progress(channels: Tensor, task: str) -> Iterable[Tensor]:
     """Show a bar of the channels done, on terminals only."""
     return tqdm(channels, task, unit="channel", leave=False, disable=None)

@@ -1,41 +1,38 @@
-"""Speech through the codec while it is spoken: samples to packets and back.
+"""Live speech through the codec: samples to packets and back.
 
-Both directions read what has arrived, and what they make of it leaves at
-once. The tokens and the samples are those of the whole recording.
+Both directions read what has arrived, and write the result at once. The tokens
+and the samples are those of the whole recording.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
 
 import torch
 
-from speechbrain_apcodec.files.coding import (
-    bitstream_model_id,
-    check_model,
-)
+from speechbrain_apcodec.files.coding import bitstream_model_id, check_model
 from speechbrain_apcodec.files.packets import PacketWriter, StreamHeader
 from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.errors import BitstreamError
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.files.audio_stream import AudioOutput, Samples
+    from speechbrain_apcodec.files.packets import PacketReader
+    from speechbrain_apcodec.inference.apcodec import APCodec
 
 
 @dataclass(frozen=True)
 class LiveReport:
     """What a stream was, once it has ended.
 
-    Arguments
-    ---------
-    seconds : float
-        Length of the audio.
-    num_packets : int
-        Packets of tokens.
-    num_bytes : int
-        Bytes of the packet stream, header and checksums included.
-    slowest_step : float
-        Seconds that the slowest piece took, from its arrival until what was
-        made of it had left.
+    ``num_bytes`` includes header and checksums. ``slowest_step`` is the longest
+    time, in seconds, from the arrival of a piece until its result was written.
 
     Example
     -------
@@ -49,34 +46,17 @@ class LiveReport:
     slowest_step: float
 
     @property
-    def kbps(self):
+    def kbps(self) -> float:
         """Kilobits of the packet stream per second of audio."""
         if self.seconds == 0:
             return 0.0
         return 8 * self.num_bytes / self.seconds / 1000
 
 
-def stream_header(model, num_codebooks=None):
-    """Describe a model as a packet stream does.
-
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        The codec.
-    num_codebooks : int, optional
-        Codebooks to use; default: all.
-
-    Returns
-    -------
-    StreamHeader
-
-    Raises
-    ------
-    APCodecError
-        If the codec has no such number of codebooks.
-    """
-    if num_codebooks is None:
-        num_codebooks = model.num_codebooks
+def stream_header(
+    model: APCodec, num_codebooks: int | None = None
+) -> StreamHeader:
+    """Describe a model as a packet stream does."""
     return StreamHeader(
         model_id=bitstream_model_id(model),
         codec_rate=model.sample_rate,
@@ -86,24 +66,30 @@ def stream_header(model, num_codebooks=None):
     )
 
 
-def encode_live(model, audio, file, num_codebooks=None):
+def encode_live(
+    model: APCodec,
+    audio: Iterable[Samples],
+    file: IO[bytes],
+    num_codebooks: int | None = None,
+) -> LiveReport:
     """Encode audio as it arrives.
 
     Arguments
     ---------
-    model : speechbrain_apcodec.inference.APCodec
+    model : APCodec
         A codec that can be streamed.
     audio : iterable of numpy.ndarray
         float32 [samples] at the codec's rate, in pieces of any length, such
         as an ``AudioInput``.
-    file : object
-        Binary stream that gets the packets.
+    file : binary stream
+        It gets the packets.
     num_codebooks : int, optional
         Codebooks to use; default: all.
 
     Returns
     -------
     LiveReport
+        What the stream was.
 
     Raises
     ------
@@ -143,12 +129,17 @@ def encode_live(model, audio, file, num_codebooks=None):
     )
 
 
-def decode_live(model, packets, output, low_delay=False):
+def decode_live(
+    model: APCodec,
+    packets: PacketReader,
+    output: AudioOutput,
+    low_delay: bool = False,
+) -> LiveReport:
     """Decode packets as they arrive.
 
     Arguments
     ---------
-    model : speechbrain_apcodec.inference.APCodec
+    model : APCodec
         The codec that encoded; it can be streamed.
     packets : PacketReader
         The packets.
@@ -161,6 +152,7 @@ def decode_live(model, packets, output, low_delay=False):
     Returns
     -------
     LiveReport
+        What the stream was.
 
     Raises
     ------
@@ -196,6 +188,7 @@ def decode_live(model, packets, output, low_delay=False):
         output.write(context.flush_decoder()[0].float().cpu().numpy())
         raise
     # With low delay, more may have been played than there was.
+    assert packets.num_samples is not None, "the stream has ended"
     num_samples = max(num_samples, packets.num_samples)
     wav = context.flush_decoder(num_samples)
     output.write(wav[0].float().cpu().numpy())

@@ -51,14 +51,19 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import binascii
 import math
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import IO, Any
 
 import numpy
+from numpy.typing import NDArray
 
-from speechbrain_apcodec.files.arrivals import Arrivals
+from speechbrain_apcodec.files.arrivals import Arrivals, Readable
 from speechbrain_apcodec.files.token_format import (
     check_fields,
     pack_tokens,
@@ -82,25 +87,7 @@ _READ_BYTES = 1024
 
 @dataclass(frozen=True)
 class StreamHeader:
-    """What a packet stream says about its codec.
-
-    Arguments
-    ---------
-    model_id : str
-        ``NAME@`` and the first 16 hex digits of the weights' SHA-256.
-    codec_rate : int
-        Rate of the codec in Hz.
-    hop_length : int
-        Samples in a frame.
-    codebook_size : int
-        Codewords in each codebook.
-    num_codebooks : int
-        Codebooks used.
-
-    Raises
-    ------
-    BitstreamError
-        If a value is out of its range.
+    """What a packet stream says about its codec; fields as in ``ApcHeader``.
 
     Example
     -------
@@ -115,17 +102,11 @@ class StreamHeader:
     codebook_size: int
     num_codebooks: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_fields(self, "a packet stream")
 
-    def pack(self):
-        """Make the header's bytes.
-
-        Returns
-        -------
-        bytes
-            Without the checksum.
-        """
+    def pack(self) -> bytes:
+        """Make the header's bytes, without the checksum."""
         name = self.model_id.encode()
         start = _START.pack(
             MAGIC,
@@ -145,10 +126,10 @@ class PacketWriter:
 
     Arguments
     ---------
-    file : object
-        Binary stream with ``write`` and ``flush``.
+    file : binary stream
+        It gets the header now.
     header : StreamHeader
-        What the tokens stand for; it is written now.
+        What the tokens stand for.
 
     Attributes
     ----------
@@ -174,7 +155,7 @@ class PacketWriter:
     800
     """
 
-    def __init__(self, file, header):
+    def __init__(self, file: IO[bytes], header: StreamHeader) -> None:
         self._file = file
         self._checksum = 0
         self.header = header
@@ -183,19 +164,8 @@ class PacketWriter:
         self.num_bytes = 0
         self._send(header.pack())
 
-    def write(self, tokens):
-        """Write token frames.
-
-        Arguments
-        ---------
-        tokens : numpy.ndarray
-            Integers [frames, codebooks]; of none, nothing is written.
-
-        Raises
-        ------
-        BitstreamError
-            If the tokens do not fit the header.
-        """
+    def write(self, tokens: NDArray[Any]) -> None:
+        """Write integers [frames, codebooks], if there are frames."""
         books = self.header.num_codebooks
         if tokens.ndim != 2 or tokens.shape[1] != books:
             raise BitstreamError(
@@ -209,19 +179,8 @@ class PacketWriter:
             self.num_packets += 1
             self.num_frames += len(frames)
 
-    def end(self, num_samples):
-        """Write the end of the stream.
-
-        Arguments
-        ---------
-        num_samples : int
-            Samples of the whole stream.
-
-        Raises
-        ------
-        BitstreamError
-            If the frames written do not belong to so many samples.
-        """
+    def end(self, num_samples: int) -> None:
+        """Write the end of a stream of so many samples."""
         needed = -(-num_samples // self.header.hop_length)
         if needed != self.num_frames:
             raise BitstreamError(
@@ -230,7 +189,7 @@ class PacketWriter:
             )
         self._send(_END.pack(0, num_samples))
 
-    def _send(self, body):
+    def _send(self, body: bytes) -> None:
         self._checksum = binascii.crc_hqx(body, self._checksum)
         data = body + _CHECKSUM.pack(self._checksum)
         self._file.write(data)
@@ -247,8 +206,8 @@ class PacketReader:
 
     Arguments
     ---------
-    file : object
-        Binary stream with ``read1``; the header is read now.
+    file : binary stream with ``read1``
+        The header is read now.
 
     Attributes
     ----------
@@ -266,16 +225,16 @@ class PacketReader:
         All that came before has then been handed out.
     """
 
-    def __init__(self, file):
+    def __init__(self, file: Readable) -> None:
         self._arrivals = Arrivals(file, _READ_BYTES)
         self._checksum = 0
         self.num_frames = 0
         self.num_packets = 0
         self.num_bytes = 0
-        self.num_samples = None
+        self.num_samples: int | None = None
         self.header = self._read_header()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[NDArray[numpy.int64]]:
         while self.num_samples is None:
             arrived = []
             try:
@@ -294,7 +253,7 @@ class PacketReader:
                     "the connection ended"
                 )
 
-    def _next_packet(self):
+    def _next_packet(self) -> NDArray[numpy.int64] | None:
         """Return the tokens of a packet, None if none is complete."""
         if self.num_samples is not None or not self._arrivals:
             return None
@@ -323,7 +282,7 @@ class PacketReader:
         self.num_frames += num_frames
         return tokens
 
-    def _read_header(self):
+    def _read_header(self) -> StreamHeader:
         start = self._arrivals.take(_START.size)
         if not MAGIC.startswith(start[: len(MAGIC)]):
             raise BitstreamError(
@@ -354,8 +313,8 @@ class PacketReader:
             "why the sender or the connection ended"
         )
 
-    def _checked(self, data, part):
-        """Return data without its checksum, if that is right."""
+    def _checked(self, data: bytes, part: str) -> bytes:
+        """Strip the checksum from data, and check it."""
         body, checksum = data[: -_CHECKSUM.size], data[-_CHECKSUM.size :]
         self._checksum = binascii.crc_hqx(body, self._checksum)
         if checksum != _CHECKSUM.pack(self._checksum):
@@ -364,7 +323,7 @@ class PacketReader:
         return body
 
 
-def _damaged(part, what):
+def _damaged(part: str, what: object) -> BitstreamError:
     """Make the error for a stream whose bytes have changed."""
     return BitstreamError(
         f"{part} of the stream is damaged ({what}): see what lies between "

@@ -1,18 +1,20 @@
-"""What the formats for tokens share: limits of fields, and tokens as bits.
+"""The common part of the formats: limits of fields, and tokens as bits.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 import math
+from typing import Any
 
 import numpy
+from numpy.typing import NDArray
 
 from speechbrain_apcodec.utils.containers import SAMPLE_RATES
 from speechbrain_apcodec.utils.errors import BitstreamError
 
-#: Range of each number that a header may hold.
-LIMITS = {
+# Range of each number that a header may hold.
+_LIMITS = {
     "codec_rate": SAMPLE_RATES,
     "sample_rate": SAMPLE_RATES,
     "num_samples": (1, 2**40),
@@ -26,30 +28,8 @@ LIMITS = {
 _BLOCK_TOKENS = 1 << 16
 
 
-def check_fields(header, kind):
-    """Refuse a header that holds what no file may hold.
-
-    Arguments
-    ---------
-    header : object
-        Its attributes are numbers of ``LIMITS``, and strings.
-    kind : str
-        What the error message calls a file of this format.
-
-    Raises
-    ------
-    BitstreamError
-        If a value is out of its range.
-
-    Example
-    -------
-    >>> from types import SimpleNamespace
-    >>> check_fields(SimpleNamespace(channels=0), "an .apc file")
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.BitstreamError: channels is 0, which an \
-.apc file cannot hold: it must be from 1 to 1024
-    """
+def check_fields(header: object, kind: str) -> None:
+    """Refuse a header whose strings or numbers no such file can hold."""
     for name, value in vars(header).items():
         if isinstance(value, str):
             if not (value.isprintable() and 1 <= len(value.encode()) <= 255):
@@ -58,7 +38,7 @@ def check_fields(header, kind):
                     "text: rename it"
                 )
             continue
-        low, high = LIMITS[name]
+        low, high = _LIMITS[name]
         if not low <= value <= high:
             raise BitstreamError(
                 f"{name} is {value}, which {kind} cannot hold: "
@@ -66,18 +46,8 @@ def check_fields(header, kind):
             )
 
 
-def bits_per_token(codebook_size):
-    """Count the bits of a token.
-
-    Arguments
-    ---------
-    codebook_size : int
-        Codewords in a codebook, C.
-
-    Returns
-    -------
-    int
-        ceil(log2(codebook_size)).
+def bits_per_token(codebook_size: int) -> int:
+    """Count the bits of a token, ceil(log2(codebook_size)).
 
     Example
     -------
@@ -87,47 +57,15 @@ def bits_per_token(codebook_size):
     return (codebook_size - 1).bit_length()
 
 
-def packed_bytes(num_tokens, codebook_size):
-    """Count the bytes of packed tokens.
-
-    Arguments
-    ---------
-    num_tokens : int
-        Number of tokens.
-    codebook_size : int
-        Codewords in a codebook.
-
-    Returns
-    -------
-    int
-
-    Example
-    -------
-    >>> packed_bytes(5, 1024)
-    7
-    """
+def packed_bytes(num_tokens: int, codebook_size: int) -> int:
+    """Count the bytes of packed tokens."""
     return -(-num_tokens * bits_per_token(codebook_size) // 8)
 
 
-def pack_tokens(tokens, codebook_size):
-    """Write each token in its bits, most significant bit first.
+def pack_tokens(tokens: NDArray[Any], codebook_size: int) -> bytes:
+    """Write each token in its bits, the most significant bit first.
 
-    Arguments
-    ---------
-    tokens : numpy.ndarray
-        Integers of any shape, at least one.
-    codebook_size : int
-        Codewords in a codebook.
-
-    Returns
-    -------
-    bytes
-        Zero bits fill the last byte.
-
-    Raises
-    ------
-    BitstreamError
-        If the tokens are no integers from 0 to codebook_size - 1.
+    There must be at least one; zero bits fill the last byte.
 
     Example
     -------
@@ -151,27 +89,10 @@ def pack_tokens(tokens, codebook_size):
     return b"".join(packed)
 
 
-def unpack_tokens(data, shape, codebook_size):
+def unpack_tokens(
+    data: bytes, shape: tuple[int, ...], codebook_size: int
+) -> NDArray[numpy.int64]:
     """Undo ``pack_tokens``.
-
-    Arguments
-    ---------
-    data : bytes
-        What ``pack_tokens`` wrote.
-    shape : tuple of int
-        Shape of the tokens.
-    codebook_size : int
-        Codewords in a codebook.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, of that shape.
-
-    Raises
-    ------
-    BitstreamError
-        If a token is not in the codebook.
 
     Example
     -------

@@ -2,9 +2,9 @@
 
 ``APCodec`` is SpeechBrain's ``Pretrained`` interface to the ``Codec`` lobe:
 it loads a model from a folder, a hub or a URL, checks what it is given, and
-speaks SpeechBrain's relative lengths at the border, where the lobe counts
-samples and frames. Files, former streams and what models of tokens need are
-functions of the files beside this one, and methods here.
+takes relative lengths, as SpeechBrain does, where the lobe counts samples and
+frames. The functions of the files beside this one (audio files, streams,
+tokens for models) are methods here.
 
 Paper: https://arxiv.org/abs/2402.10533
 
@@ -35,12 +35,15 @@ from speechbrain_apcodec.inference.normalizer import CodecAudioNormalizer
 from speechbrain_apcodec.inference.placement import PlacedPretrained
 from speechbrain_apcodec.lobes.folding import cast_weights, fold
 from speechbrain_apcodec.models.pretrained import check_agreement
+from speechbrain_apcodec.tokens import flattening
+from speechbrain_apcodec.tokens.special import SpecialTokens
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import Lengths, Tokens, Wavs
 
-#: Longer recordings are coded piece by piece; the result is the same.
+# Longer recordings are coded piece by piece; the result is the same.
 CHUNK_SECONDS = 20
-# A CPU spends as long on the memory of longer pieces as on the networks: of
-# all items of a batch together.
+# On a CPU, memory access takes as long as the networks beyond this, which
+# counts for all items of a batch together.
 CPU_CHUNK_SECONDS = 5
 
 
@@ -50,7 +53,8 @@ class APCodec(PlacedPretrained):
     Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:
     item ``i`` of a batch of ``T`` samples has ``round(wav_lens[i] * T)`` of
     them. A waveform of any length becomes ``ceil(samples / hop_length)``
-    token frames.
+    token frames. An argument of a wrong shape, type or value is an
+    ``APCodecError``.
 
     Arguments
     ---------
@@ -71,8 +75,8 @@ class APCodec(PlacedPretrained):
     Raises
     ------
     CheckpointError
-        If ``modules`` has no codec, or ``config`` says other things of it
-        than its hyper-parameters do.
+        If ``modules`` has no codec, or ``config`` contradicts its
+        hyper-parameters.
 
     Example
     -------
@@ -92,13 +96,13 @@ class APCodec(PlacedPretrained):
 
     def __init__(
         self,
-        modules: dict | None = None,
-        hparams: dict | None = None,
+        modules: dict[str, Any] | None = None,
+        hparams: dict[str, Any] | None = None,
         run_opts: Any = None,
         freeze_params: bool = True,
-        config: dict | None = None,
-    ):
-        if "codec" not in (modules or {}):
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        if modules is None or "codec" not in modules:
             raise CheckpointError(
                 "the model's YAML has no 'codec' below 'modules': export the "
                 "model again"
@@ -110,7 +114,7 @@ class APCodec(PlacedPretrained):
             CodecAudioNormalizer(modules["codec"].sample_rate),
         )
         super().__init__(modules, hparams, run_opts, freeze_params)
-        #: As trained: inference folds layers.
+        #: Counted before inference folds layers.
         self.num_parameters = sum(
             parameter.numel() for parameter in self.mods["codec"].parameters()
         )
@@ -129,8 +133,8 @@ class APCodec(PlacedPretrained):
     def _compile(self) -> None:
         """Compile the branches: the codec itself is never called.
 
-        With frozen weights, so that they are packed once for the kernels,
-        and what follows a matrix product is fused with it.
+        With frozen weights, so that they are packed once for the kernels
+        and matrix products are fused with what follows.
         """
         if self.compile:
             codec = self.mods["codec"]
@@ -173,7 +177,7 @@ class APCodec(PlacedPretrained):
 
     @property
     def model_id(self) -> str:
-        """Name of these very weights, which coded files carry."""
+        """Name of these weights, as coded files carry it."""
         return self._published()["model_id"]
 
     @property
@@ -182,7 +186,7 @@ class APCodec(PlacedPretrained):
         self._published()
         return self.hparams.pretrainer.sha256["codec"]
 
-    def _published(self) -> dict:
+    def _published(self) -> dict[str, Any]:
         if self.config is None:
             raise CheckpointError(
                 "a codec that was not loaded from an exported model has no "
@@ -191,18 +195,7 @@ class APCodec(PlacedPretrained):
         return self.config
 
     def bitrate(self, num_codebooks: int | None = None) -> float:
-        """Compute the bits per second of the tokens.
-
-        Arguments
-        ---------
-        num_codebooks : int, optional
-            Codebooks used; default: all.
-
-        Returns
-        -------
-        float
-            frame_rate * num_codebooks * log2(codebook_size).
-        """
+        """Bits per second: frame_rate * num_codebooks * log2(codebook_size)."""
         books = check_num_codebooks(num_codebooks, self.num_codebooks)
         return self.frame_rate * books * math.log2(self.codebook_size)
 
@@ -215,10 +208,9 @@ class APCodec(PlacedPretrained):
         return self._chunk_frames(1)
 
     def _chunk_frames(self, batch_size: int) -> int | None:
-        """Count the token frames that are coded at a time."""
         if not self.streamable:
-            return None  # each chunk would take a pass a layer
-        seconds = CHUNK_SECONDS
+            return None  # each chunk would take one pass per layer
+        seconds: float = CHUNK_SECONDS
         if self.device_type == "cpu":
             share = CPU_CHUNK_SECONDS / max(1, batch_size)
             seconds = min(seconds, max(0.2, share))
@@ -227,10 +219,10 @@ class APCodec(PlacedPretrained):
     @torch.no_grad()
     def encode(
         self,
-        wavs: Tensor,
-        wav_lens: Tensor | None = None,
+        wavs: Wavs,
+        wav_lens: Lengths | None = None,
         num_codebooks: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tokens, Lengths]:
         """Encode waveforms to tokens.
 
         Arguments
@@ -250,33 +242,26 @@ class APCodec(PlacedPretrained):
             an item's own frames.
         token_lens : torch.Tensor
             float [batch], relative lengths.
-
-        Raises
-        ------
-        APCodecError
-            If an argument has a wrong shape, type or value.
         """
         check_wavs(wavs)
         # A model that was cast to float64 shall compute in float64.
         wavs = wavs.to(self.mods["codec"].steps.like)
         num_samples = absolute_lengths(wav_lens, wavs, "wav_lens")
         num_codebooks = check_num_codebooks(num_codebooks, self.num_codebooks)
+        chunk_frames = self._chunk_frames(len(wavs))
         with self.inference_ctx:
             tokens, num_frames = self.mods["codec"].encode(
-                wavs,
-                num_samples,
-                num_codebooks,
-                self._chunk_frames(len(wavs)),
+                wavs, num_samples, num_codebooks, chunk_frames
             )
         return tokens, relative_lengths(num_frames, tokens.shape[1])
 
     @torch.no_grad()
     def decode(
         self,
-        tokens: Tensor,
-        token_lens: Tensor | None = None,
+        tokens: Tokens,
+        token_lens: Lengths | None = None,
         num_samples: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Wavs, Lengths]:
         """Decode tokens to waveforms.
 
         Arguments
@@ -287,8 +272,7 @@ class APCodec(PlacedPretrained):
         token_lens : torch.Tensor, optional
             float [batch], relative lengths; default: all 1.
         num_samples : int, optional
-            Length of the waveforms; default and most:
-            frames * hop_length.
+            Length of the waveforms; default and most: frames * hop_length.
 
         Returns
         -------
@@ -296,25 +280,17 @@ class APCodec(PlacedPretrained):
             float [batch, num_samples], zero beyond an item's own frames.
         wav_lens : torch.Tensor
             float [batch], relative lengths of what the tokens cover.
-
-        Raises
-        ------
-        APCodecError
-            If an argument has a wrong shape, type or value.
         """
         check_tokens(tokens, self.num_codebooks)
         tokens = tokens.to(self.device, torch.int64)
         num_frames = absolute_lengths(token_lens, tokens, "token_lens")
         tokens = tokens_without_padding(tokens, num_frames, self.codebook_size)
         covered = tokens.shape[1] * self.hop_length
-        if num_samples is None:
-            num_samples = covered
         num_samples = check_num_samples(num_samples, covered)
+        chunk_frames = self._chunk_frames(len(tokens))
         with self.inference_ctx:
             wavs = self.mods["codec"].decode(
-                tokens,
-                num_frames,
-                chunk_frames=self._chunk_frames(len(tokens)),
+                tokens, num_frames, chunk_frames=chunk_frames
             )
         if num_frames is None:
             own = torch.full((len(wavs),), num_samples, device=wavs.device)
@@ -324,20 +300,20 @@ class APCodec(PlacedPretrained):
 
     def forward(
         self,
-        wavs: Tensor,
-        wav_lens: Tensor | None = None,
+        wavs: Wavs,
+        wav_lens: Lengths | None = None,
         num_codebooks: int | None = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Wavs, Lengths]:
         """Encode and decode.
 
-        A gradient of the decoded waveforms reaches ``wavs``, if that asks
-        for one: what feeds a codec can be trained through it. The quantiser
-        passes it on as it is (straight-through).
+        A gradient of the decoded waveforms reaches ``wavs``, if that
+        requires one: a network before the codec can be trained through it.
+        The quantiser passes the gradient on as it is (straight-through).
 
         Arguments
         ---------
         wavs : torch.Tensor
-            float [batch, samples].
+            As for ``encode``; all of one length if a gradient is wanted.
         wav_lens : torch.Tensor, optional
             float [batch], relative lengths; default: all 1.
         num_codebooks : int, optional
@@ -357,6 +333,7 @@ class APCodec(PlacedPretrained):
         if wav_lens is None:
             return decoded, torch.ones(len(decoded), device=decoded.device)
         own = absolute_lengths(wav_lens, decoded, "wav_lens")
+        assert own is not None
         samples = torch.arange(decoded.shape[1], device=decoded.device)
         return decoded * (samples < own[:, None]), wav_lens
 
@@ -393,10 +370,29 @@ class APCodec(PlacedPretrained):
     decode_file = audio_files.decode_file
 
     # What models that predict tokens need.
-    vocabulary = property(token_calls.vocabulary)
-    latent_dim = property(token_calls.latent_dim)
-    special_tokens = property(token_calls.special_tokens)
-    token_index_offsets = property(token_calls.token_index_offsets)
+
+    @property
+    def vocabulary(self) -> Tensor:
+        """Out-projected codewords, float [K, C, latent_dim]."""
+        return self.mods["codec"].quantizer.vocabulary
+
+    @property
+    def latent_dim(self) -> int:
+        """Channels of an embedding, H."""
+        return self.mods["codec"].latent_dim
+
+    @property
+    def special_tokens(self) -> SpecialTokens:
+        """Ids of PAD, BOS and EOS: C, C + 1 and C + 2."""
+        return SpecialTokens(self.codebook_size)
+
+    @property
+    def token_index_offsets(self) -> Tensor:
+        """Where each codebook begins in the flat vocabulary, int64 [K]."""
+        return flattening.token_index_offsets(
+            self.num_codebooks, self.codebook_size, self.device
+        )
+
     embeddings = token_calls.embeddings
     latents = token_calls.latents
     flatten = token_calls.flatten

@@ -6,17 +6,19 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from speechbrain_apcodec.models.sources import fetch_file
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
 from speechbrain_apcodec.utils.errors import APCodecError
+from speechbrain_apcodec.utils.types import AnyPath, Tokens, Wav
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
@@ -26,14 +28,14 @@ _REMOTE = re.compile(r"https?:|[A-Za-z0-9][\w.-]*/[\w.-]+/.")
 
 
 def load_audio(
-    codec: "APCodec", path: str | Path, savedir: str | Path | None = None
-) -> Tensor:
+    codec: APCodec, path: AnyPath, savedir: AnyPath | None = None
+) -> Wav:
     """Read an audio file as `encode` takes it: mono, at its rate.
 
     Arguments
     ---------
     codec : APCodec
-        Whose rate the files get.
+        The codec.
     path : str or pathlib.Path
         A file of any rate and number of channels that soundfile reads,
         a pipe, ``-`` for standard input, a URL, or
@@ -59,16 +61,16 @@ def load_audio(
 
 
 def encode_file(
-    codec: "APCodec", path: str | Path, num_codebooks: int | None = None
-) -> Tensor:
-    """Encode an audio file, mixed to mono and resampled where needed.
+    codec: APCodec, path: AnyPath, num_codebooks: int | None = None
+) -> Tokens:
+    """Encode an audio file, as `load_audio` reads it.
 
     Arguments
     ---------
     codec : APCodec
-        Whose rate the files get.
+        The codec.
     path : str or pathlib.Path
-        A file of any rate and number of channels that soundfile reads.
+        As for `load_audio`.
     num_codebooks : int, optional
         Number of codebooks to use; default: all.
 
@@ -76,11 +78,6 @@ def encode_file(
     -------
     torch.Tensor
         int64 [1, frames, codebooks].
-
-    Raises
-    ------
-    AudioFileError
-        If the file is missing, empty, damaged or holds NaN.
     """
     wav = codec.load_audio(path)
     tokens, _ = codec.encode(wav[None], num_codebooks=num_codebooks)
@@ -88,9 +85,9 @@ def encode_file(
 
 
 def decode_file(
-    codec: "APCodec",
-    tokens: Tensor,
-    path: str | Path,
+    codec: APCodec,
+    tokens: Tokens,
+    path: AnyPath,
     num_samples: int | None = None,
     force: bool = False,
 ) -> None:
@@ -99,7 +96,7 @@ def decode_file(
     Arguments
     ---------
     codec : APCodec
-        Whose rate the files get.
+        The codec.
     tokens : torch.Tensor
         Integers [1, frames, codebooks] or [frames, codebooks].
     path : str or pathlib.Path
@@ -113,9 +110,8 @@ def decode_file(
     Raises
     ------
     APCodecError
-        If the tokens are not those of one waveform.
-    AudioFileError
-        If the file cannot be written, or is there already.
+        If the tokens are not those of one waveform, or the file cannot be
+        written or exists.
     """
     check_destination(path, force=force)
     if isinstance(tokens, torch.Tensor) and tokens.dim() == 2:

@@ -1,4 +1,4 @@
-"""What waveforms, tokens and lengths must be like at the interface.
+"""Checks of waveforms, tokens and lengths at the interface.
 
 A wrong shape or value gets one clear line here, instead of an error from
 deep inside the network or, worse, none.
@@ -9,34 +9,18 @@ Authors
 
 import math
 from numbers import Integral
+from typing import TypeGuard
 
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.utils.errors import APCodecError
 from speechbrain_apcodec.utils.levels import peak_level, warn_of_level
+from speechbrain_apcodec.utils.types import Lengths, Tokens, Wavs
 
 
-def check_wavs(wavs):
-    """Refuse what is no batch of waveforms.
-
-    Arguments
-    ---------
-    wavs : torch.Tensor
-        float [batch, samples], finite; full scale is -1 to 1.
-
-    Raises
-    ------
-    APCodecError
-        If it is anything else.
-
-    Example
-    -------
-    >>> check_wavs(torch.zeros(100))
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.APCodecError: wavs must be a float \
-tensor [batch, samples], not float32 [100]
-    """
+def check_wavs(wavs: Wavs) -> None:
+    """Refuse all but a batch of finite waveforms; warn of too loud ones."""
     if not (
         isinstance(wavs, torch.Tensor)
         and wavs.dim() == 2
@@ -53,29 +37,8 @@ tensor [batch, samples], not float32 [100]
     warn_of_level(peak)
 
 
-def check_tokens(tokens, most_codebooks):
-    """Refuse what is no batch of tokens.
-
-    Arguments
-    ---------
-    tokens : torch.Tensor
-        Integers [batch, frames, codebooks].
-    most_codebooks : int
-        Codebooks of the model.
-
-    Raises
-    ------
-    APCodecError
-        If it is anything else.
-
-    Example
-    -------
-    >>> check_tokens(torch.zeros(1, 3, 5).long(), 4)
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.APCodecError: the model has 1 to 4 \
-codebooks, not 5
-    """
+def check_tokens(tokens: Tokens, most_codebooks: int) -> None:
+    """Refuse all but a batch of integers of 1 to so many codebooks."""
     if not (
         isinstance(tokens, torch.Tensor)
         and tokens.dim() == 3
@@ -90,55 +53,17 @@ codebooks, not 5
     check_num_codebooks(tokens.shape[2], most_codebooks)
 
 
-def whole_number(value, name):
-    """Take an integer, of Python or NumPy, and nothing else.
-
-    Arguments
-    ---------
-    value : int or numpy.integer
-        What a caller gave.
-    name : str
-        What it is, for the message.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    APCodecError
-        If it is a float, a bool or no number at all.
-
-    Example
-    -------
-    >>> import numpy
-    >>> whole_number(numpy.int64(3), "num_codebooks")
-    3
-    """
-    if not is_whole_number(value):
+def whole_number(value: object, name: str) -> int:
+    """Take an integer, of Python or NumPy, and nothing else."""
+    if not _is_whole_number(value):
         raise APCodecError(f"{name} must be a whole number, not {value!r}")
     return int(value)
 
 
-def check_num_samples(num_samples: int, covered: int) -> int:
-    """Refuse lengths of waveforms that the tokens do not cover.
-
-    Arguments
-    ---------
-    num_samples : int
-        Length wanted.
-    covered : int
-        Samples of the tokens' frames.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    APCodecError
-        If it is longer, negative or no integer.
-    """
+def check_num_samples(num_samples: int | None, covered: int) -> int:
+    """Refuse a length that tokens do not cover; the default is all."""
+    if num_samples is None:
+        return covered
     num_samples = whole_number(num_samples, "num_samples")
     if not 0 <= num_samples <= covered:
         raise APCodecError(
@@ -148,54 +73,17 @@ def check_num_samples(num_samples: int, covered: int) -> int:
     return num_samples
 
 
-def is_whole_number(value):
-    """Tell Python's and NumPy's integers from everything else.
-
-    Arguments
-    ---------
-    value : object
-        ``True`` is none, though Python counts it among them.
-
-    Returns
-    -------
-    bool
-
-    Example
-    -------
-    >>> is_whole_number(3), is_whole_number(True), is_whole_number(3.0)
-    (True, False, False)
-    """
+def _is_whole_number(value: object) -> TypeGuard[int]:
+    """Accept the integers of Python and NumPy, but not ``True``."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def check_num_codebooks(num_codebooks: int | None, most_codebooks: int) -> int:
-    """Refuse numbers of codebooks that the model does not have.
-
-    Arguments
-    ---------
-    num_codebooks : int, optional
-        Codebooks to use; default: all.
-    most_codebooks : int
-        Codebooks of the model.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    APCodecError
-        If there are not so many, or none.
-
-    Example
-    -------
-    >>> check_num_codebooks(2, 4), check_num_codebooks(None, 4)
-    (2, 4)
-    """
+    """Refuse a number of codebooks that the model lacks; the default is all."""
     if num_codebooks is None:
         return most_codebooks
     if not (
-        is_whole_number(num_codebooks) and 1 <= num_codebooks <= most_codebooks
+        _is_whole_number(num_codebooks) and 1 <= num_codebooks <= most_codebooks
     ):
         raise APCodecError(
             f"the model has 1 to {most_codebooks} codebooks, not "
@@ -204,34 +92,10 @@ def check_num_codebooks(num_codebooks: int | None, most_codebooks: int) -> int:
     return int(num_codebooks)
 
 
-def tokens_without_padding(tokens, num_frames, codebook_size):
-    """Put 0 into the padding; every other token must exist.
-
-    Arguments
-    ---------
-    tokens : torch.Tensor
-        int64 [batch, frames, codebooks].
-    num_frames : torch.Tensor or None
-        int64 [batch], frames of each item; None: all.
-    codebook_size : int
-        Codewords of a codebook.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [batch, frames, codebooks].
-
-    Raises
-    ------
-    APCodecError
-        If a token is not from 0 to codebook_size - 1.
-
-    Example
-    -------
-    >>> tokens = torch.tensor([[[5], [9]]])
-    >>> tokens_without_padding(tokens, torch.tensor([1]), 8).flatten()
-    tensor([5, 0])
-    """
+def tokens_without_padding(
+    tokens: Tokens, num_frames: Tensor | None, codebook_size: int
+) -> Tokens:
+    """Put 0 into the padding beyond ``num_frames``; other tokens must exist."""
     if num_frames is not None:
         frames = torch.arange(tokens.shape[1], device=tokens.device)
         tokens = tokens * (frames < num_frames[:, None])[:, :, None]
@@ -243,32 +107,13 @@ def tokens_without_padding(tokens, num_frames, codebook_size):
     return tokens
 
 
-def absolute_lengths(lengths, batch, name):
-    """Turn relative lengths into integers: round(length * longest).
+def absolute_lengths(
+    lengths: Lengths | None, batch: Tensor, name: str
+) -> Tensor | None:
+    """Turn relative lengths into int64: round(length * longest).
 
-    Arguments
-    ---------
-    lengths : torch.Tensor or None
-        float [batch], from 0 to 1.
-    batch : torch.Tensor
-        [batch, longest, ...].
-    name : str
-        What the error message calls the lengths.
-
-    Returns
-    -------
-    torch.Tensor or None
-        int64 [batch], on the device of the batch; None stays None.
-
-    Raises
-    ------
-    APCodecError
-        If there is not one length from 0 to 1 for each item.
-
-    Example
-    -------
-    >>> absolute_lengths(torch.tensor([0.5, 1]), torch.zeros(2, 7), "lengths")
-    tensor([4, 7])
+    None stays None. ``batch`` is [batch, longest, ...], and the error message
+    calls the lengths ``name``.
     """
     if lengths is None:
         return None
@@ -285,33 +130,15 @@ def absolute_lengths(lengths, batch, name):
     return torch.round(lengths.double() * batch.shape[1]).long()
 
 
-def relative_lengths(lengths, longest):
-    """Turn integers into relative lengths.
-
-    Arguments
-    ---------
-    lengths : torch.Tensor
-        int64 [batch].
-    longest : int
-        What is 1; if that is 0, so is everything, and each length is 1.
-
-    Returns
-    -------
-    torch.Tensor
-        float32 [batch].
-
-    Example
-    -------
-    >>> relative_lengths(torch.tensor([1, 4]), 4)
-    tensor([0.2500, 1.0000])
-    """
+def relative_lengths(lengths: Tensor, longest: int) -> Lengths:
+    """Turn int64 [batch] into relative lengths, all 1 if the longest is 0."""
     if longest == 0:
         return torch.ones(lengths.shape, device=lengths.device)
     return (lengths.double() / longest).float()
 
 
-def _describe(value):
-    """Say what was given instead of the tensor asked for."""
+def _describe(value: object) -> str:
+    """Describe a value that is not the tensor asked for."""
     if isinstance(value, torch.Tensor):
         dtype = str(value.dtype).removeprefix("torch.")
         return f"{dtype} {list(value.shape)}"

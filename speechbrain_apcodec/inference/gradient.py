@@ -1,51 +1,32 @@
-"""Training through a codec: what feeds it gets a gradient.
+"""Training through a codec: its input gets a gradient.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from speechbrain_apcodec.inference.checks import check_num_codebooks, check_wavs
 from speechbrain_apcodec.utils.errors import APCodecError
+from speechbrain_apcodec.utils.types import Lengths, Wavs
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
 
 
 def code_with_gradient(
-    codec: "APCodec",
-    wavs: Tensor,
-    wav_lens: Tensor | None,
+    codec: APCodec,
+    wavs: Wavs,
+    wav_lens: Lengths | None,
     num_codebooks: int | None,
-) -> tuple[Tensor, Tensor]:
-    """Encode and decode so that a gradient reaches the input.
+) -> tuple[Wavs, Lengths]:
+    """Encode and decode waveforms of one length, so that they get a gradient.
 
-    Arguments
-    ---------
-    codec : APCodec
-        In any mode; its own weights may be frozen.
-    wavs : torch.Tensor
-        float [batch, samples].
-    wav_lens : torch.Tensor, optional
-        float [batch], all 1.
-    num_codebooks : int, optional
-        Number of codebooks to use; default: all.
-
-    Returns
-    -------
-    wavs : torch.Tensor
-        float [batch, samples].
-    wav_lens : torch.Tensor
-        float [batch], all 1.
-
-    Raises
-    ------
-    APCodecError
-        If the waveforms are not of one length.
+    The codec may be in any mode, and its weights may be frozen.
     """
     check_wavs(wavs)
     if wav_lens is not None and not (torch.as_tensor(wav_lens) == 1).all():

@@ -6,8 +6,9 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from speechbrain.utils.fetching import FetchConfig, FetchSource, LocalStrategy
 
@@ -19,28 +20,28 @@ from speechbrain_apcodec.models.pretrained import (
 )
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
 
-Interface = TypeVar("Interface", bound="APCodec")
-
 
 def from_hparams(
-    cls: type[Interface],
-    source: str | Path | FetchSource = DEFAULT_MODEL,
+    cls: type[APCodec],
+    /,
+    source: AnyPath | FetchSource = DEFAULT_MODEL,
     hparams_file: str = "hyperparams.yaml",
-    savedir: str | Path | None = None,
+    savedir: AnyPath | None = None,
     local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
     fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
     **kwargs: Any,
-) -> Interface:
-    """Load an exported model; its weights must fit to the last tensor.
+) -> APCodec:
+    """Load an exported model, of whose weights every tensor must fit.
 
     Arguments
     ---------
     cls : type
-        ``APCodec``, or one that is built upon it.
+        ``APCodec``, or a subclass.
     source : str or pathlib.Path or FetchSource
         Folder of an exported model, hub id or URL; default: the model
         inside the package.
@@ -62,6 +63,7 @@ def from_hparams(
     Returns
     -------
     APCodec
+        The model, in evaluation mode.
 
     Raises
     ------
@@ -75,31 +77,27 @@ def from_hparams(
         f"{hparams_file} of {found.config['model_id']} builds no codec",
         "export the model again, or see the overrides",
     ):
-        return load_pretrained(
+        return load_pretrained(  # type: ignore[return-value]  # or download_only
             cls, found, hparams_file, config=found.config, **kwargs
         )
 
 
 def from_config(
-    cls: type[Interface],
-    source: str | Path | FetchSource = DEFAULT_MODEL,
-    savedir: str | Path | None = None,
+    cls: type[APCodec],
+    /,
+    source: AnyPath | FetchSource = DEFAULT_MODEL,
+    savedir: AnyPath | None = None,
     local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
     fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
     run_opts: Any = None,
     freeze_params: bool = True,
-) -> Interface:
+) -> APCodec:
     """Load an exported model without its YAML: no code of it is run.
 
     The network is built from ``config.json``, of nothing but this
     package's classes, and the weights are read from safetensors. It is
     the same model as `from_hparams` loads, and the arguments are those.
-
-    Raises
-    ------
-    CheckpointError
-        As in `from_hparams`, or if ``config.json`` does not say how the
-        network is built.
+    ``config.json`` must describe the network; an older one does not.
 
     Example
     -------

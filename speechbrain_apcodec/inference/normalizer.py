@@ -5,8 +5,10 @@ Authors
 """
 
 from speechbrain.dataio.preprocess import AudioNormalizer
+from torch import Tensor
 
 from speechbrain_apcodec.utils.audio import mix_to_mono, resample
+from speechbrain_apcodec.utils.types import Wav
 
 
 class CodecAudioNormalizer(AudioNormalizer):
@@ -28,23 +30,10 @@ class CodecAudioNormalizer(AudioNormalizer):
     torch.Size([480])
     """
 
-    def __init__(self, sample_rate):
+    def __init__(self, sample_rate: int) -> None:
         super().__init__(sample_rate, mix="avg-to-mono")
 
-    def __call__(self, audio, sample_rate):
-        """Mix to mono and resample.
-
-        Arguments
-        ---------
-        audio : torch.Tensor
-            float [samples] or [samples, channels].
-        sample_rate : int
-            Its rate, Hz.
-
-        Returns
-        -------
-        torch.Tensor
-            float [samples].
-        """
+    def __call__(self, audio: Tensor, sample_rate: int) -> Wav:
+        """Mix float [samples] or [samples, channels] to mono, and resample."""
         mono = mix_to_mono(audio.reshape(len(audio), -1).T)
         return resample(mono, sample_rate, self.sample_rate)

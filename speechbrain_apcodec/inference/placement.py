@@ -6,6 +6,7 @@ Authors
 
 from collections.abc import Iterable
 
+import torch
 from speechbrain.inference.interfaces import Pretrained
 from speechbrain.utils.autocast import AMPConfig, TorchAutocast
 from torch import nn
@@ -34,7 +35,7 @@ class PlacedPretrained(Pretrained):
         return self.__dict__["_device"]
 
     @device.setter
-    def device(self, device):
+    def device(self, device: str | torch.device) -> None:
         self.__dict__["_device"] = device
         if any(True for _ in self._parameters_if_built()):
             self.to(device)
@@ -45,7 +46,7 @@ class PlacedPretrained(Pretrained):
         return self.device.split(":")[0]
 
     @device_type.setter
-    def device_type(self, device_type):
+    def device_type(self, device_type: str) -> None:
         del device_type  # that of the device
 
     @property
@@ -57,7 +58,7 @@ class PlacedPretrained(Pretrained):
         )
 
     @inference_ctx.setter
-    def inference_ctx(self, context):
+    def inference_ctx(self, context: object) -> None:
         del context  # made when it is needed
 
     def _parameters_if_built(self) -> Iterable[nn.Parameter]:

@@ -1,12 +1,14 @@
-"""Live streams through a trained codec: what comes in is checked first.
+"""Live streams through a trained codec, which check their input.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,13 +21,19 @@ from speechbrain_apcodec.inference.checks import (
     tokens_without_padding,
     whole_number,
 )
-from speechbrain_apcodec.streams.context import StreamingContext
+from speechbrain_apcodec.streams.context import (
+    StreamableCodec,
+    StreamingContext,
+)
+from speechbrain_apcodec.utils.types import Lengths, Tokens, Wavs
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
-def outlasting(method: Callable) -> Callable:
+
+def _outlasting(method: _Method) -> _Method:
     """Compute without gradient, on tensors that may be changed later.
 
     What ``torch.inference_mode`` makes cannot be updated outside of it, but a
@@ -37,19 +45,8 @@ def outlasting(method: Callable) -> Callable:
 class CheckedContext(StreamingContext):
     """Streams of an ``APCodec``, in its precision; see ``StreamingContext``.
 
-    Arguments
-    ---------
-    precision : context manager
-        What the networks run in.
-    codebook_size : int
-        Tokens are smaller.
-    *arguments : tuple
-        Those of ``StreamingContext``.
-
-    Raises
-    ------
-    APCodecError
-        In every method, if an argument has a wrong shape, type or value.
+    Every method raises an ``APCodecError`` if an argument has a wrong shape,
+    type or value. ``make_streaming_context`` makes it.
 
     Example
     -------
@@ -64,31 +61,32 @@ class CheckedContext(StreamingContext):
 
     def __init__(
         self,
-        precision: AbstractContextManager,
+        precision: AbstractContextManager[object],
         codebook_size: int,
-        *arguments,
-    ):
-        super().__init__(*arguments)
+        codec: StreamableCodec,
+        batch_size: int,
+        low_delay: bool,
+        num_codebooks: int,
+    ) -> None:
+        super().__init__(codec, batch_size, low_delay, num_codebooks)
         self.precision = precision
         self.codebook_size = codebook_size
 
-    @outlasting
-    def encode(self, wavs: Tensor, num_samples: Tensor | None = None) -> Tensor:
+    @_outlasting
+    def encode(self, wavs: Wavs, num_samples: Tensor | None = None) -> Tokens:
         """Encode the next samples; see ``StreamingContext``."""
         check_wavs(wavs)
         with self.precision:
             return super().encode(wavs.to(self.codec.like), num_samples)
 
-    @outlasting
-    def flush_encoder(self, items: Sequence[int] | None = None) -> Tensor:
-        """End streams, and encode what is still inside."""
+    @_outlasting
+    def flush_encoder(self, items: Sequence[int] | None = None) -> Tokens:
+        """End streams, and encode the rest."""
         with self.precision:
             return super().flush_encoder(items)
 
-    @outlasting
-    def decode(
-        self, tokens: Tensor, num_tokens: Tensor | None = None
-    ) -> Tensor:
+    @_outlasting
+    def decode(self, tokens: Tokens, num_tokens: Tensor | None = None) -> Wavs:
         """Decode the next tokens; see ``StreamingContext``."""
         check_tokens(tokens, self.codec.num_codebooks)
         tokens = tokens.to(self.codec.like.device).long()
@@ -99,20 +97,20 @@ class CheckedContext(StreamingContext):
         with self.precision:
             return super().decode(tokens, num_tokens)
 
-    @outlasting
+    @_outlasting
     def flush_decoder(
         self,
         num_samples: int | Tensor | None = None,
         items: Sequence[int] | None = None,
-    ) -> Tensor:
-        """End streams, and decode what is still inside."""
+    ) -> Wavs:
+        """End streams, and decode the rest."""
         with self.precision:
             return super().flush_decoder(num_samples, items)
 
 
-@outlasting
+@_outlasting
 def make_streaming_context(
-    codec: "APCodec",
+    codec: APCodec,
     batch_size: int = 1,
     low_delay: bool = False,
     num_codebooks: int | None = None,
@@ -122,7 +120,7 @@ def make_streaming_context(
     Arguments
     ---------
     codec : APCodec
-        It computes them.
+        The codec.
     batch_size : int
         Number of streams.
     low_delay : bool
@@ -154,16 +152,16 @@ def make_streaming_context(
     )
 
 
-# As streams were called before: methods of ``APCodec``.
+# Methods of ``APCodec`` as streams were called before.
 
 
 def encode_chunk(
-    codec: "APCodec",
+    codec: APCodec,
     context: CheckedContext,
-    wavs: Tensor,
-    wav_lens: Tensor | None = None,
+    wavs: Wavs,
+    wav_lens: Lengths | None = None,
     num_codebooks: int | None = None,
-) -> Tensor:
+) -> Tokens:
     """Call ``context.encode``, with relative lengths."""
     check_wavs(wavs)
     context.num_codebooks = check_num_codebooks(
@@ -173,11 +171,11 @@ def encode_chunk(
 
 
 def encode_flush(
-    codec: "APCodec",
+    codec: APCodec,
     context: CheckedContext,
     items: Sequence[int] | None = None,
     num_codebooks: int | None = None,
-) -> Tensor:
+) -> Tokens:
     """Call ``context.flush_encoder``."""
     context.num_codebooks = check_num_codebooks(
         num_codebooks, codec.num_codebooks
@@ -186,11 +184,11 @@ def encode_flush(
 
 
 def decode_chunk(
-    codec: "APCodec",
+    codec: APCodec,
     context: CheckedContext,
-    tokens: Tensor,
-    token_lens: Tensor | None = None,
-) -> Tensor:
+    tokens: Tokens,
+    token_lens: Lengths | None = None,
+) -> Wavs:
     """Call ``context.decode``, with relative lengths."""
     check_tokens(tokens, codec.num_codebooks)
     return context.decode(
@@ -199,10 +197,10 @@ def decode_chunk(
 
 
 def decode_flush(
-    codec: "APCodec",
+    codec: APCodec,
     context: CheckedContext,
     num_samples: int | Tensor | None = None,
     items: Sequence[int] | None = None,
-) -> Tensor:
+) -> Wavs:
     """Call ``context.flush_decoder``."""
     return context.flush_decoder(num_samples, items)

@@ -1,14 +1,16 @@
 """Tokens for models that predict them.
 
 What a recipe needs of a codec whose tokens are its targets: their embeddings,
-one vocabulary for all codebooks, special ids and silence. How tokens become
-sequences is in ``speechbrain_apcodec.tokens``. Nothing here changes its input.
+one vocabulary for all codebooks, and silence. How tokens become sequences is
+in ``speechbrain_apcodec.tokens``. Nothing here changes its input.
 
-These functions are methods and properties of ``APCodec``.
+These functions are methods of ``APCodec``.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
+
+from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
@@ -21,41 +23,19 @@ from speechbrain_apcodec.inference.checks import (
     tokens_without_padding,
 )
 from speechbrain_apcodec.tokens import flattening
-from speechbrain_apcodec.tokens.special import SpecialTokens
+from speechbrain_apcodec.utils.types import Tokens
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.inference.apcodec import APCodec
 
 
-def vocabulary(codec: "APCodec") -> Tensor:
-    """Out-projected codewords, float [K, C, latent_dim]."""
-    return codec.mods["codec"].quantizer.vocabulary
-
-
-def latent_dim(codec: "APCodec") -> int:
-    """Channels of an embedding, H."""
-    return codec.mods["codec"].latent_dim
-
-
-def special_tokens(codec: "APCodec") -> SpecialTokens:
-    """Ids of PAD, BOS and EOS: C, C + 1 and C + 2."""
-    return SpecialTokens(codec.codebook_size)
-
-
-def token_index_offsets(codec: "APCodec") -> Tensor:
-    """Where each codebook begins in the flat vocabulary, int64 [K]."""
-    return flattening.token_index_offsets(
-        codec.num_codebooks, codec.codebook_size, codec.device
-    )
-
-
-def embeddings(codec: "APCodec", tokens: Tensor) -> Tensor:
+def embeddings(codec: APCodec, tokens: Tokens) -> Tensor:
     """Look up the codeword of each token.
 
     Arguments
     ---------
     codec : APCodec
-        Whose tokens they are.
+        The codec.
     tokens : torch.Tensor
         Integers [batch, frames, codebooks] from 0 to C - 1.
 
@@ -88,37 +68,32 @@ def embeddings(codec: "APCodec", tokens: Tensor) -> Tensor:
     return codec.mods["codec"].quantizer.embeddings(tokens)
 
 
-def latents(codec: "APCodec", tokens: Tensor) -> Tensor:
+def latents(codec: APCodec, tokens: Tokens) -> Tensor:
     """Compute the quantised latent, which the decoder reads.
 
     Arguments
     ---------
     codec : APCodec
-        Whose tokens they are.
+        The codec.
     tokens : torch.Tensor
-        Integers [batch, frames, codebooks] from 0 to C - 1.
+        As for ``embeddings``.
 
     Returns
     -------
     torch.Tensor
         float [batch, frames, latent_dim].
-
-    Raises
-    ------
-    APCodecError
-        If the tokens have a wrong shape, type or value.
     """
     tokens = _checked(codec, tokens)
     return codec.mods["codec"].quantizer.decode(tokens).transpose(1, 2)
 
 
-def flatten(codec: "APCodec", tokens: Tensor) -> Tensor:
+def flatten(codec: APCodec, tokens: Tokens) -> Tensor:
     """Put the codebooks' tokens into one vocabulary, frame by frame.
 
     Arguments
     ---------
     codec : APCodec
-        Whose tokens they are.
+        The codec.
     tokens : torch.Tensor
         int64 [batch, frames, K].
 
@@ -138,14 +113,14 @@ def flatten(codec: "APCodec", tokens: Tensor) -> Tensor:
 
 
 def unflatten(
-    codec: "APCodec", flat: Tensor, num_codebooks: int | None = None
-) -> Tensor:
+    codec: APCodec, flat: Tensor, num_codebooks: int | None = None
+) -> Tokens:
     """Undo ``flatten``.
 
     Arguments
     ---------
     codec : APCodec
-        Whose tokens they are.
+        The codec.
     flat : torch.Tensor
         int64 [batch, frames * codebooks].
     num_codebooks : int, optional
@@ -165,13 +140,13 @@ def unflatten(
     return flattening.unflatten(flat, num_codebooks, codec.codebook_size)
 
 
-def silence_tokens(codec: "APCodec", num_frames: int) -> Tensor:
+def silence_tokens(codec: APCodec, num_frames: int) -> Tensor:
     """Encode digital silence.
 
     Arguments
     ---------
     codec : APCodec
-        Whose tokens they are.
+        The codec.
     num_frames : int
         Frames wanted.
 
@@ -184,7 +159,7 @@ def silence_tokens(codec: "APCodec", num_frames: int) -> Tensor:
     return codec.encode(silence)[0][0]
 
 
-def _checked(codec: "APCodec", tokens: Tensor) -> Tensor:
+def _checked(codec: APCodec, tokens: Tokens) -> Tokens:
     check_tokens(tokens, codec.num_codebooks)
     tokens = tokens.to(codec.device, torch.int64)
     return tokens_without_padding(tokens, None, codec.codebook_size)

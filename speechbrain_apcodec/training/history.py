@@ -26,7 +26,7 @@ from speechbrain_apcodec.utils.codebooks import (
 )
 from speechbrain_apcodec.utils.figures import (
     save_loss_curves,
-    save_spectrogram_pair,
+    save_spectrogram_rows,
 )
 from speechbrain_apcodec.utils.types import AnyPath, Tokens, Wav
 
@@ -185,10 +185,9 @@ class History:
         curves = self.curves()
         if curves:
             save_loss_curves(self.folder / "curves.png", curves)
-        save_spectrogram_pair(
+        save_spectrogram_rows(
             self.folder / "spectrograms.png",
-            original,
-            decoded,
+            {"original": original, "decoded": decoded},
             sample_rate,
             title=f"Validation after {step} steps",
         )

@@ -1,41 +1,34 @@
-"""Files that appear whole or not at all, and in nobody else's place.
+"""Files that appear whole or not at all, and replace no other by mistake.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import json
 import re
 import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_apcodec.utils.errors import AudioFileError, ConfigurationError
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
+
 
 @contextmanager
-def atomic_path(path):
+def atomic_path(path: AnyPath) -> Iterator[Path]:
     """Yield a temporary path that becomes ``path`` if nothing goes wrong.
 
     The temporary file lies in the same folder (a rename across file systems
     is a copy, and a copy can be interrupted) and keeps the suffix, by which
     audio and picture writers choose their format. A link is written through:
-    the file that it leads to is the one that changes.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        Where the finished file shall stand.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write it.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written, in the name of ``path``.
+    the file that it leads to is the one that changes. An ``OSError`` names
+    ``path``.
 
     Example
     -------
@@ -60,66 +53,31 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def temporary_beside(path):
-    """Name a hidden file or folder beside a path.
-
-    Arguments
-    ---------
-    path : pathlib.Path
-        Its name may take all 255 bytes that file systems allow.
-
-    Returns
-    -------
-    pathlib.Path
-        With the same suffix.
-
-    Example
-    -------
-    >>> temporary_beside(Path("recordings/a.wav")).suffix
-    '.wav'
-    """
+def temporary_beside(path: Path) -> Path:
+    """Name a hidden file or folder beside a path, with the same suffix."""
     return path.with_name(f".{uuid.uuid4().hex}{path.suffix[:16]}")
 
 
 def is_temporary(path: Path) -> bool:
-    """Tell whether a kill left a file or folder, which then is unfinished.
-
-    Arguments
-    ---------
-    path : pathlib.Path
-        Anything in a folder.
-
-    Returns
-    -------
-    bool
+    """Tell whether a killed process left this file or folder unfinished.
 
     Example
     -------
-    >>> is_temporary(temporary_beside(Path("a.wav"))), is_temporary(
-    ...     Path(".a.wav")
-    ... )
-    (True, False)
+    >>> is_temporary(temporary_beside(Path("a.wav")))
+    True
+    >>> is_temporary(Path(".a.wav"))
+    False
     """
     return re.fullmatch(r"\.[0-9a-f]{32}(\..*)?", path.name) is not None
 
 
-def check_destination(path, inputs=(), force=False):
-    """Refuse a place where no file should be written, before the long work.
+def check_destination(
+    path: AnyPath, inputs: Sequence[AnyPath] = (), force: bool = False
+) -> None:
+    """Refuse a path where no file should be written, before the long work.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file to be written.
-    inputs : list of str or pathlib.Path
-        Files that it is made from. None of them is ever replaced.
-    force : bool
-        Whether any other file may be replaced.
-
-    Raises
-    ------
-    AudioFileError
-        If ``path`` is one of ``inputs``, or there already, or a folder, or
-        its parent is none.
+    The ``inputs`` that the file is made from are never replaced, any other
+    file only with ``force``.
 
     Example
     -------
@@ -155,24 +113,8 @@ folder: create it before writing no-such-folder/out.wav
         )
 
 
-def write_json(path, content):
-    """Write a JSON file; its folder is made if there is none.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-    content : dict
-        What to write.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "lists" / "train.json"
-    >>> write_json(path, {"p225_001": {"speaker": "p225"}})
-    >>> json.loads(path.read_text())
-    {'p225_001': {'speaker': 'p225'}}
-    """
+def write_json(path: AnyPath, content: Mapping[str, Any]) -> None:
+    """Write a JSON file; its folder is made if there is none."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
@@ -184,22 +126,8 @@ def write_json(path, content):
         )
 
 
-def read_json(path):
+def read_json(path: AnyPath) -> dict[str, Any]:
     """Read a JSON file of one object, such as ``write_json`` writes.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    ConfigurationError
-        If it is missing or damaged.
 
     Example
     -------

@@ -22,11 +22,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy
 import soundfile
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-# Who handles files handles rates: callers find all in one place.
-from speechbrain_apcodec.utils.audio_writing import (  # noqa: F401
+from speechbrain_apcodec.utils.audio_writing import (
     storable_subtype,
     write_audio,
 )
@@ -38,11 +40,27 @@ from speechbrain_apcodec.utils.containers import (
 from speechbrain_apcodec.utils.errors import AudioFileError, shown
 from speechbrain_apcodec.utils.levels import (
     check_level,
-    mix_to_mono,  # noqa: F401
+    mix_to_mono,
     notice_once,
     peak_level,
 )
-from speechbrain_apcodec.utils.resampling import resample  # noqa: F401
+from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import AnyPath
+
+# Who handles files handles rates: callers find all in one place.
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "AudioFormat",
+    "Recording",
+    "mix_to_mono",
+    "open_recording",
+    "read_audio",
+    "read_audio_info",
+    "read_recording",
+    "resample",
+    "storable_subtype",
+    "write_audio",
+]
 
 #: Values that are read in one go. Blocks bound the memory, and a header that
 #: promises too much cannot ask for gigabytes.
@@ -50,23 +68,12 @@ BLOCK_SAMPLES = 1 << 20
 
 #: Suffixes by which recordings are found in a folder. soundfile knows the
 #: file by its content.
+# fmt: off
 AUDIO_SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-    ".aiff",
-    ".aif",
-    ".aifc",
-    ".caf",
-    ".w64",
-    ".rf64",
-    ".au",
-    ".snd",
-    ".sph",
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif",
+    ".aifc", ".caf", ".w64", ".rf64", ".au", ".snd", ".sph",
 )
+# fmt: on
 
 #: What libsndfile says of a length that no header tells.
 UNKNOWN = 2**63 - 1
@@ -74,26 +81,10 @@ UNKNOWN = 2**63 - 1
 
 @dataclass(frozen=True)
 class AudioFormat:
-    """What an audio file's header says.
+    """What an audio file's header says, encodings by soundfile's names.
 
-    Arguments
-    ---------
-    sample_rate : int
-        Samples per second.
-    channels : int
-        Number of channels.
-    num_samples : int
-        Samples per channel. Of MP3, and of a FLAC that came through a pipe,
-        ``read_audio_info`` knows an estimate; ``read_recording`` counts them.
-    container : str
-        soundfile's name of the container, such as ``"WAV"``.
-    subtype : str
-        soundfile's name of the sample encoding, such as ``"PCM_16"``.
-
-    Example
-    -------
-    >>> AudioFormat(48000, 1, 24000, "WAV", "PCM_16").seconds
-    0.5
+    Of MP3, and of a FLAC that came through a pipe, ``read_audio_info`` knows an
+    estimate of the samples per channel; ``read_recording`` counts them.
     """
 
     sample_rate: int
@@ -103,99 +94,33 @@ class AudioFormat:
     subtype: str
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length of the file in seconds."""
         return self.num_samples / self.sample_rate
 
 
-def read_audio_info(path):
-    """Read an audio file's header.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        An audio file.
-
-    Returns
-    -------
-    AudioFormat
-        Rate, channels, length and encoding.
-
-    Raises
-    ------
-    AudioFileError
-        If the file is missing, a folder, empty or not audio.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "silence.flac"
-    >>> write_audio(path, torch.zeros(2, 100), 44100, "PCM_24")
-    >>> read_audio_info(path)  # doctest: +NORMALIZE_WHITESPACE
-    AudioFormat(sample_rate=44100, channels=2, num_samples=100,
-                container='FLAC', subtype='PCM_24')
-    """
+def read_audio_info(path: AnyPath) -> AudioFormat:
+    """Read an audio file's header."""
     with _open(path) as file:
         return _format_of(file)
 
 
-def read_recording(path):
+def read_recording(path: AnyPath) -> tuple[Tensor, AudioFormat]:
     """Read a whole audio file, and what its header says.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        An audio file, a pipe such as ``/dev/stdin``, or ``-`` for standard
-        input.
-
-    Returns
-    -------
-    wav : torch.Tensor
-        float32 ``[channels, samples]``; integer encodings lie in [-1, 1),
-        float encodings are passed as they are.
-    audio_format : AudioFormat
-        With the number of samples that were read.
-
-    Raises
-    ------
-    AudioFileError
-        If the file is missing, a folder, empty, not audio, truncated, more
-        than one recording, without a single sample, or holds NaN, infinite
-        samples or such as are no audio in the range -1 to 1.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "half.wav"
-    >>> write_audio(path, torch.full((1, 4), 0.5), 16000, "PCM_16")
-    >>> wav, audio_format = read_recording(path)
-    >>> wav, audio_format.subtype
-    (tensor([[0.5000, 0.5000, 0.5000, 0.5000]]), 'PCM_16')
+    The path may also be a pipe such as ``/dev/stdin``, or ``-`` for standard
+    input. The waveform is float32 ``[channels, samples]``: integer encodings
+    lie in [-1, 1), float encodings are passed as they are. An
+    ``AudioFileError`` refuses a file that is not whole, that holds several
+    recordings or none, or whose samples are NaN, infinite or integers.
     """
     with open_recording(path) as recording:
         wav = torch.cat(list(recording), dim=1)
     return wav, recording.audio_format
 
 
-def read_audio(path):
-    """Read a whole audio file.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        See `read_recording`, which also returns what the header says.
-
-    Returns
-    -------
-    wav : torch.Tensor
-        float32 ``[channels, samples]``.
-    sample_rate : int
-        Samples per second.
-
-    Raises
-    ------
-    AudioFileError
-        As `read_recording`.
+def read_audio(path: AnyPath) -> tuple[Tensor, int]:
+    """Read a whole audio file, as ``read_recording``, and its rate in Hz.
 
     Example
     -------
@@ -212,30 +137,17 @@ def read_audio(path):
 class Recording:
     """A file that is read block by block, from its beginning to its end.
 
-    Iterating gives float32 ``[channels, samples]``, and raises an
-    ``AudioFileError`` as `read_recording` does, at the latest behind the
-    last block: what is made of the blocks is good once that has come.
-
-    Arguments
-    ---------
-    file : soundfile.SoundFile
-        Open, at its beginning.
-    name : str
-        What errors call it.
-
-    Attributes
-    ----------
-    audio_format : AudioFormat
-        What the header says; behind the last block, with the number of
-        samples that were read.
+    Iterating gives float32 ``[channels, samples]``. What is made of the blocks
+    is good only after the last: some faults show there. ``audio_format`` then
+    holds the number of samples that were read.
     """
 
-    def __init__(self, file: soundfile.SoundFile, name: str):
+    def __init__(self, file: soundfile.SoundFile, name: str) -> None:
         self._file = file
         self._name = name
         self.audio_format = _format_of(file)
 
-    def __iter__(self) -> Iterator[torch.Tensor]:
+    def __iter__(self) -> Iterator[Tensor]:
         num_samples, peak = 0, 0.0
         while len(block := self._read()):
             wav = torch.from_numpy(block).T
@@ -263,7 +175,7 @@ class Recording:
         check_level(peak, self._name)
         self.audio_format = replace(self.audio_format, num_samples=num_samples)
 
-    def _read(self):
+    def _read(self) -> NDArray[numpy.float32]:
         block_samples = max(1, BLOCK_SAMPLES // self._file.channels)
         try:
             return self._file.read(
@@ -276,23 +188,8 @@ class Recording:
 
 
 @contextmanager
-def open_recording(path: str | Path) -> Iterator[Recording]:
-    """Open an audio file that is read block by block.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        See `read_recording`.
-
-    Yields
-    ------
-    Recording
-        Its blocks, in limited memory.
-
-    Raises
-    ------
-    AudioFileError
-        As `read_recording`.
+def open_recording(path: AnyPath) -> Iterator[Recording]:
+    """Open an audio file to read it block by block, in limited memory.
 
     Example
     -------
@@ -310,25 +207,17 @@ def open_recording(path: str | Path) -> Iterator[Recording]:
 class _Forward(soundfile.SoundFile):
     """A file that is read from its beginning to its end.
 
-    Where a header does not say the length, libsndfile fails at the seek by
-    which soundfile follows each read.
+    If a header does not say the length, libsndfile fails at the seek by which
+    soundfile follows each read.
     """
 
-    def seekable(self):
+    def seekable(self) -> bool:
         return False
 
 
 @contextmanager
-def _open(path, whole=False):
-    """Open an audio file or say what is wrong with it.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-    whole : bool
-        Whether to look into it for what its header promises.
-    """
+def _open(path: AnyPath, whole: bool = False) -> Iterator[soundfile.SoundFile]:
+    """Open an audio file; if ``whole``, look for faults in all of it first."""
     name = shown(path)
     with ExitStack() as stack:
         try:
@@ -354,9 +243,9 @@ def _open(path, whole=False):
         yield file
 
 
-def _source(path, whole):
-    """Return what soundfile shall open, after a look at all of it."""
-    data = _piped(path)
+def _source(path: AnyPath, whole: bool) -> bytes | io.BytesIO:
+    """Return the path or bytes for soundfile; if ``whole``, check them."""
+    data: bytes | mmap.mmap | None = _piped(path)
     source = os.fsencode(path) if data is None else io.BytesIO(data)
     if not whole:
         return source
@@ -377,7 +266,7 @@ def _source(path, whole):
     return source
 
 
-def _piped(path):
+def _piped(path: AnyPath) -> bytes | None:
     """Return the bytes of a pipe; None if there is a file to be read.
 
     A pipe ends when it is closed and is read once, so that it is kept.
@@ -407,7 +296,7 @@ def _piped(path):
     return None
 
 
-def _not_empty(data, path):
+def _not_empty(data: bytes, path: AnyPath) -> bytes:
     if not data:
         raise AudioFileError(
             f"{shown(path)} ended before its first byte: see what writes it"
@@ -415,7 +304,7 @@ def _not_empty(data, path):
     return data
 
 
-def _format_of(file):
+def _format_of(file: soundfile.SoundFile) -> AudioFormat:
     return AudioFormat(
         sample_rate=file.samplerate,
         channels=file.channels,
@@ -425,7 +314,7 @@ def _format_of(file):
     )
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     """Give libsndfile's own words, without path and line breaks."""
     words = getattr(error, "error_string", None) or str(error)
     return " ".join(words.split()).rstrip(".:")

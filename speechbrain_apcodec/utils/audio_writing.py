@@ -4,23 +4,31 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import soundfile
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.utils.atomic import atomic_path, check_destination
 from speechbrain_apcodec.utils.errors import AudioFileError
+from speechbrain_apcodec.utils.types import AnyPath
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: Samples per channel that are written in one go, to bound the memory.
 BLOCK_SAMPLES = 1 << 20
 
-#: Bits of the integer encodings. libsndfile takes the most significant bits
-#: of an int32, so one rule serves them all.
-INTEGER_BITS = {
+# Bits of the integer encodings. libsndfile takes the most significant bits
+# of an int32, so one rule serves them all.
+_INTEGER_BITS = {
     "PCM_S8": 8,
     "PCM_U8": 8,
     "PCM_16": 16,
@@ -28,12 +36,12 @@ INTEGER_BITS = {
     "PCM_32": 32,
 }
 
-#: Encodings that keep any number of samples. Block codecs such as IMA ADPCM
-#: round the length up, so a file coded by one is restored as 16-bit.
-EXACT_SUBTYPES = {*INTEGER_BITS, "FLOAT", "DOUBLE", "ULAW", "ALAW"}
+# Encodings that keep any number of samples. Block codecs such as IMA ADPCM
+# round the length up, so a file coded by one is restored as 16-bit.
+_EXACT_SUBTYPES = {*_INTEGER_BITS, "FLOAT", "DOUBLE", "ULAW", "ALAW"}
 
-#: What stands in for an encoding that a container does not offer, best first.
-SUBSTITUTES = {
+# What replaces an encoding that a container does not offer, best first.
+_SUBSTITUTES = {
     "PCM_S8": ("PCM_U8", "PCM_16"),
     "PCM_U8": ("PCM_S8", "PCM_16"),
     "PCM_24": ("PCM_32", "PCM_16"),
@@ -46,77 +54,35 @@ SUBSTITUTES = {
 }
 
 
-def storable_subtype(path, subtype):
-    """Name the encoding that a file will get.
+def storable_subtype(path: AnyPath, subtype: str) -> str:
+    """Name the encoding that a file will get, in soundfile's names.
 
-    It is ``subtype`` where the container of ``path`` offers it and keeps the
-    number of samples, else the nearest one that the container offers.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file to be written; its suffix names the container.
-    subtype : str
-        The encoding wished for, in soundfile's names.
-
-    Returns
-    -------
-    str
-        An encoding of that container.
-
-    Raises
-    ------
-    AudioFileError
-        If the suffix belongs to no container that soundfile writes.
-
-    Example
-    -------
-    >>> storable_subtype("a.wav", "PCM_24")
-    'PCM_24'
-    >>> storable_subtype("a.flac", "FLOAT")
-    'PCM_24'
-    >>> storable_subtype("a.wav", "VORBIS")
-    'PCM_16'
+    It is ``subtype`` where the container of ``path`` (by its suffix) offers it
+    and keeps the number of samples, else the nearest one that it offers.
     """
     container = _container(path)
     offered = soundfile.available_subtypes(container)
-    exact = [name for name in offered if name in EXACT_SUBTYPES]
+    exact = [name for name in offered if name in _EXACT_SUBTYPES]
     if Path(path).suffix.lower() == ".opus":
         return "OPUS"
     if not exact:  # a lossy container, such as ogg, has its own encoding
         if subtype in offered:
             return subtype
         return soundfile.default_subtype(container)
-    for name in (subtype, *SUBSTITUTES.get(subtype, ("PCM_16",))):
+    for name in (subtype, *_SUBSTITUTES.get(subtype, ("PCM_16",))):
         if name in exact:
             return name
     return soundfile.default_subtype(container)
 
 
-def write_audio(path, wav, sample_rate, subtype="PCM_16"):
-    """Write an audio file, whole or not at all.
+def write_audio(
+    path: AnyPath, wav: Tensor, sample_rate: int, subtype: str = "PCM_16"
+) -> None:
+    """Write float ``[channels, samples]`` or ``[samples]``, all or nothing.
 
-    Integer encodings are rounded to the nearest step and clipped at full
-    scale: a sample that is too loud never wraps around.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file to write; its suffix names the container.
-    wav : torch.Tensor
-        float ``[channels, samples]`` or ``[samples]``.
-    sample_rate : int
-        Samples per second.
-    subtype : str
-        The encoding wished for; ``storable_subtype`` tells which one the
-        container allows.
-
-    Raises
-    ------
-    AudioFileError
-        If ``wav`` is not finite, the folder is missing, the suffix names no
-        container, or the container cannot hold this rate or number of
-        channels.
+    The suffix names the container, and ``storable_subtype`` the encoding.
+    Integer encodings are rounded to the nearest step and clipped at full scale:
+    a sample that is too loud never wraps around.
 
     Example
     -------
@@ -133,30 +99,9 @@ def write_audio(path, wav, sample_rate, subtype="PCM_16"):
 
 @contextmanager
 def open_audio(
-    path: str | Path, channels: int, sample_rate: int, subtype: str
-) -> Iterator[Callable[[torch.Tensor], None]]:
-    """Write an audio file block by block, whole or not at all.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        See `write_audio`.
-    channels : int
-        Number of channels.
-    sample_rate : int
-        Samples per second.
-    subtype : str
-        See `write_audio`.
-
-    Yields
-    ------
-    callable
-        Writes float ``[channels, samples]``.
-
-    Raises
-    ------
-    AudioFileError
-        As `write_audio`.
+    path: AnyPath, channels: int, sample_rate: int, subtype: str
+) -> Iterator[Callable[[Tensor], None]]:
+    """Yield a function that writes the next samples; see ``write_audio``.
 
     Example
     -------
@@ -173,7 +118,7 @@ def open_audio(
     container = _container(path)
     check_destination(path, force=True)
 
-    def write(wav):
+    def write(wav: Tensor) -> None:
         samples = wav.detach().cpu().float()
         if not samples.isfinite().all():
             raise AudioFileError(
@@ -210,20 +155,20 @@ def open_audio(
 class _Sink:
     """A file for libsndfile, which forgets why it could not be written."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self._file = path.open("w+b", buffering=0)
-        self._error = None
+        self._error: OSError | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def write(self, data):
+    def write(self, data: bytes) -> int:
         rest = memoryview(data)
         try:
             while rest:
@@ -232,13 +177,13 @@ class _Sink:
             self._error = self._error or error
         return len(data)
 
-    def raise_error(self):
+    def raise_error(self) -> None:
         """Raise what went wrong, if anything did."""
         if self._error is not None:
             raise self._error
 
 
-def _container(path):
+def _container(path: AnyPath) -> str:
     """Name the container (in soundfile's words) that a suffix stands for."""
     suffix = Path(path).suffix.lstrip(".").upper()
     suffix = {"OPUS": "OGG", "AIF": "AIFF", "AIFC": "AIFF"}.get(suffix, suffix)
@@ -250,9 +195,11 @@ def _container(path):
     return suffix
 
 
-def _encode_block(block, subtype):
+def _encode_block(
+    block: numpy.ndarray[Any, Any], subtype: str
+) -> numpy.ndarray[Any, Any]:
     """Round and clip ``[samples, channels]`` for integer encodings."""
-    bits = INTEGER_BITS.get(subtype)
+    bits = _INTEGER_BITS.get(subtype)
     if bits is None:
         # The other integer-based encodings are clipped by soundfile itself.
         return block

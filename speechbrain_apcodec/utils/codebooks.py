@@ -5,27 +5,14 @@ Authors
 """
 
 import torch
+from torch import Tensor
 
 
-def count_tokens(tokens, codebook_size):
+def count_tokens(tokens: Tensor, codebook_size: int) -> Tensor:
     """Count how often each codeword of each codebook occurs.
 
-    Arguments
-    ---------
-    tokens : torch.Tensor
-        int64 [..., codebooks]; negative numbers stand for no token.
-    codebook_size : int
-        Codewords of a codebook.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [codebooks, codewords].
-
-    Raises
-    ------
-    ValueError
-        If a token is larger than the codebook.
+    Tokens are int64 [..., codebooks]; negative ones stand for no token and are
+    not counted. Counts are int64 [codebooks, codewords].
 
     Example
     -------
@@ -38,7 +25,7 @@ def count_tokens(tokens, codebook_size):
             f"a token is {tokens.max()}, but a codebook has only "
             f"{codebook_size} entries: 0 to {codebook_size - 1}"
         )
-    # One bin more takes what is no token.
+    # An extra bin counts the negative ones.
     shifted = tokens.flatten(0, -2).clamp(min=-1) + 1
     return torch.stack(
         [
@@ -48,22 +35,12 @@ def count_tokens(tokens, codebook_size):
     )
 
 
-def usage_and_perplexity(counts):
-    """Turn counts into usage and perplexity.
+def usage_and_perplexity(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn int64 [codebooks, codewords] into two float64 [codebooks].
 
-    Arguments
-    ---------
-    counts : torch.Tensor
-        int64 [codebooks, codewords].
-
-    Returns
-    -------
-    usage : torch.Tensor
-        float64 [codebooks]: the share of codewords that occur, 0 to 1.
-    perplexity : torch.Tensor
-        float64 [codebooks]: the exponential of the entropy in nats, from 1
-        (a single codeword) to the number of codewords (equal use); 1 where
-        there are no tokens.
+    Usage is the share of codewords that occur. Perplexity is the exponential of
+    the entropy in nats, from 1 (a single codeword, or no tokens) to the number
+    of codewords (equal use).
 
     Example
     -------

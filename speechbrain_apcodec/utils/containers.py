@@ -8,13 +8,19 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
+import mmap
 import re
 import struct
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 #: Sampling rates that a header may name, Hz. The quotient of two rates
 #: stretches a small file into a large recording, so it has to be sensible.
 SAMPLE_RATES = (1000, 768_000)
+
+_Data: TypeAlias = bytes | mmap.mmap
 
 # Lengths that programs write into a pipe, where they cannot go back to
 # correct them: nearly 2 GiB (arecord, sox) or nearly 4 GiB (ffmpeg).
@@ -22,18 +28,11 @@ _GUESSES = (range(0x7FFF0000, 0x80010000), range(0xFFFF0000, 0x100000000))
 
 # MPEG audio: thousands of bits a second by (is MPEG 1, layer), from 1 on.
 _LOW_BITRATES = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-_BITRATES = {
+_MIDDLE_BITRATES = (*range(64, 128, 16), *range(128, 257, 32))
+_BITRATES: dict[tuple[bool, int], Sequence[int]] = {
     (True, 1): range(32, 449, 32),
-    (True, 2): (
-        32,
-        48,
-        56,
-        *range(64, 128, 16),
-        *range(128, 257, 32),
-        320,
-        384,
-    ),
-    (True, 3): (32, 40, 48, 56, *range(64, 128, 16), *range(128, 257, 32), 320),
+    (True, 2): (32, 48, 56, *_MIDDLE_BITRATES, 320, 384),
+    (True, 3): (32, 40, 48, 56, *_MIDDLE_BITRATES, 320),
     (False, 1): (32, 48, 56, *range(64, 177, 16), 192, 224, 256),
     (False, 2): _LOW_BITRATES,
     (False, 3): _LOW_BITRATES,
@@ -47,17 +46,8 @@ _JOINED = (
 )
 
 
-def is_guess(num_bytes):
-    """Tell whether a length is one that stands for an unknown one.
-
-    Arguments
-    ---------
-    num_bytes : int
-        Of the audio, as a header of 32 bits says.
-
-    Returns
-    -------
-    bool
+def is_guess(num_bytes: int) -> bool:
+    """Tell whether a header of 32 bits gives a length that it does not know.
 
     Example
     -------
@@ -67,19 +57,11 @@ def is_guess(num_bytes):
     return num_bytes == 0 or any(num_bytes in guess for guess in _GUESSES)
 
 
-def find_fault(data):
-    r"""Compare what a file promises with what it has.
+def find_fault(data: _Data) -> str | None:
+    r"""Compare the length that a file states with its own.
 
-    Arguments
-    ---------
-    data : bytes or mmap.mmap
-        The whole file.
-
-    Returns
-    -------
-    str or None
-        What is wrong with it and what to do, to be read behind its name;
-        None if nothing is, or if the format promises nothing.
+    The result says what is wrong and what to do, after the file's name; it is
+    None if nothing is, or if the format promises nothing.
 
     Example
     -------
@@ -95,13 +77,15 @@ def find_fault(data):
     return None
 
 
-def _truncated(there, promised, what="bytes of audio"):
-    if there < promised:
-        return _TRUNCATED.format(f"{there} of {promised} {what}")
+def _truncated(
+    present: int, promised: int, what: str = "bytes of audio"
+) -> str | None:
+    if present < promised:
+        return _TRUNCATED.format(f"{present} of {promised} {what}")
     return None
 
 
-def _skip_id3(data, start):
+def _skip_id3(data: _Data, start: int) -> int:
     """Return where a tag that may stand at ``start`` ends."""
     while data[start : start + 3] == b"ID3":
         size = 0
@@ -112,7 +96,7 @@ def _skip_id3(data, start):
     return start
 
 
-def _find_in_iff(data, start):
+def _find_in_iff(data: _Data, start: int) -> str | None:
     """WAV, RF64, AIFF and 8SVX: chunks of a name and 32 bits of length."""
     order = ">" if data[start : start + 4] in (b"FORM", b"RIFX") else "<"
     position, long_size = start + 12, None
@@ -134,7 +118,7 @@ def _find_in_iff(data, start):
     return None
 
 
-def _find_in_w64(data, start):
+def _find_in_w64(data: _Data, start: int) -> str | None:
     """Sony Wave64: chunks of a GUID and 64 bits of length, both included."""
     position = start + 40
     while position + 24 <= len(data):
@@ -145,7 +129,7 @@ def _find_in_w64(data, start):
     return None
 
 
-def _find_in_caf(data, start):
+def _find_in_caf(data: _Data, start: int) -> str | None:
     """Core Audio: chunks of a name and 64 bits of length, -1 if unknown."""
     position = start + 8
     while position + 12 <= len(data):
@@ -157,7 +141,7 @@ def _find_in_caf(data, start):
     return None
 
 
-def _find_in_au(data, start):
+def _find_in_au(data: _Data, start: int) -> str | None:
     if len(data) < start + 12:
         return None
     order = ">" if data[start : start + 1] == b"." else "<"
@@ -165,8 +149,8 @@ def _find_in_au(data, start):
     return None if is_guess(size) else _truncated(len(data) - offset, size)
 
 
-def _find_in_nist(data, start):
-    """SPHERE: a header in text, of a length that it says itself."""
+def _find_in_nist(data: _Data, start: int) -> str | None:
+    """SPHERE: a text header, which states its own length."""
     try:
         header = data[start : start + int(data[start + 8 : start + 16])]
         fields = {
@@ -183,14 +167,15 @@ def _find_in_nist(data, start):
     return _truncated(len(data) - start - len(header), promised)
 
 
-def _find_in_flac(data, start):
-    """FLAC: the decoder knows its end; another header may come behind."""
+def _find_in_flac(data: _Data, start: int) -> str | None:
+    """FLAC: the decoder knows its end; another header may follow."""
     return _JOINED if data.find(b"fLaC\0\0\0\x22", start + 4) >= 0 else None
 
 
-def _find_in_ogg(data, start):
+def _find_in_ogg(data: _Data, start: int) -> str | None:
     """Ogg: pages (RFC 3533), those of each stream numbered."""
-    following, began = {}, False
+    following: dict[int, int] = {}
+    began = False
     for page in _ogg_pages(data, start):
         if page.kind & _FIRST_PAGE and began:
             return _JOINED
@@ -205,20 +190,12 @@ def _find_in_ogg(data, start):
     return None
 
 
-def lacks_end_mark(data):
-    r"""Tell whether an Ogg file may have gone on behind its last page.
+def lacks_end_mark(data: _Data) -> bool:
+    r"""Tell whether an Ogg file, without a fault, lacks the mark of its end.
 
-    Recorders that are stopped, and some programs always, leave no mark
-    there. What the pages hold is whole nonetheless.
-
-    Arguments
-    ---------
-    data : bytes or mmap.mmap
-        A whole file of any format, without a fault.
-
-    Returns
-    -------
-    bool
+    It may have gone on behind its last page. Recorders that are stopped, and
+    some programs always, leave no mark there; what the pages hold is whole
+    nonetheless. Files of other formats lack nothing.
 
     Example
     -------
@@ -244,8 +221,8 @@ class _OggPage(NamedTuple):
 _FIRST_PAGE, _LAST_PAGE = 2, 4
 
 
-def _ogg_pages(data, position):
-    """Go from page to page, up to what is none."""
+def _ogg_pages(data: _Data, position: int) -> Iterator[_OggPage]:
+    """Yield pages up to the first bytes that are none."""
     while position + 27 <= len(data):
         magic, kind, serial, number, segments = struct.unpack_from(
             "<4sxB8xII4xB", data, position
@@ -260,36 +237,36 @@ def _ogg_pages(data, position):
             yield _OggPage(0, -1, 0, len(data) + 1)
 
 
-def _find_in_mpeg(data, start):
-    """MP3: frames, the first of which may say how many there are."""
+def _find_in_mpeg(data: _Data, start: int) -> str | None:
+    """MP3: frames; the first one may state their number."""
     size = _frame_size(data, start)
     if not size:
         return None
     kind = _frame_kind(data, start)
     promised = _promised_frames(data[start : start + size])
-    there, position = 0, start
+    count, position = 0, start
     while position + 4 <= len(data):
         size = _frame_size(data, position, kind)
         if size:
-            position, there = position + size, there + 1
+            position, count = position + size, count + 1
         else:
             position = _next_frame(data, position, kind)
     if position > len(data):
         return _TRUNCATED.format("its last frame is not whole")
     if promised is None:
         return None
-    there -= 1  # the frame that promises holds no audio
-    if there > promised + 1:  # which some encoders count nonetheless
+    count -= 1  # the frame that promises holds no audio
+    if count > promised + 1:  # which some encoders count nonetheless
         return _JOINED
-    return _truncated(there, promised - 1, "frames")
+    return _truncated(count, promised - 1, "frames")
 
 
-def _frame_kind(data, position):
-    """Return what all frames of a stream share: version, layer and rate."""
+def _frame_kind(data: _Data, position: int) -> int:
+    """Return version, layer and rate, which all frames of a stream share."""
     return struct.unpack_from(">I", data, position)[0] & 0xFFFE0C00
 
 
-def _frame_size(data, position, kind=None):
+def _frame_size(data: _Data, position: int, kind: int | None = None) -> int:
     """Return the bytes of the MPEG frame at a position, 0 if there is none."""
     if position + 4 > len(data):
         return 0
@@ -314,20 +291,20 @@ def _frame_size(data, position, kind=None):
     return factor * bits // rate + padding
 
 
-def _promised_frames(frame):
+def _promised_frames(frame: bytes) -> int | None:
     """Read the number of frames that an encoder put into the first one."""
-    for name, place in ((b"Xing", 4), (b"Info", 4), (b"VBRI", 10)):
+    for name, offset in ((b"Xing", 4), (b"Info", 4), (b"VBRI", 10)):
         found = frame.find(name, 4, 64)
-        if found < 0 or found + place + 8 > len(frame):
+        if found < 0 or found + offset + 8 > len(frame):
             continue
         if name == b"VBRI" or frame[found + 7] & 1:
-            place += 4
-            return struct.unpack_from(">I", frame, found + place)[0]
+            offset += 4
+            return struct.unpack_from(">I", frame, found + offset)[0]
     return None
 
 
-def _next_frame(data, position, kind):
-    """Go past a tag, or whatever else is no frame, to the next two frames."""
+def _next_frame(data: _Data, position: int, kind: int) -> int:
+    """Skip a tag, or other bytes, up to the next two frames."""
     behind = _skip_id3(data, position)
     if behind > position:
         return min(behind, len(data))
@@ -338,7 +315,7 @@ def _next_frame(data, position, kind):
     return len(data)
 
 
-#: What a file begins with, and who knows such files.
+# How a file begins, and the function for its format.
 _FORMATS = (
     (rb"(RIF[FX]|RF64)....WAVE|FORM....(AIF[FC]|8SVX|16SV)", _find_in_iff),
     (rb"riff\x2e\x91\xcf\x11", _find_in_w64),

@@ -5,6 +5,7 @@ Authors
 """
 
 import pickle
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import yaml
@@ -30,24 +31,13 @@ _MOST_LETTERS = 160
 
 
 @contextmanager
-def damage_named(error_class, what, fix):
-    """Turn what is raised by a parser, or by what it built, into one line.
+def damage_named(
+    error_class: type[APCodecError], what: str, fix: str
+) -> Iterator[None]:
+    """Turn an error of a parser, or of its result, into one line.
 
-    The original error is its cause, which a traceback in Python shows.
-
-    Arguments
-    ---------
-    error_class : type
-        Kind of ``APCodecError`` to raise instead.
-    what : str
-        What is read, and what is wrong with it.
-    fix : str
-        What to do about it.
-
-    Raises
-    ------
-    APCodecError
-        As it was raised inside, or an ``error_class``.
+    It reads ``what (reason): fix``. The original error is its cause, which a
+    traceback in Python shows.
 
     Example
     -------

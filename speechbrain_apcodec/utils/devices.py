@@ -9,29 +9,8 @@ import torch
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
-def check_device(device):
-    """Make sure that this machine has a device.
-
-    Arguments
-    ---------
-    device : str
-        Name of a device, as PyTorch writes it.
-
-    Returns
-    -------
-    str
-        The same name.
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such device.
-
-    Example
-    -------
-    >>> check_device("cpu")
-    'cpu'
-    """
+def check_device(device: str) -> str:
+    """Return the name of a device if this machine has it."""
     try:
         torch.empty(0, device=device)
     # A PyTorch without CUDA raises an AssertionError.

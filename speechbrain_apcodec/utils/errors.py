@@ -7,11 +7,17 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import logging
 import os
+from typing import TYPE_CHECKING
 
-#: Level of what a user has to know: above the warnings to developers, which
-#: the command line switches off.
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
+
+#: Level of notices to users: above the warnings to developers, which the
+#: command line switches off.
 NOTICE = logging.WARNING + 1
 logging.addLevelName(NOTICE, "NOTICE")
 
@@ -40,17 +46,10 @@ class MissingExtraError(APCodecError):
     """An optional package is needed that is not installed."""
 
 
-def shown(path):
-    r"""Say which file it is, in letters that every terminal and log takes.
+def shown(path: AnyPath) -> str:
+    r"""Write a path in letters that every terminal and log takes.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        A path, maybe of an old archive whose names are no UTF-8; or ``-``.
-
-    Returns
-    -------
-    str
+    Names from old archives may be no UTF-8; ``-`` is standard input.
 
     Example
     -------

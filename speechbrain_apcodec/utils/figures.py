@@ -7,52 +7,44 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.utils.atomic import atomic_path
+from speechbrain_apcodec.utils.types import AnyPath, Wav
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# A curve's (step, value), and a run's curves by name.
+Points: TypeAlias = Sequence[tuple[float, float]]
+History: TypeAlias = Mapping[str, Points]
 
 DYNAMIC_RANGE = 90.0  # dB below the loudest point; darker is one black
-WINDOW_SECONDS = 0.032  # resolves the harmonics of a low voice
+_WINDOW_SECONDS = 0.032  # resolves the harmonics of a low voice
 MAX_COLUMNS = 1200  # more than a picture's width in pixels helps nobody
 MAX_ROWS = 12
-RAW_POINTS = 60  # longer curves are drawn faint, their running mean on top
+_RAW_POINTS = 60  # longer curves are drawn faint, their running mean on top
 
 
-def spectrogram_decibels(wav, sample_rate):
-    """Return the power spectrogram in dB, a full-scale sine being 0 dB.
+def spectrogram_decibels(wav: Tensor, sample_rate: int) -> tuple[Tensor, float]:
+    """Return the power spectrogram in dB, and the waveform's seconds.
 
-    The window lasts about 32 ms. Long recordings get a longer hop, so that
-    a picture costs the same for a word and for an hour.
-
-    Arguments
-    ---------
-    wav : torch.Tensor
-        One waveform, ``[T]`` or with leading axes of length one.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    decibels : torch.Tensor
-        Float ``[bins, frames]``, from 0 Hz to Nyquist, floored at -140 dB.
-    seconds : float
-        Length of the waveform.
-
-    Example
-    -------
-    >>> time = torch.arange(16000) / 16000
-    >>> decibels, seconds = spectrogram_decibels(
-    ...     torch.sin(2 * math.pi * 1000 * time), 16000
-    ... )
-    >>> round(decibels.max().item()), seconds
-    (0, 1.0)
+    A full-scale sine has 0 dB; [bins, frames] reach from 0 Hz to Nyquist, and
+    down to -140 dB. The window lasts about 32 ms. Long recordings get a longer
+    hop, so that a picture costs the same for a word and for an hour.
     """
     wav = torch.as_tensor(wav).detach().float().cpu().reshape(-1)
     # A model that diverged shall be seen, not crash the run that draws it.
     wav = torch.nan_to_num(wav, nan=0.0, posinf=0.0, neginf=0.0)
-    n_fft = 2 ** round(math.log2(WINDOW_SECONDS * sample_rate))
+    n_fft = 2 ** round(math.log2(_WINDOW_SECONDS * sample_rate))
     hop_length = max(n_fft // 4, math.ceil(wav.numel() / MAX_COLUMNS))
     window = torch.hann_window(n_fft)
     spectrum = torch.stft(
@@ -68,26 +60,10 @@ def spectrogram_decibels(wav, sample_rate):
     return decibels, wav.numel() / sample_rate
 
 
-def spectrogram_image(wav, sample_rate):
-    """Return a coloured spectrogram for ``SummaryWriter.add_image``.
+def spectrogram_image(wav: Wav, sample_rate: int) -> Tensor:
+    """Colour a spectrogram: float [3, bins, frames] from 0 to 1.
 
-    Arguments
-    ---------
-    wav : torch.Tensor
-        One waveform, ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    torch.Tensor
-        Float ``[3, bins, frames]`` in 0 to 1, low frequencies at the bottom.
-
-    Example
-    -------
-    >>> image = spectrogram_image(torch.randn(16000), 16000)
-    >>> image.shape
-    torch.Size([3, 257, 126])
+    Low frequencies are at the bottom, as ``SummaryWriter.add_image`` wants it.
     """
     from matplotlib import colormaps
 
@@ -97,30 +73,10 @@ def spectrogram_image(wav, sample_rate):
     return torch.from_numpy(colours[..., :3]).float().permute(2, 0, 1)
 
 
-def spectrogram_rows_figure(rows, sample_rate, title=None):
-    """Draw spectrograms above each other on one colour and time scale.
-
-    Arguments
-    ---------
-    rows : dict
-        Label to waveform ``[T]``, drawn from top to bottom.
-    sample_rate : int
-        In Hz, of all waveforms; the frequency axis goes up to its half.
-    title : str, optional
-        Printed above.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Also fit for ``SummaryWriter.add_figure``.
-
-    Example
-    -------
-    >>> rows = {"original": torch.randn(8000), "decoded": torch.randn(8000)}
-    >>> figure = spectrogram_rows_figure(rows, 16000)
-    >>> [axes.get_title(loc="left") for axes in figure.axes[:2]]
-    ['original', 'decoded']
-    """
+def spectrogram_rows_figure(
+    rows: Mapping[str, Wav], sample_rate: int, title: str | None = None
+) -> Figure:
+    """Draw labelled spectrograms above each other, on the same scales."""
     from matplotlib.figure import Figure
 
     if not 1 <= len(rows) <= MAX_ROWS:
@@ -163,106 +119,27 @@ def spectrogram_rows_figure(rows, sample_rate, title=None):
     return figure
 
 
-def spectrogram_pair_figure(original, decoded, sample_rate, title=None):
-    """Draw the original's spectrogram above the decoded one's.
-
-    Arguments
-    ---------
-    original : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    title : str, optional
-        Printed above.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Two rows on one scale.
-
-    Example
-    -------
-    >>> wav = torch.randn(8000)
-    >>> len(spectrogram_pair_figure(wav, 0.5 * wav, 16000).axes)
-    3
-    """
-    rows = {"original": original, "decoded": decoded}
-    return spectrogram_rows_figure(rows, sample_rate, title)
-
-
-def save_spectrogram_rows(path, rows, sample_rate, title=None):
-    """Save :func:`spectrogram_rows_figure` as a picture.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
-    rows : dict
-        Label to waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    title : str, optional
-        Printed above.
-    """
+def save_spectrogram_rows(
+    path: AnyPath,
+    rows: Mapping[str, Wav],
+    sample_rate: int,
+    title: str | None = None,
+) -> None:
+    """Save :func:`spectrogram_rows_figure`; the suffix chooses the format."""
     _save(path, spectrogram_rows_figure(rows, sample_rate, title))
 
 
-def save_spectrogram_pair(path, original, decoded, sample_rate, title=None):
-    """Save :func:`spectrogram_pair_figure` as a picture.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
-    original : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    title : str, optional
-        Printed above.
-    """
-    _save(path, spectrogram_pair_figure(original, decoded, sample_rate, title))
-
-
-def loss_curves_figure(history, title=None):
+def loss_curves_figure(history: History, title: str | None = None) -> Figure:
     """Draw every quantity of a training run in a grid of small panels.
 
     Names read ``STAGE/QUANTITY`` or ``STAGE/QUANTITY/PART``: the quantity
     chooses the panel, stage and part the curve in it. ``train/mel`` and
     ``valid/mel`` share a panel, and so do ``train/perplexity/1`` to
-    ``train/perplexity/4``.
-
-    Arguments
-    ---------
-    history : dict
-        Name to list of ``(step, value)``. Values that are not finite are
-        drawn as gaps.
-    title : str, optional
-        Printed above.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        One panel for each quantity, in the order of first appearance.
-
-    Example
-    -------
-    >>> history = {
-    ...     "train/mel": [(0, 2.0), (100, 1.0)],
-    ...     "valid/mel": [(100, 1.1)],
-    ...     "train/perplexity/1": [(0, 12.0), (100, 600.0)],
-    ... }
-    >>> figure = loss_curves_figure(history)
-    >>> [axes.get_title() for axes in figure.axes]
-    ['mel', 'perplexity']
+    ``train/perplexity/4``. Values that are not finite are drawn as gaps.
     """
     from matplotlib.figure import Figure
 
-    panels = {}
+    panels: dict[str, list[tuple[str, str, Points]]] = {}
     for name, points in history.items():
         stage, quantity, part = _parse_name(name)
         panels.setdefault(quantity, []).append((stage, part, points))
@@ -285,34 +162,20 @@ def loss_curves_figure(history, title=None):
     return figure
 
 
-def save_loss_curves(path, history, title=None):
-    """Save :func:`loss_curves_figure` as a picture.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
-    history : dict
-        Name to list of ``(step, value)``.
-    title : str, optional
-        Printed above.
-    """
+def save_loss_curves(
+    path: AnyPath, history: History, title: str | None = None
+) -> None:
+    """Save :func:`loss_curves_figure`; the suffix chooses the format."""
     _save(path, loss_curves_figure(history, title))
 
 
-def save_attention(path, attention, pieces, title=None):
+def save_attention(
+    path: AnyPath, attention: Tensor, pieces: Tensor, title: str | None = None
+) -> None:
     """Save a picture of where a model looked in the text.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        Its suffix chooses the format (``.png``, ``.pdf``, ``.svg``).
-    attention : torch.Tensor
-        float ``[steps, pieces]``, each row with the sum 1.
-    pieces : torch.Tensor
-        int64 ``[steps]``, the piece that each step said: a line.
-    title : str, optional
-        Printed above.
+    The attention is float [steps, pieces], and each row has the sum 1; a line
+    shows which piece each step said, int64 [steps].
     """
     from matplotlib.figure import Figure
 
@@ -334,7 +197,7 @@ def save_attention(path, attention, pieces, title=None):
     _save(path, figure)
 
 
-def _parse_name(name):
+def _parse_name(name: str) -> tuple[str, str, str]:
     """Split ``stage/quantity/part``; a lone word is the quantity."""
     if "/" not in name:
         return "", name, ""
@@ -343,11 +206,13 @@ def _parse_name(name):
     return stage, quantity, part
 
 
-def _draw_panel(axes, quantity, curves):
+def _draw_panel(
+    axes: Axes, quantity: str, curves: Sequence[tuple[str, str, Points]]
+) -> None:
     """Draw one quantity: a colour for each part, dashes for validation."""
     parts = list(dict.fromkeys(part for _, part, _ in curves))
     stages = list(dict.fromkeys(stage for stage, _, _ in curves))
-    finite = []
+    finite: list[float] = []
     for stage, part, points in curves:
         steps = [step for step, _ in points]
         values = [
@@ -356,17 +221,17 @@ def _draw_panel(axes, quantity, curves):
         ]
         finite.extend(value for value in values if not math.isnan(value))
         index = parts.index(part) if len(parts) > 1 else stages.index(stage)
-        style = {
+        style: dict[str, Any] = {
             "color": f"C{index % 10}",
             "linestyle": "--" if stage in ("valid", "test") else "-",
-            "marker": "o" if len(points) < RAW_POINTS // 2 else None,
+            "marker": "o" if len(points) < _RAW_POINTS // 2 else None,
             "markersize": 3,
             "linewidth": 1.3,
             "label": f"{stage} {part}".strip() or quantity,
         }
-        if len(points) > RAW_POINTS:
+        if len(points) > _RAW_POINTS:
             axes.plot(steps, values, color=style["color"], alpha=0.25, lw=0.6)
-            values = _running_mean(values, len(values) // RAW_POINTS * 2 + 1)
+            values = _running_mean(values, len(values) // _RAW_POINTS * 2 + 1)
         axes.plot(steps, values, **style)
     if finite and min(finite) > 0 and max(finite) > 20 * min(finite):
         axes.set_yscale("log")
@@ -379,7 +244,7 @@ def _draw_panel(axes, quantity, curves):
         axes.legend(fontsize=7, ncols=2 if len(curves) > 4 else 1)
 
 
-def _running_mean(values, width):
+def _running_mean(values: Sequence[float], width: int) -> list[float]:
     """Return the centred mean of the finite values around each point."""
     reach = width // 2
     means = []
@@ -393,7 +258,7 @@ def _running_mean(values, width):
     return means
 
 
-def _save(path, figure):
+def _save(path: AnyPath, figure: Figure) -> None:
     """Write the figure whole or not at all."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary)

@@ -32,21 +32,30 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hyperpyyaml import load_hyperpyyaml, resolve_references
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RepresenterError
 
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
 
-def merge_hparams(path, overrides=""):
+Overrides: TypeAlias = str | Mapping[str, Any]
+
+
+def merge_hparams(path: AnyPath, overrides: Overrides = "") -> str:
     r"""Merge a YAML with the files it includes into one HyperPyYAML text.
 
     References, tags, placeholders and comments are kept as they are.
@@ -81,6 +90,7 @@ def merge_hparams(path, overrides=""):
     books: 8
     """
     merged = _merge_files(Path(path).resolve(), including=(), done=set())
+    assert merged is not None, "no file was merged before the first"
     if isinstance(overrides, str):
         overrides = _parse(overrides, "the overrides")
     for key, value in (overrides or {}).items():
@@ -91,26 +101,10 @@ def merge_hparams(path, overrides=""):
     return _dump(merged)
 
 
-def load_hparams(path, overrides=""):
+def load_hparams(path: AnyPath, overrides: Overrides = "") -> dict[str, Any]:
     r"""Merge a YAML as ``merge_hparams`` does and build what it describes.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The YAML file.
-    overrides : str or dict
-        Values that replace those of the files.
-
-    Returns
-    -------
-    dict
-        What ``load_hyperpyyaml`` makes of the merged text.
-
-    Raises
-    ------
-    ConfigurationError
-        As ``merge_hparams``; also if a placeholder is left without a value
-        or a reference leads nowhere.
+    A placeholder without a value and a reference that leads nowhere are errors.
 
     Example
     -------
@@ -124,26 +118,11 @@ def load_hparams(path, overrides=""):
     return load_hyperpyyaml(_resolve(merge_hparams(path, overrides), path))
 
 
-def read_values(merged, path):
+def read_values(merged: str, path: AnyPath) -> dict[str, Any]:
     r"""Resolve the references of a merged text, without building anything.
 
-    Arguments
-    ---------
-    merged : str
-        HyperPyYAML text from ``merge_hparams``.
-    path : str or pathlib.Path
-        Where it comes from, for the error.
-
-    Returns
-    -------
-    dict
-        Numbers, texts and lists by their top keys; what is to be built has
-        no meaning here.
-
-    Raises
-    ------
-    ConfigurationError
-        As ``load_hparams``.
+    The result maps top keys to numbers, texts and lists; objects have no
+    meaning in it. ``path`` is the source of the text, for the error.
 
     Example
     -------
@@ -153,7 +132,7 @@ def read_values(merged, path):
     return dict(_parse(_resolve(merged, path), path))
 
 
-def _resolve(merged, path):
+def _resolve(merged: str, path: AnyPath) -> str:
     try:
         return resolve_references(merged).getvalue()
     except ValueError as error:
@@ -164,23 +143,11 @@ def _resolve(merged, path):
         ) from error
 
 
-def find_changes(former, present):
-    r"""Compare two merged texts, value by value.
+def find_changes(former: str, present: str) -> list[tuple[str, str]]:
+    r"""List the differences of two merged texts, each with its top key.
 
     Keys that only one of them has are left out: another version of this
     package has them.
-
-    Arguments
-    ---------
-    former : str
-        HyperPyYAML text from ``merge_hparams``.
-    present : str
-        Another one.
-
-    Returns
-    -------
-    list of tuple
-        Top key and what has changed below it, in words.
 
     Example
     -------
@@ -194,20 +161,10 @@ def find_changes(former, present):
     ]
 
 
-def keys_behind(text, roots):
-    r"""Collect the keys that others refer to, those of theirs included.
+def keys_behind(text: str, roots: Iterable[str]) -> set[str]:
+    r"""Collect those top keys of a merged text that ``roots`` refer to.
 
-    Arguments
-    ---------
-    text : str
-        HyperPyYAML text from ``merge_hparams``.
-    roots : iterable of str
-        Top keys; those that the text lacks are left out.
-
-    Returns
-    -------
-    set of str
-        ``roots`` and all top keys behind them.
+    The result holds the roots too, and is closed under reference.
 
     Example
     -------
@@ -226,7 +183,7 @@ def keys_behind(text, roots):
     return found
 
 
-def _plain(node):
+def _plain(node: Any) -> Any:
     """Turn what the parser made into plain values that can be compared."""
     tag = getattr(getattr(node, "tag", None), "value", None)
     if isinstance(node, Mapping):
@@ -237,7 +194,9 @@ def _plain(node):
     return f"{tag} {node.value}" if tag and hasattr(node, "value") else node
 
 
-def _differences(path, old, new):
+def _differences(
+    path: str, old: Any, new: Any
+) -> Iterator[tuple[str, Any, Any]]:
     """Yield path, old and new value wherever both have one."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old:
@@ -248,7 +207,9 @@ def _differences(path, old, new):
         yield path, old, new
 
 
-def _merge_files(path, including, done):
+def _merge_files(
+    path: Path, including: tuple[Path, ...], done: set[Path]
+) -> CommentedMap | None:
     """Merge one file below its includes; None if it was merged before."""
     if path in including:
         chain = " -> ".join(file.name for file in (*including, path))
@@ -272,7 +233,7 @@ def _merge_files(path, including, done):
     return merged
 
 
-def _read(path, including):
+def _read(path: Path, including: tuple[Path, ...]) -> CommentedMap:
     """Parse one file; the error says which file asked for it."""
     asked = f" (included by {including[-1]})" if including else ""
     try:
@@ -285,7 +246,7 @@ def _read(path, including):
     return _parse(text, path)
 
 
-def _parse(text, source):
+def _parse(text: str, source: AnyPath) -> CommentedMap:
     """Parse text into a mapping that keeps tags and comments."""
     try:
         mapping = _round_trip().load(text)
@@ -299,14 +260,14 @@ def _parse(text, source):
     if mapping is None:
         # Comments alone, or nothing: a mapping without keys.
         mapping = _round_trip().map()
-    if not isinstance(mapping, Mapping):
+    if not isinstance(mapping, CommentedMap):
         raise ConfigurationError(
             f"{source} must hold 'key: value' lines at its top level."
         )
     return mapping
 
 
-def _pop_include(mapping, path):
+def _pop_include(mapping: CommentedMap, path: Path) -> list[str]:
     """Take the ``include`` list out of a mapping."""
     names = mapping.pop("include", [])
     if not isinstance(names, list) or not all(
@@ -318,21 +279,22 @@ def _pop_include(mapping, path):
     return list(names)
 
 
-def _update(below, above):
+def _update(below: MutableMapping[str, Any], above: Mapping[str, Any]) -> None:
     """Update a mapping in place by the rule of the module docstring."""
     for key, value in above.items():
         known = below.get(key)
-        if _is_untagged_mapping(value) and isinstance(known, Mapping):
+        if _is_untagged_mapping(value) and isinstance(known, MutableMapping):
             _update(known, value)
         elif key in below:
             below[key] = value
             _replace_comment(below, above, key)
         else:
             below[key] = value
-            _take_comment(below, above, key)
+            if tokens := _comments(above).get(key):
+                _comments(below)[key] = tokens
 
 
-def _is_untagged_mapping(value):
+def _is_untagged_mapping(value: object) -> bool:
     """Tell ``{a: 1}`` from ``!new:Class {a: 1}``."""
     if not isinstance(value, Mapping):
         return False
@@ -340,33 +302,33 @@ def _is_untagged_mapping(value):
     return tag is None or not tag.value
 
 
-def _replace_comment(below, above, key):
+def _comments(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ruamel's comment tokens by key; a plain mapping has none."""
+    return mapping.ca.items if isinstance(mapping, CommentedMap) else {}
+
+
+def _replace_comment(
+    below: MutableMapping[str, Any], above: Mapping[str, Any], key: str
+) -> None:
     """Drop the comment at the end of a line whose value was replaced.
 
-    It was said of the old value and would now lie. What follows on the next
+    It described the old value and would now lie. What follows on the next
     lines is the heading of the next key and stays.
     """
-    tokens = getattr(below, "ca", None) and below.ca.items.get(key)
-    token = tokens[2] if tokens else None
-    own = getattr(above, "ca", None) and above.ca.items.get(key)
-    own_token = own[2] if own else None
+    known, own = _comments(below).get(key), _comments(above).get(key)
+    token, own_token = (
+        tokens[2] if tokens else None for tokens in (known, own)
+    )
     new = own_token.value.split("\n", 1)[0] if own_token else ""
     if token is not None:
         _, newline, heading = token.value.partition("\n")
         token.value = new + newline + heading
-    elif new:
+    elif own_token and new:
         own_token.value = new + "\n"
-        below.ca.items[key] = own
+        _comments(below)[key] = own
 
 
-def _take_comment(below, above, key):
-    """Let a new key bring its comment along."""
-    tokens = getattr(above, "ca", None) and above.ca.items.get(key)
-    if tokens:
-        below.ca.items[key] = tokens
-
-
-def _check_number(key, known, value):
+def _check_number(key: str, known: object, value: object) -> None:
     """Refuse words where a number is meant."""
     if isinstance(known, bool) or not isinstance(known, int | float):
         return
@@ -374,14 +336,14 @@ def _check_number(key, known, value):
         raise ConfigurationError(f"{key} is {value!r}: it must be a number")
 
 
-def _unknown_key(key, mapping, path):
+def _unknown_key(key: str, mapping: CommentedMap, path: AnyPath) -> str:
     """Say which keys the user may have meant."""
     close = difflib.get_close_matches(str(key), [str(k) for k in mapping])
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"{path} has no hyper-parameter '{key}'.{hint}"
 
 
-def _dump(mapping):
+def _dump(mapping: CommentedMap) -> str:
     """Write a mapping as text."""
     stream = StringIO()
     try:
@@ -394,7 +356,7 @@ def _dump(mapping):
     return stream.getvalue()
 
 
-def _round_trip():
+def _round_trip() -> YAML:
     """Return a reader and writer that keeps tags, quotes and comments."""
     yaml = YAML()
     yaml.preserve_quotes = True

@@ -1,4 +1,4 @@
-"""How loud samples are: levels that tell of a mistake, channels that cancel.
+"""Levels of samples: mistakes of scale, and channels that cancel out.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -6,35 +6,32 @@ Authors
 
 import math
 from functools import cache
+from typing import Any, SupportsFloat
 
+import numpy
 import torch
+from numpy.typing import NDArray
 from speechbrain.utils.logger import get_logger
+from torch import Tensor
 
 from speechbrain_apcodec.utils.errors import NOTICE, AudioFileError, shown
+from speechbrain_apcodec.utils.types import AnyPath, Wav
 
 logger = get_logger(__name__)
 
-#: Samples beyond this, times full scale, are worth a warning; from the other
-#: on they are no audio in the range -1 to 1.
-LOUD_LEVEL, INTEGER_LEVEL = 2.0, 256.0
+# Samples beyond the first, times full scale, are worth a warning; from the
+# second on they are no audio in the range -1 to 1.
+_LOUD_LEVEL, _INTEGER_LEVEL = 2.0, 256.0
 
-#: A mean of channels this much weaker, as power, than that of channels which
-#: have nothing in common comes of channels that cancel each other out.
-CANCELLED = 0.1
+# A mean of channels this much weaker, in power, than that of channels which
+# have nothing in common shows that the channels cancel each other out.
+_CANCELLED = 0.1
 
 
-def peak_level(values):
-    """Return the largest absolute value, without a copy.
+def peak_level(values: Tensor) -> float:
+    """Return the largest absolute value of floats, NaN if there is one, or 0.
 
-    Arguments
-    ---------
-    values : torch.Tensor
-        float, any shape; an hour of audio may be in it.
-
-    Returns
-    -------
-    float
-        NaN if there is one; 0 if there are no values.
+    There is no copy, as an hour of audio may be in them.
 
     Example
     -------
@@ -49,50 +46,18 @@ def peak_level(values):
     return float(torch.maximum(-low, high))
 
 
-def check_level(peak, name):
-    """Refuse samples that are integers.
-
-    Arguments
-    ---------
-    peak : float
-        Largest absolute sample.
-    name : str or pathlib.Path
-        What holds them, for the message.
-
-    Raises
-    ------
-    AudioFileError
-        If they can only be integers of 16 or more bits.
-
-    Example
-    -------
-    >>> check_level(1.2, "a.wav")
-    >>> check_level(32768.0, "a.wav")
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.AudioFileError: a.wav holds samples up \
-to 32768, where -1 to 1 is full scale: divide 16-bit integers by 32768
-    """
-    if peak >= INTEGER_LEVEL:
+def check_level(peak: float, name: AnyPath) -> None:
+    """Refuse samples that can only be integers of 16 or more bits."""
+    if peak >= _INTEGER_LEVEL:
         raise AudioFileError(
             f"{name} holds samples up to {peak:g}, where -1 to 1 is full "
             "scale: divide 16-bit integers by 32768"
         )
 
 
-def warn_of_level(peak):
-    """Say, once for each power of two, that samples are far too loud.
-
-    Arguments
-    ---------
-    peak : float
-        Largest absolute sample.
-
-    Example
-    -------
-    >>> warn_of_level(1.2)
-    """
-    if peak > LOUD_LEVEL:
+def warn_of_level(peak: float) -> None:
+    """Log, once for each power of two, that samples are far too loud."""
+    if peak > _LOUD_LEVEL:
         notice_once(
             f"there are samples beyond {2 ** int(math.log2(peak))} times full "
             "scale, which a codec cannot keep: scale them to -1 to 1, 16-bit "
@@ -100,24 +65,12 @@ def warn_of_level(peak):
         )
 
 
-def mix_to_mono(wav, name="the recording"):
-    """Take the mean of all channels, unless they cancel each other out.
+def mix_to_mono(wav: Tensor, name: AnyPath = "the recording") -> Wav:
+    """Take the mean of float [channels, samples], unless they cancel out.
 
     One channel of a stereo recording may have the other polarity; the mean is
-    then silence, or the difference of two rooms. The strongest channel is
-    taken instead, which the log says.
-
-    Arguments
-    ---------
-    wav : torch.Tensor
-        float ``[channels, samples]``.
-    name : str or pathlib.Path
-        What it is, for the log.
-
-    Returns
-    -------
-    torch.Tensor
-        float ``[samples]``.
+    then silence, or the difference of two rooms. In that case the strongest
+    channel is taken, and the log says so.
 
     Example
     -------
@@ -138,37 +91,19 @@ def mix_to_mono(wav, name="the recording"):
     return mono
 
 
-def cancel_out(mean_power, powers):
+def cancel_out(
+    mean_power: SupportsFloat, powers: Tensor | NDArray[numpy.floating[Any]]
+) -> bool:
     """Tell whether the mean of channels is much weaker than they are.
 
-    Arguments
-    ---------
-    mean_power : float
-        Sum of the squares of the mean.
-    powers : torch.Tensor or numpy.ndarray
-        Sums of the squares of each channel.
-
-    Returns
-    -------
-    bool
-
-    Example
-    -------
-    >>> cancel_out(0.5, torch.ones(2)), cancel_out(0.001, torch.ones(2))
-    (False, True)
+    Powers are sums of squares: of the mean, and of each channel.
     """
     # The mean of channels that have nothing in common has this power.
     unrelated = float(powers.sum()) / len(powers) ** 2
-    return float(mean_power) < CANCELLED * unrelated
+    return float(mean_power) < _CANCELLED * unrelated
 
 
 @cache
-def notice_once(message):
-    """Say what its user should know of a file, and say it once.
-
-    Arguments
-    ---------
-    message : str
-        With the file's name.
-    """
+def notice_once(message: str) -> None:
+    """Log what the user should know of a file, once in a process."""
     logger.log(NOTICE, message)

@@ -25,16 +25,7 @@ _NAME = re.compile(
 
 
 def with_present_names(hparams: str) -> str:
-    """Replace former names of this package's modules by the present ones.
-
-    Arguments
-    ---------
-    hparams : str
-        HyperPyYAML text of any version.
-
-    Returns
-    -------
-    str
+    """Replace former names of this package's modules in a HyperPyYAML text.
 
     Example
     -------

@@ -9,12 +9,16 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import csv
 import json
 import math
 import random
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from speechbrain.utils.logger import get_logger
 
@@ -22,18 +26,23 @@ from speechbrain_apcodec.utils.atomic import is_temporary
 from speechbrain_apcodec.utils.audio import AUDIO_SUFFIXES
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
+
+Utterance: TypeAlias = dict[str, Any]
+
 logger = get_logger(__name__)
 
-#: Audio and film that is not read.
+# Audio and film that cannot be read.
 # fmt: off
-UNREADABLE_SUFFIXES = {
+_UNREADABLE_SUFFIXES = {
     ".3gp", ".aac", ".ac3", ".alac", ".amr", ".ape", ".dff", ".dsf", ".m4a",
     ".m4b", ".mka", ".mkv", ".mov", ".mp4", ".mpc", ".pcm", ".ra", ".raw",
     ".shn", ".spx", ".tta", ".voc", ".webm", ".wma", ".wv", ".wv1", ".wv2",
 }
 # fmt: on
 
-# How a `split` column may call our three splits.
+#: How a `split` column may call our three splits.
 SPLIT_NAMES = {
     "train": "train",
     "valid": "valid",
@@ -44,7 +53,7 @@ SPLIT_NAMES = {
 }
 
 
-def read_utterances(path):
+def read_utterances(path: AnyPath) -> list[Utterance]:
     """Read a list of audio files from a CSV or JSON manifest.
 
     Arguments
@@ -61,11 +70,6 @@ def read_utterances(path):
     list of dict
         Utterances with ``id``, ``source`` and the other columns. Without an
         ``id`` column, the id is the path without its suffix.
-
-    Raises
-    ------
-    ConfigurationError
-        If the file cannot be read as a manifest.
     """
     path = Path(path)
     try:
@@ -105,7 +109,9 @@ def read_utterances(path):
     return utterances
 
 
-def find_utterances(folder, without=()):
+def find_utterances(
+    folder: AnyPath, without: Iterable[AnyPath] = ()
+) -> list[Utterance]:
     """Find every audio file below a folder, in sorted order.
 
     Folders that are links are searched too. Audio that cannot be read, such
@@ -123,21 +129,17 @@ def find_utterances(folder, without=()):
     list of dict
         Utterances with ``id``, ``source`` and ``speaker`` (the name of the
         folder the file lies in).
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such folder, or no audio in it.
     """
     folder = require_folder(folder, "a folder of audio files")
-    # What lies above the folder says nothing of what lies below it.
+    # A folder above this one says nothing of the files below.
     above = {folder.resolve(), *folder.resolve().parents}
     left_out = {Path(other).resolve() for other in without} - above
-    paths, others = [], Counter()
+    paths: list[Path] = []
+    others: Counter[str] = Counter()
     for path in _files_below(folder, left_out):
         suffix = path.suffix.lower()
         if suffix not in AUDIO_SUFFIXES:
-            others[suffix] += suffix in UNREADABLE_SUFFIXES
+            others[suffix] += suffix in _UNREADABLE_SUFFIXES
         elif path.is_file():
             paths.append(path)
         else:
@@ -162,32 +164,24 @@ def find_utterances(folder, without=()):
     ]
 
 
-def _files_below(folder, left_out, above=frozenset()):
+def _files_below(
+    folder: Path, left_out: Set[Path], above: frozenset[Path] = frozenset()
+) -> Iterator[Path]:
     """Yield every file; links are followed, but never in a circle."""
-    place = folder.resolve()
-    if place in left_out or place in above:
+    resolved = folder.resolve()
+    if resolved in left_out or resolved in above:
         return
     for path in folder.iterdir():
         if is_temporary(path):  # half a recording may look like a whole one
             continue
         if path.is_dir():
-            yield from _files_below(path, left_out, above | {place})
+            yield from _files_below(path, left_out, above | {resolved})
         elif path.resolve() not in left_out:
             yield path
 
 
-def identity_of(path):
-    """Make an id that can also be a file name from a path.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        A path relative to the data set's folder.
-
-    Returns
-    -------
-    str
-        The path without suffix, its parts joined by underscores.
+def identity_of(path: AnyPath) -> str:
+    """Make an id, which can also be a file name, from a relative path.
 
     Example
     -------
@@ -198,8 +192,8 @@ def identity_of(path):
     return "_".join(part for part in parts if part not in ("/", "..", "."))
 
 
-def require_folder(folder, what, *children):
-    """Check that a data set lies where it is said to lie.
+def require_folder(folder: AnyPath, what: str, *children: str) -> Path:
+    """Check that a data set lies where the user says.
 
     Arguments
     ---------
@@ -214,11 +208,6 @@ def require_folder(folder, what, *children):
     -------
     pathlib.Path
         The folder.
-
-    Raises
-    ------
-    ConfigurationError
-        If the folder or one of its children is missing.
 
     Example
     -------
@@ -241,29 +230,16 @@ def require_folder(folder, what, *children):
     return folder
 
 
-def split_by_column(utterances):
+def split_by_column(
+    utterances: Iterable[Utterance],
+) -> dict[str, list[Utterance]]:
     """Split utterances by their ``split`` column.
 
-    Arguments
-    ---------
-    utterances : list of dict
-        As `read_utterances` returns them, each with ``split``: train, dev
-        (or valid, val, validation) or test. Rows with another name are left
-        out, which the log says.
-
-    Returns
-    -------
-    dict
-        ``train``, ``valid`` and ``test`` -> list of utterances.
-
-    Example
-    -------
-    >>> rows = [{"id": "a", "split": "train"}, {"id": "b", "split": "dev"}]
-    >>> [item["id"] for item in split_by_column(rows)["valid"]]
-    ['b']
+    It says train, dev (or valid, val, validation) or test. Utterances with
+    another name are left out, and the log says so.
     """
-    splits = {"train": [], "valid": [], "test": []}
-    left_out = Counter()
+    splits: dict[str, list[Utterance]] = {"train": [], "valid": [], "test": []}
+    left_out: Counter[str] = Counter()
     for item in utterances:
         name = SPLIT_NAMES.get(item.get("split", "").lower())
         if name is None:
@@ -276,8 +252,12 @@ def split_by_column(utterances):
 
 
 def split_by_seed(
-    utterances, seed, valid_share=0.05, test_share=0.05, unit="speaker"
-):
+    utterances: Sequence[Utterance],
+    seed: int,
+    valid_share: float = 0.05,
+    test_share: float = 0.05,
+    unit: str = "speaker",
+) -> dict[str, list[Utterance]]:
     """Split utterances at random, the same way for the same seed.
 
     Arguments
@@ -301,11 +281,6 @@ def split_by_seed(
     dict
         ``train``, ``valid`` and ``test`` -> list of utterances.
 
-    Raises
-    ------
-    ConfigurationError
-        If there are fewer than three speakers or files to split.
-
     Example
     -------
     >>> items = [{"id": str(n), "speaker": "ab c"[n % 4]} for n in range(8)]
@@ -317,7 +292,7 @@ def split_by_seed(
         raise ConfigurationError(
             f"split_unit is {unit!r}: it must be `speaker` or `file`"
         )
-    groups = {}
+    groups: dict[str, list[Utterance]] = {}
     for item in utterances:
         name = item["id"] if unit == "file" else item.get("speaker", "")
         groups.setdefault(name, []).append(item)
@@ -329,7 +304,7 @@ def split_by_seed(
         )
     names = sorted(groups)
     random.Random(seed).shuffle(names)
-    splits = {"test": [], "valid": [], "train": []}
+    splits: dict[str, list[Utterance]] = {"test": [], "valid": [], "train": []}
     for split, share in (("test", test_share), ("valid", valid_share)):
         wanted = max(1, math.floor(share * len(utterances)))
         # Two groups stay behind for the splits that follow.
@@ -345,24 +320,8 @@ def split_by_seed(
     }
 
 
-def read_text(path):
-    """Read a transcript, if there is one.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The text file.
-
-    Returns
-    -------
-    str
-        Its content on one line; empty if there is no such file.
-
-    Example
-    -------
-    >>> read_text("no/such/file.txt")
-    ''
-    """
+def read_text(path: AnyPath) -> str:
+    """Read a transcript on one line; it is empty if there is no such file."""
     path = Path(path)
     if not path.is_file():
         return ""

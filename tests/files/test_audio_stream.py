@@ -15,7 +15,7 @@ from speechbrain_apcodec.files.audio_stream import (
 )
 from speechbrain_apcodec.utils.audio import read_audio
 from speechbrain_apcodec.utils.errors import AudioFileError
-from tests.files.trickle import Trickle
+from tests.files.trickle import Pieces, Trickle
 
 
 def noise(*shape):
@@ -101,16 +101,8 @@ def test_less_than_the_header_announces_is_counted():
 
 
 def test_a_block_waits_for_nothing():
-    class Open:
-        """A pipe that stays open and silent."""
-
-        def __init__(self):
-            self.left = [b"\0\x40\0", b"\x40\0"]
-
-        def read1(self, size):
-            return self.left.pop(0)
-
-    audio = iter(AudioInput(Open(), 48000, "s16le"))
+    pipe = Pieces(b"\0\x40\0", b"\x40\0")
+    audio = iter(AudioInput(pipe, 48000, "s16le"))
     assert [next(audio).tolist() for _ in range(2)] == [[0.5], [0.5]]
 
 

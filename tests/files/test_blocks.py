@@ -23,13 +23,9 @@ from speechbrain_apcodec.utils.resampling import (
     resample,
     resample_in_blocks,
 )
+from tests.support.signals import quiet_noise
 
 RATES = [(48000, 48000), (44100, 48000), (8000, 48000), (48000, 16000)]
-
-
-def noise(channels, samples, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return 0.1 * torch.randn(channels, samples, generator=generator)
 
 
 @pytest.fixture
@@ -45,7 +41,7 @@ def small_blocks(monkeypatch):
 def test_blocks_are_resampled_as_the_whole(
     small_blocks, from_rate, to_rate, length
 ):
-    wav = noise(2, length)
+    wav = quiet_noise(2, length)
     expected = resample(wav, from_rate, to_rate)
     results = []
     for size in (997, 50_000, 10**6):
@@ -68,7 +64,7 @@ def test_files_are_coded_as_the_whole(
     tiny_model, tmp_path, small_blocks, rate, samples, channels
 ):
     path, apc, out = (tmp_path / name for name in ("a.wav", "a.apc", "b.wav"))
-    write_audio(path, noise(channels, samples), rate, "FLOAT")
+    write_audio(path, quiet_noise(channels, samples), rate, "FLOAT")
     header = encode_file(tiny_model, path, apc)
     stored, tokens = read_apc(apc)
     wav, _ = read_audio(path)
@@ -90,7 +86,7 @@ def test_a_model_that_cannot_be_streamed_codes_the_whole(
         tiny_utterance_folder, run_opts={"device": "cpu"}
     )
     assert model.chunk_frames is None
-    wav = noise(2, 30_000)
+    wav = quiet_noise(2, 30_000)
     write_audio(tmp_path / "a.wav", wav, 48000, "FLOAT")
     encode_file(model, tmp_path / "a.wav", tmp_path / "a.apc")
     _, tokens = read_apc(tmp_path / "a.apc")
@@ -118,7 +114,7 @@ def test_a_bar_moves_inside_a_file(
             moved.append((self.desc, self.place / self.total))
 
     monkeypatch.setattr(coding, "tqdm", Bar)
-    write_audio(tmp_path / "a.wav", noise(2, 30_000), 48000)
+    write_audio(tmp_path / "a.wav", quiet_noise(2, 30_000), 48000)
     encode_file(tiny_model, tmp_path / "a.wav", tmp_path / "a.apc")
     decode_file(tiny_model, tmp_path / "a.apc", tmp_path / "b.wav")
     for task in ("encode", "decode"):
@@ -131,7 +127,7 @@ def test_a_bar_moves_inside_a_file(
 def test_a_fault_behind_the_first_blocks_leaves_nothing(
     tiny_model, tmp_path, small_blocks
 ):
-    wav = noise(1, 30_000)
+    wav = quiet_noise(1, 30_000)
     wav[0, -10] = torch.nan
     soundfile.write(tmp_path / "a.wav", wav[0].numpy(), 48000, subtype="FLOAT")
     with pytest.raises(audio.AudioFileError, match="NaN"):
@@ -142,7 +138,7 @@ def test_a_fault_behind_the_first_blocks_leaves_nothing(
 def test_a_failure_while_decoding_leaves_nothing(
     tiny_model, tmp_path, small_blocks, monkeypatch
 ):
-    write_audio(tmp_path / "a.wav", noise(1, 30_000), 48000)
+    write_audio(tmp_path / "a.wav", quiet_noise(1, 30_000), 48000)
     encode_file(tiny_model, tmp_path / "a.wav", tmp_path / "a.apc")
 
     def interrupted(*arguments):
@@ -172,7 +168,7 @@ for name in ("short", "long"):
 
 def test_the_memory_does_not_grow_with_the_length(tiny_model_folder, tmp_path):
     for name, seconds in {"short": 20, "long": 200}.items():
-        write_audio(tmp_path / f"{name}.wav", noise(2, seconds * 48000), 48000)
+        write_audio(tmp_path / f"{name}.wav", quiet_noise(2, seconds * 48000), 48000)
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, str(tiny_model_folder), str(tmp_path)],
         capture_output=True,

@@ -28,18 +28,14 @@ from speechbrain_apcodec.utils.errors import (
     AudioFileError,
     BitstreamError,
 )
-
-
-def noise(channels, samples):
-    generator = torch.Generator().manual_seed(0)
-    return 0.2 * torch.randn(channels, samples, generator=generator)
+from tests.support.signals import quiet_noise
 
 
 @pytest.fixture
 def recording(tmp_path):
     """A float stereo recording of 0.11 s at 48 kHz."""
     path = tmp_path / "in.wav"
-    write_audio(path, noise(2, 5281), 48000, "FLOAT")
+    write_audio(path, quiet_noise(2, 5281), 48000, "FLOAT")
     return path
 
 
@@ -65,7 +61,7 @@ def test_length_rate_channels_and_format_come_back(
     tiny_model, tmp_path, samples, sample_rate, subtype, channels
 ):
     original, decoded = tmp_path / "in.wav", tmp_path / "out.wav"
-    write_audio(original, noise(channels, samples), sample_rate, subtype)
+    write_audio(original, quiet_noise(channels, samples), sample_rate, subtype)
     roundtrip_file(tiny_model, original, decoded)
     assert read_audio_info(decoded) == read_audio_info(original)
     assert read_audio_info(decoded).num_samples == samples
@@ -76,7 +72,7 @@ def test_longer_files_come_back_through_an_apc_file(
     tiny_model, tmp_path, seconds
 ):
     original, decoded = tmp_path / "in.flac", tmp_path / "out.flac"
-    write_audio(original, noise(1, int(seconds * 44100)), 44100, "PCM_24")
+    write_audio(original, quiet_noise(1, int(seconds * 44100)), 44100, "PCM_24")
     header = encode_file(tiny_model, original, tmp_path / "a.apc")
     assert decode_file(tiny_model, tmp_path / "a.apc", decoded) == header
     assert read_audio_info(decoded) == read_audio_info(original)
@@ -100,7 +96,7 @@ def test_files_hold_what_the_model_makes_of_each_channel(
 
 
 def test_other_rates_are_resampled_on_both_ways(tiny_model, tmp_path):
-    wav = noise(1, 2000)
+    wav = quiet_noise(1, 2000)
     write_audio(tmp_path / "in.wav", wav, 16000, "FLOAT")
     roundtrip_file(tiny_model, tmp_path / "in.wav", tmp_path / "out.wav")
     tokens, _ = tiny_model.encode(resample(wav, 16000, 48000))
@@ -201,7 +197,7 @@ def test_a_bad_destination_is_noticed_before_the_work(
 
 
 def test_a_file_without_a_sensible_rate_is_refused(tiny_model, tmp_path):
-    write_audio(tmp_path / "in.wav", noise(1, 10), 100, "PCM_16")
+    write_audio(tmp_path / "in.wav", quiet_noise(1, 10), 100, "PCM_16")
     with pytest.raises(AudioFileError, match="sampling rate of 100 Hz"):
         roundtrip_file(tiny_model, tmp_path / "in.wav", tmp_path / "out.wav")
 

@@ -16,7 +16,7 @@ from speechbrain_apcodec.files.packets import (
     StreamHeader,
 )
 from speechbrain_apcodec.utils.errors import BitstreamError
-from tests.files.trickle import Trickle
+from tests.files.trickle import Pieces, Trickle
 
 HEADER = StreamHeader(
     model_id="tiny@0123456789abcdef",
@@ -109,30 +109,19 @@ def test_a_packet_holds_up_to_255_frames():
 
 def test_what_has_arrived_comes_at_once_and_together():
     tokens, parts = stream_of(3, 4, 5, 6)
-    pieces = [parts[0] + parts[1], parts[2] + parts[3] + parts[4][:7]]
-    pieces += [parts[4][7:] + parts[5]]
-
-    class Pipe:
-        def read1(self, size):
-            return pieces.pop(0)
-
-    arrived = [len(frames) for frames in PacketReader(Pipe())]
+    pipe = Pieces(
+        parts[0] + parts[1],
+        parts[2] + parts[3] + parts[4][:7],
+        parts[4][7:] + parts[5],
+    )
+    arrived = [len(frames) for frames in PacketReader(pipe)]
     assert arrived == [3, 9, 6]
 
 
 def test_nothing_is_read_behind_the_end():
     _, parts = stream_of(3)
-
-    class Open:
-        """A connection that stays open and silent."""
-
-        def __init__(self):
-            self.left = [b"".join(parts) + b"more"]
-
-        def read1(self, size):
-            return self.left.pop()
-
-    assert sum(map(len, PacketReader(Open()))) == 3
+    pipe = Pieces(b"".join(parts) + b"more")
+    assert sum(map(len, PacketReader(pipe))) == 3
 
 
 def test_an_empty_stream():

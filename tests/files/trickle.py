@@ -1,4 +1,4 @@
-"""A binary stream whose bytes arrive in pieces."""
+"""Binary streams whose bytes arrive in pieces."""
 
 import io
 import random
@@ -14,3 +14,13 @@ class Trickle(io.BytesIO):
 
     def read1(self, size):
         return self.read(min(size, self._random.randint(1, self._most)))
+
+
+class Pieces:
+    """Give a piece a read; a read behind the last, which would wait, fails."""
+
+    def __init__(self, *pieces):
+        self._pieces = list(pieces)
+
+    def read1(self, size):
+        return self._pieces.pop(0)

@@ -22,6 +22,7 @@ from speechbrain_apcodec.inference.adapters.encodec import EncodecInterface
 from speechbrain_apcodec.inference.adapters.features import FeatureExtractor
 from speechbrain_apcodec.inference.adapters.musicgen import CompressionModel
 from speechbrain_apcodec.utils.errors import APCodecError
+from tests.support.signals import quiet_noise
 
 ADAPTERS = [
     CompressionModel,
@@ -29,10 +30,6 @@ ADAPTERS = [
     EncodecInterface,
     FeatureExtractor,
 ]
-
-
-def noise(*shape):
-    return 0.3 * torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("adapter_class", ADAPTERS)
@@ -94,7 +91,7 @@ def test_encodec_docstring_example_holds(tiny_model_folder, tmp_path):
 
 def test_encodec_tokens_and_embeddings_are_the_codecs(tiny_model):
     model = EncodecInterface(tiny_model, renorm_embeddings=False)
-    wavs, length = noise(3, 1000), torch.tensor([1.0, 0.4, 0.7])
+    wavs, length = quiet_noise(3, 1000), torch.tensor([1.0, 0.4, 0.7])
     given_wavs = wavs.clone()
     tokens, emb = model.encode(wavs, length)
     assert torch.equal(wavs, given_wavs)
@@ -114,7 +111,7 @@ def test_encodec_embeddings_lead_back(tiny_model, flat, renorm):
     model = EncodecInterface(
         tiny_model, flat_embeddings=flat, renorm_embeddings=renorm
     )
-    wavs, length = noise(2, 3200), torch.tensor([1.0, 0.5])
+    wavs, length = quiet_noise(2, 3200), torch.tensor([1.0, 0.5])
     tokens, emb = model.encode(wavs, length)
     given_emb = emb.clone()
     assert torch.equal(model.tokens(emb, length), tokens)
@@ -133,7 +130,7 @@ def test_encodec_embeddings_are_normalised(tiny_model):
         emb.mean(dim=(0, 1, 3)), torch.zeros(4), atol=1e-5, rtol=0
     )
     torch.testing.assert_close(emb.std(dim=(0, 1, 3)), torch.ones(4))
-    wavs, length = noise(2, 9600), torch.tensor([1.0, 0.5])
+    wavs, length = quiet_noise(2, 9600), torch.tensor([1.0, 0.5])
     mean, std = model.calibrate(wavs, length)
     assert mean.shape == std.shape == (4,)
     tokens, _ = model.encode(wavs, length)
@@ -148,7 +145,7 @@ def test_encodec_embeddings_are_normalised(tiny_model):
 def test_encodec_partial_frames_are_decoded(tiny_model):
     # 0.55 of 4 frames are 2.2: the third has samples of the item.
     model = EncodecInterface(tiny_model)
-    tokens, _ = model.encode(noise(1, 1280), torch.ones(1))
+    tokens, _ = model.encode(quiet_noise(1, 1280), torch.ones(1))
     wavs = model.decode(tokens, torch.tensor([0.55]))
     assert (wavs[0, 0, 640:700] != 0).any()
     assert (wavs[0, 0, 704:] == 0).all()
@@ -181,7 +178,7 @@ def extract(tokenizer, dataset, device, num_codebooks):
 
 
 def test_dasb_extraction_runs(tiny_model):
-    wavs = {"long": noise(3200), "short": noise(1600), "other": noise(960)}
+    wavs = {"long": quiet_noise(3200), "short": quiet_noise(1600), "other": quiet_noise(960)}
     dataset = DynamicItemDataset({key: {"wav": key} for key in wavs})
     dataset.add_dynamic_item(wavs.get, takes="wav", provides="sig")
     dataset.set_output_keys(["id", "sig"])
@@ -197,7 +194,7 @@ def test_dasb_embeddings_serve_a_flat_vocabulary(tiny_model):
     tokenizer = DASBTokenizer(tiny_model)
     table = tokenizer.get_pretrained_embeddings(1024, 3)
     assert table.shape == (3 * 1024, 8)
-    tokens = tokenizer.sig_to_tokens(noise(1, 960), torch.ones(1), 3)
+    tokens = tokenizer.sig_to_tokens(quiet_noise(1, 960), torch.ones(1), 3)
     # A layer of DASB adds the offsets in place.
     fresh = tokens.clone()
     fresh += tiny_model.token_index_offsets[:3]
@@ -210,7 +207,7 @@ def test_dasb_embeddings_serve_a_flat_vocabulary(tiny_model):
 
 def test_dasb_signals_are_the_codecs(tiny_model):
     tokenizer = DASBTokenizer(tiny_model)
-    tokens = tokenizer.sig_to_tokens(noise(2, 1000))
+    tokens = tokenizer.sig_to_tokens(quiet_noise(2, 1000))
     given_tokens = tokens.clone()
     signal = tokenizer.tokens_to_sig(tokens)
     assert torch.equal(tokens, given_tokens)
@@ -222,7 +219,7 @@ def test_dasb_signals_are_the_codecs(tiny_model):
 
 def test_musicgen_axes(tiny_model):
     model = CompressionModel(tiny_model)
-    x = noise(2, 1, 1000)
+    x = quiet_noise(2, 1, 1000)
     codes, scale = model.encode(x)
     tokens, _ = tiny_model.encode(x[:, 0])
     assert scale is None
@@ -240,11 +237,11 @@ def test_musicgen_codebooks_can_be_set(tiny_model):
     model = CompressionModel(tiny_model)
     model.set_num_codebooks(2)
     assert (model.num_codebooks, model.total_codebooks) == (2, 4)
-    assert model.encode(noise(1, 1, 640))[0].shape == (1, 2, 2)
+    assert model.encode(quiet_noise(1, 1, 640))[0].shape == (1, 2, 2)
     with pytest.raises(APCodecError):
         model.set_num_codebooks(5)
     with pytest.raises(APCodecError, match="mono batch"):
-        model.encode(noise(1, 2, 640))
+        model.encode(quiet_noise(1, 2, 640))
 
 
 # --- front ends ------------------------------------------------------------
@@ -253,7 +250,7 @@ def test_musicgen_codebooks_can_be_set(tiny_model):
 @pytest.mark.parametrize("codebooks", [2, 4])
 def test_features_are_what_the_tokens_stand_for(tiny_model, codebooks):
     extractor = FeatureExtractor(tiny_model, num_codebooks=codebooks)
-    wavs, wav_lens = noise(2, 1000), torch.tensor([1.0, 0.5])
+    wavs, wav_lens = quiet_noise(2, 1000), torch.tensor([1.0, 0.5])
     features = extractor(wavs, wav_lens)
     tokens, _ = tiny_model.encode(wavs, wav_lens, codebooks)
     latents = tiny_model.latents(tokens)
@@ -267,7 +264,7 @@ def test_free_features_teach_the_encoder(tiny_model_folder):
     extractor = FeatureExtractor(
         tiny_model_folder, freeze=False, quantized=False
     )
-    features = extractor(noise(1, 1000))
+    features = extractor(quiet_noise(1, 1000))
     features.square().sum().backward()
     encoder = extractor.codec.mods["codec"].encoder
     assert any(p.grad.abs().sum() > 0 for p in encoder.parameters())
@@ -288,6 +285,6 @@ def test_a_yaml_puts_the_extractor_where_a_mel_front_end_was(
             "model: !new:speechbrain.nnet.linear.Linear\n"
             "    input_size: 8\n    n_neurons: 3\n"
         )
-        wavs = noise(2, 4800)
+        wavs = quiet_noise(2, 4800)
         feats = hparams["compute_features"](wavs)
         assert hparams["model"](feats).shape == (2, feats.shape[1], 3)

@@ -1,4 +1,4 @@
-"""The interface: lengths, shapes, checks, files."""
+"""The interface: lengths, shapes, checks."""
 
 import json
 import math
@@ -8,15 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from speechbrain.dataio import audio_io
 
 from speechbrain_apcodec.inference import APCodec
-from speechbrain_apcodec.utils.audio import read_audio, write_audio
-from speechbrain_apcodec.utils.errors import (
-    APCodecError,
-    AudioFileError,
-    CheckpointError,
-)
+from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
+from tests.support.signals import quiet_noise
 
 CPU = {"device": "cpu"}
 
@@ -26,11 +21,6 @@ def model(request, tiny_model_folder, tiny_utterance_folder):
     """The tiny model, with each statistic of the GRN."""
     folders = {"frame": tiny_model_folder, "utterance": tiny_utterance_folder}
     return APCodec.from_hparams(folders[request.param], run_opts=CPU)
-
-
-def noise(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return 0.3 * torch.randn(*shape, generator=generator)
 
 
 def test_properties(tiny_model, tiny_model_folder):
@@ -59,7 +49,7 @@ def test_model_that_was_never_exported_has_no_id(tiny_model):
 
 def test_tokens_say_something(tiny_model):
     """The tests below would pass on constant tokens."""
-    tokens, _ = tiny_model.encode(noise(1, 64000))
+    tokens, _ = tiny_model.encode(quiet_noise(1, 64000))
     for k in range(4):
         assert len(tokens[..., k].unique()) > 20
 
@@ -68,7 +58,7 @@ def test_tokens_say_something(tiny_model):
 @given(samples=st.integers(1, 5000))
 def test_any_length(tiny_utterance_folder, samples):
     model = _cached(tiny_utterance_folder)
-    wavs = noise(1, samples, seed=samples)
+    wavs = quiet_noise(1, samples, seed=samples)
     tokens, token_lens = model.encode(wavs)
     assert tokens.dtype == torch.int64
     assert tokens.shape == (1, math.ceil(samples / 320), 4)
@@ -94,7 +84,7 @@ def test_batch_equals_single(
     model = _cached(folder, torch.float64)
     longest = max(*lengths, 1)
     # Whatever lies in the padding must not matter.
-    batch = noise(len(lengths), longest, seed=sum(lengths)).double()
+    batch = quiet_noise(len(lengths), longest, seed=sum(lengths)).double()
     wav_lens = torch.tensor([length / longest for length in lengths])
     tokens, token_lens = model.encode(batch, wav_lens)
     decoded, decoded_lens = model.decode(tokens, token_lens, longest)
@@ -130,7 +120,7 @@ def _cached(folder, dtype=torch.float32):
 
 def test_relative_lengths_are_rounded(tiny_model):
     """Lengths that float32 cannot hold exactly still count right."""
-    wavs = noise(3, 963)
+    wavs = quiet_noise(3, 963)
     wav_lens = torch.tensor([321 / 963, 1.0, 640 / 963])
     _, token_lens = tiny_model.encode(wavs, wav_lens)
     assert (token_lens * 4).tolist() == [2.0, 4.0, 2.0]
@@ -138,7 +128,7 @@ def test_relative_lengths_are_rounded(tiny_model):
 
 @pytest.mark.parametrize("books", [1, 2, 3, 4])
 def test_fewer_codebooks_are_a_prefix(model, books):
-    wavs = noise(2, 3000)
+    wavs = quiet_noise(2, 3000)
     every, _ = model.encode(wavs)
     some, _ = model.encode(wavs, num_codebooks=books)
     assert torch.equal(some, every[..., :books])
@@ -148,14 +138,14 @@ def test_fewer_codebooks_are_a_prefix(model, books):
 
 
 def test_every_codebook_matters(model):
-    tokens, _ = model.encode(noise(1, 3000))
+    tokens, _ = model.encode(quiet_noise(1, 3000))
     outputs = [model.decode(tokens[..., :k])[0] for k in (1, 2, 3, 4)]
     for fewer, more in zip(outputs, outputs[1:], strict=False):
         assert not torch.allclose(fewer, more)
 
 
 def test_forward_is_the_round_trip(model):
-    wavs = noise(2, 1500)
+    wavs = quiet_noise(2, 1500)
     wav_lens = torch.tensor([0.4, 1.0])
     decoded, lengths = model(wavs, wav_lens)
     assert decoded.shape == wavs.shape
@@ -189,7 +179,7 @@ def test_silence_and_extremes_are_finite(model):
 
 
 def test_no_gradient_but_ordinary_tensors(tiny_model):
-    wavs = noise(1, 1000).requires_grad_()
+    wavs = quiet_noise(1, 1000).requires_grad_()
     tokens, _ = tiny_model.encode(wavs)
     decoded, _ = tiny_model.decode(tokens)
     assert not decoded.requires_grad
@@ -202,7 +192,7 @@ def test_no_gradient_but_ordinary_tensors(tiny_model):
 
 
 def test_arguments_are_not_changed(tiny_model):
-    wavs = noise(2, 700)
+    wavs = quiet_noise(2, 700)
     wav_lens = torch.tensor([0.5, 1.0])
     before = wavs.clone(), wav_lens.clone()
     tokens, token_lens = tiny_model.encode(wavs, wav_lens)
@@ -215,7 +205,7 @@ def test_arguments_are_not_changed(tiny_model):
 
 def test_padding_tokens_may_be_anything(tiny_model):
     tokens, token_lens = tiny_model.encode(
-        noise(2, 1280), torch.tensor([0.5, 1.0])
+        quiet_noise(2, 1280), torch.tensor([0.5, 1.0])
     )
     expected, _ = tiny_model.decode(tokens, token_lens)
     for padding in (-1, 1024):
@@ -226,7 +216,7 @@ def test_padding_tokens_may_be_anything(tiny_model):
 
 @pytest.mark.parametrize("dtype", [torch.int16, torch.int32, torch.uint8])
 def test_integer_types_of_tokens(tiny_model, dtype):
-    tokens, _ = tiny_model.encode(noise(1, 900))
+    tokens, _ = tiny_model.encode(quiet_noise(1, 900))
     tokens = tokens % 256
     expected, _ = tiny_model.decode(tokens)
     assert torch.equal(tiny_model.decode(tokens.to(dtype))[0], expected)
@@ -234,7 +224,7 @@ def test_integer_types_of_tokens(tiny_model, dtype):
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
 def test_float_types_of_waveforms(tiny_model, dtype):
-    wavs = noise(1, 900).to(dtype)
+    wavs = quiet_noise(1, 900).to(dtype)
     ours, _ = tiny_model.encode(wavs)
     assert torch.equal(ours, tiny_model.encode(wavs.float())[0])
 
@@ -244,7 +234,7 @@ def test_mixed_precision(tiny_model_folder):
     model = APCodec.from_hparams(
         tiny_model_folder, run_opts={"device": "cpu", "precision": "bf16"}
     )
-    wavs = noise(1, 3200)
+    wavs = quiet_noise(1, 3200)
     tokens, _ = model.encode(wavs)
     decoded, _ = model.decode(tokens)
     assert decoded.dtype == torch.float32
@@ -314,57 +304,6 @@ def test_wrong_number_of_samples(tiny_model, num_samples):
         tiny_model.decode(torch.zeros(1, 3, 4).long(), None, num_samples)
 
 
-@pytest.mark.parametrize(
-    "rate, channels", [(48000, 1), (48000, 2), (16000, 1), (44100, 3)]
-)
-def test_files(tiny_model, tmp_path, rate, channels):
-    seconds = 0.1
-    wav = noise(channels, int(rate * seconds)).clamp(-1, 1)
-    write_audio(tmp_path / "in.flac", wav, rate)
-    tokens = tiny_model.encode_file(tmp_path / "in.flac")
-    samples = math.ceil(wav.shape[1] * 48000 / rate)
-    assert tokens.shape == (1, math.ceil(samples / 320), 4)
-    tiny_model.decode_file(tokens[0], tmp_path / "out.wav", samples)
-    decoded, decoded_rate = read_audio(tmp_path / "out.wav")
-    assert decoded.shape == (1, samples)
-    assert decoded_rate == 48000
-    expected, _ = tiny_model.decode(tokens, num_samples=samples)
-    torch.testing.assert_close(
-        decoded, expected.clamp(-1, 1), rtol=0, atol=2**-15
-    )
-
-
-def test_encode_file_equals_encode(tiny_model, tmp_path):
-    wav = noise(2, 5000)
-    write_audio(tmp_path / "in.wav", wav, 48000, "FLOAT")
-    tokens = tiny_model.encode_file(tmp_path / "in.wav", num_codebooks=3)
-    expected, _ = tiny_model.encode(
-        wav.mean(dim=0, keepdim=True), num_codebooks=3
-    )
-    assert torch.equal(tokens, expected)
-
-
-def test_load_audio_gives_what_encode_file_codes(tiny_model, tmp_path):
-    path = tmp_path / "in.wav"
-    audio_io.save(path, noise(2, 3000), 16000)
-    wav = tiny_model.load_audio(str(path))
-    assert wav.shape == (9000,)
-    tokens, _ = tiny_model.encode(wav[None])
-    assert torch.equal(tokens, tiny_model.encode_file(path))
-
-
-def test_faulty_files(tiny_model, tmp_path):
-    with pytest.raises(AudioFileError, match="nothing"):
-        tiny_model.encode_file(tmp_path / "nothing.wav")
-    (tmp_path / "text.wav").write_text("no audio")
-    with pytest.raises(AudioFileError, match="text"):
-        tiny_model.encode_file(tmp_path / "text.wav")
-    tokens = torch.zeros(2, 3, 4).long()
-    with pytest.raises(APCodecError, match="one waveform, not of 2"):
-        tiny_model.decode_file(tokens, tmp_path / "out.wav")
-    assert not (tmp_path / "out.wav").exists()
-
-
 def test_compile_reaches_the_branches_but_no_stream(
     tiny_model_folder, monkeypatch
 ):
@@ -379,7 +318,7 @@ def test_compile_reaches_the_branches_but_no_stream(
         tiny_model_folder, run_opts={"device": "cpu", "compile": True}
     )
     assert wrapped == [{"options": {"freezing": True}}] * 4
-    plain, wavs = _cached(tiny_model_folder), noise(2, 3200)
+    plain, wavs = _cached(tiny_model_folder), quiet_noise(2, 3200)
     lens = torch.tensor([1.0, 0.4])
     tokens, token_lens = model.encode(wavs, lens)
     assert torch.equal(tokens, plain.encode(wavs, lens)[0])

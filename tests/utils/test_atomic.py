@@ -1,6 +1,7 @@
 """Files appear whole or not at all, and never in another one's place."""
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -84,13 +85,15 @@ def test_the_input_is_never_replaced(tmp_path, kind):
         check_destination(other, inputs=[tmp_path / "c.wav", path], force=True)
 
 
-@pytest.mark.parametrize("place", ["/dev/null", "pipe", "link"])
-def test_devices_and_pipes_are_no_destination(tmp_path, place):
-    path = tmp_path / place
-    if place == "pipe":
+@pytest.mark.parametrize("kind", ["/dev/null", "pipe", "link", "folder"])
+def test_only_a_file_is_a_destination(tmp_path, kind):
+    path = tmp_path / kind
+    if kind == "pipe":
         os.mkfifo(path)
-    elif place == "link":
+    elif kind == "link":
         path.symlink_to("/dev/null")
+    elif kind == "folder":
+        path.mkdir()
     with pytest.raises(AudioFileError, match="name a file"):
         check_destination(path, force=True)
 
@@ -109,8 +112,6 @@ def test_a_link_to_nowhere_is_followed(tmp_path):
 def test_names_that_are_no_utf8_go_through_json(tmp_path):
     name = os.fsdecode(b"caf\xe9.wav")
     write_json(tmp_path / "a.json", {name: {"wav": name, "text": "déjà"}})
-    import json
-
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert json.loads(text) == {name: {"wav": name, "text": "déjà"}}
     assert "déjà" in text

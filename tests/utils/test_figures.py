@@ -46,10 +46,14 @@ def test_image_has_low_frequencies_at_the_bottom():
     assert image.min() >= 0 and image.max() <= 1
 
 
-def test_pair_shares_scales_and_reaches_nyquist():
-    figure = figures.spectrogram_pair_figure(
-        tone(1000), tone(1000, seconds=0.4, amplitude=0.1), 16000
-    )
+def test_rows_share_scales_and_reach_nyquist():
+    rows = {
+        "original": tone(1000),
+        "decoded": tone(1000, seconds=0.4, amplitude=0.1),
+    }
+    figure = figures.spectrogram_rows_figure(rows, 16000)
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:2]]
+    assert titles == ["original", "decoded"]
     images = [axes.images[0] for axes in figure.axes[:2]]
     assert images[0].get_clim() == images[1].get_clim()
     assert images[0].get_extent() == pytest.approx((0, 0.5, 0, 8))
@@ -106,11 +110,11 @@ def test_an_empty_history_is_refused():
 
 
 def test_pictures_are_files(tmp_path):
-    figures.save_spectrogram_pair(
-        tmp_path / "pair.png", tone(500), tone(500), 16000, title="a pair"
+    figures.save_spectrogram_rows(
+        tmp_path / "rows.png", {"a tone": tone(500)}, 16000, title="a row"
     )
     figures.save_loss_curves(tmp_path / "curves.pdf", {"train/mel": [(0, 1.0)]})
-    assert (tmp_path / "pair.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "rows.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF")
     assert len(list(tmp_path.iterdir())) == 2
 

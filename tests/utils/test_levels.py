@@ -13,6 +13,7 @@ from speechbrain_apcodec.utils.levels import (
     mix_to_mono,
     warn_of_level,
 )
+from tests.support.signals import quiet_noise
 
 
 @pytest.fixture(autouse=True)
@@ -20,13 +21,8 @@ def _forget_what_was_said():
     levels.notice_once.cache_clear()
 
 
-def speech(channels=1):
-    generator = torch.Generator().manual_seed(0)
-    return 0.1 * torch.randn(channels, 4800, generator=generator)
-
-
 def test_channels_are_averaged():
-    wav = speech(2)
+    wav = quiet_noise(2, 4800)
     assert torch.equal(mix_to_mono(wav), wav.mean(dim=0))
     one_of_many = torch.zeros(16, 4800)
     one_of_many[3] = wav[0]
@@ -35,7 +31,7 @@ def test_channels_are_averaged():
 
 @pytest.mark.parametrize("weaker", [1.0, 0.8])
 def test_antiphase_channels_are_not_lost(weaker, caplog):
-    left = speech()[0]
+    left = quiet_noise(1, 4800)[0]
     mono = mix_to_mono(torch.stack([-weaker * left, left]), "a.wav")
     assert torch.equal(mono.abs(), left.abs())
     assert "a.wav: its channels cancel" in caplog.text
@@ -48,17 +44,17 @@ def test_silence_is_no_cancellation(caplog):
 
 def test_loud_samples_are_said_once(tiny_model, caplog):
     for _ in range(2):
-        tiny_model.encode(100 * speech())
+        tiny_model.encode(100 * quiet_noise(1, 4800))
     assert [record.levelno for record in caplog.records] == [levels.NOTICE]
     assert levels.NOTICE > logging.WARNING
     assert "times full scale" in caplog.text
-    tiny_model.encode(32768 * speech())
+    tiny_model.encode(16384 * quiet_noise(1, 4800))
     assert "8192 times full scale" in caplog.text
 
 
 def test_integers_in_floats_are_refused(tmp_path):
     path = tmp_path / "a.wav"
-    write_audio(path, 32768 * speech(), 48000, "FLOAT")
+    write_audio(path, 32768 * quiet_noise(1, 4800), 48000, "FLOAT")
     with pytest.raises(AudioFileError, match="divide 16-bit integers"):
         read_audio(path)
 

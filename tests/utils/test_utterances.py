@@ -64,9 +64,7 @@ def test_broken_manifests_are_refused(tmp_path, name, content, message):
 
 
 def test_folder_search(tmp_path):
-    for name in ("b/2.WAV", "a/1.flac", "b/c/3.ogg", "notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+    touch(tmp_path, "b/2.WAV", "a/1.flac", "b/c/3.ogg", "notes.txt")
     utterances = find_utterances(tmp_path)
     assert [item["id"] for item in utterances] == ["a_1", "b_2", "b_c_3"]
     assert [item["speaker"] for item in utterances] == ["a", "b", "c"]
@@ -146,12 +144,11 @@ def test_linked_folders_are_searched_but_not_in_a_circle(tmp_path):
 
 
 def test_what_a_kill_left_is_no_recording(tmp_path):
-    (tmp_path / "a.wav").touch()
-    temporary_beside(tmp_path / "b.wav").touch()
-    inside = temporary_beside(tmp_path / "folder")
-    inside.mkdir()
-    (inside / "c.wav").touch()
-    assert [item["id"] for item in find_utterances(tmp_path)] == ["a"]
+    left, folder = (
+        temporary_beside(tmp_path / name) for name in ("b.wav", "c")
+    )
+    touch(tmp_path, "a.wav", left.name, f"{folder.name}/c.wav")
+    assert find(tmp_path) == ["a"]
 
 
 def test_what_cannot_be_read_is_counted_and_named(tmp_path, caplog):

@@ -4,11 +4,13 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+import torch
 from torch import nn
 
 from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.checks import check_num_codebooks
+from speechbrain_apcodec.utils.types import AnyPath
 
 
 class CodecAdapter(nn.Module):
@@ -35,11 +37,11 @@ class CodecAdapter(nn.Module):
 
     def __init__(
         self,
-        source=DEFAULT_MODEL,
-        num_codebooks=None,
-        freeze=True,
-        save_path=None,
-    ):
+        source: AnyPath | APCodec = DEFAULT_MODEL,
+        num_codebooks: int | None = None,
+        freeze: bool = True,
+        save_path: AnyPath | None = None,
+    ) -> None:
         super().__init__()
         if not isinstance(source, APCodec):
             source = APCodec.from_hparams(
@@ -57,10 +59,10 @@ class CodecAdapter(nn.Module):
         self.requires_grad_(not freeze)
 
     @property
-    def device(self):
+    def device(self) -> str:
         """Where the codec computes; to be assigned, too."""
         return self.codec.device
 
     @device.setter
-    def device(self, device):
+    def device(self, device: str | torch.device) -> None:
         self.to(device)

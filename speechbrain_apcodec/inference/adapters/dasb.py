@@ -9,24 +9,22 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec.inference.adapters.base import CodecAdapter
 from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Lengths, Tokens, Wavs
 
 
 class DASBTokenizer(CodecAdapter):
     """``sig_to_tokens``, ``tokens_to_sig`` and pretrained embeddings.
 
-    Arguments
-    ---------
-    source : str or pathlib.Path or APCodec
-        Folder of an exported model, hub id, or a codec.
-    num_codebooks : int, optional
-        Codebooks where a call names none; default: all.
-    freeze : bool
-        Whether the codec's weights stay as they are.
+    The arguments are those of ``CodecAdapter``; ``num_codebooks`` serves where
+    a call names none.
 
     Example
     -------
@@ -41,7 +39,13 @@ class DASBTokenizer(CodecAdapter):
     """
 
     @torch.no_grad()
-    def sig_to_tokens(self, signal, lengths=None, num_codebooks=None, **kwargs):
+    def sig_to_tokens(
+        self,
+        signal: Wavs,
+        lengths: Lengths | None = None,
+        num_codebooks: int | None = None,
+        **kwargs: Any,
+    ) -> Tokens:
         """Turn signals into tokens.
 
         Arguments
@@ -64,27 +68,17 @@ class DASBTokenizer(CodecAdapter):
         return self.codec.encode(signal, lengths, num_codebooks)[0]
 
     @torch.no_grad()
-    def tokens_to_sig(self, tokens, **kwargs):
-        """Turn tokens into signals.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, codebooks].
-        **kwargs : dict
-            What other tokenizers want.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames * hop_length].
-        """
+    def tokens_to_sig(self, tokens: Tokens, **kwargs: Any) -> Wavs:
+        """Turn int64 [batch, frames, codebooks] into float [batch, samples]."""
         return self.codec.decode(tokens)[0]
 
     @torch.no_grad()
     def get_pretrained_embeddings(
-        self, vocab_size=None, num_codebooks=None, **kwargs
-    ):
+        self,
+        vocab_size: int | None = None,
+        num_codebooks: int | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
         """Give the table from which an embedding layer can start.
 
         Arguments
@@ -100,11 +94,6 @@ class DASBTokenizer(CodecAdapter):
         -------
         torch.Tensor
             float [codebooks * codebook_size, latent_dim].
-
-        Raises
-        ------
-        APCodecError
-            If the codec has no such codebooks.
         """
         if vocab_size not in (None, self.codec.codebook_size):
             raise ConfigurationError(

@@ -10,32 +10,34 @@ Authors
 
 import torch
 from speechbrain.dataio.dataio import clean_padding_
+from torch import Tensor
 
 from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.inference.adapters.base import CodecAdapter
+from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath, Lengths, Tokens
 
 
 class EncodecInterface(CodecAdapter):
     """What SpeechBrain's Encodec lobe offers, by this codec.
 
+    Audio is float [batch, samples] or [batch, 1, samples], and lengths are
+    relative, float [batch]. Tokens are int64 [batch, frames, heads], and
+    embeddings float [batch, frames, heads, emb_dim].
+
     Arguments
     ---------
-    source : str or pathlib.Path or APCodec
-        Folder of an exported model, hub id, or a codec.
-    save_path : str, optional
-        Folder in which the model's files are collected; default: they are
-        read where they lie.
+    source, save_path, freeze
+        As for ``CodecAdapter``.
     sample_rate : int, optional
         Refused if it is not the model's, Hz.
     bandwidth : float, optional
         Bits per second of the tokens, in thousands, by which the number of
         codebooks is chosen; default: all codebooks.
     flat_embeddings : bool
-        Give embeddings as [batch, frames, codebooks * latent_dim].
-    freeze : bool
-        Whether the codec's weights stay as they are.
+        Give embeddings as [batch, frames, heads * emb_dim].
     renorm_embeddings : bool
         Bring the embeddings of each codebook to mean 0 and deviation 1.
 
@@ -58,16 +60,19 @@ class EncodecInterface(CodecAdapter):
     True
     """
 
+    emb_mean: Tensor
+    emb_std: Tensor
+
     def __init__(
         self,
-        source=DEFAULT_MODEL,
-        save_path=None,
-        sample_rate=None,
-        bandwidth=None,
-        flat_embeddings=False,
-        freeze=True,
-        renorm_embeddings=True,
-    ):
+        source: AnyPath | APCodec = DEFAULT_MODEL,
+        save_path: AnyPath | None = None,
+        sample_rate: int | None = None,
+        bandwidth: float | None = None,
+        flat_embeddings: bool = False,
+        freeze: bool = True,
+        renorm_embeddings: bool = True,
+    ) -> None:
         super().__init__(source, freeze=freeze, save_path=save_path)
         if sample_rate not in (None, self.sample_rate):
             raise ConfigurationError(
@@ -90,37 +95,24 @@ class EncodecInterface(CodecAdapter):
             self._set_statistics(vocabulary.flatten(0, 1))
 
     @property
-    def vocabulary(self):
+    def vocabulary(self) -> Tensor:
         """Out-projected codewords, float [heads, num_tokens, emb_dim]."""
         return self.codec.vocabulary[: self.num_heads]
 
     @property
-    def vocabulary_flat(self):
+    def vocabulary_flat(self) -> Tensor:
         """The same as float [heads * num_tokens, emb_dim]."""
         return self.vocabulary.flatten(0, 1)
 
     @property
-    def token_index_offsets(self):
+    def token_index_offsets(self) -> Tensor:
         """Where heads begin in ``vocabulary_flat``, int64 [1, 1, heads]."""
         return self.codec.token_index_offsets[None, None, : self.num_heads]
 
-    def calibrate(self, sample, length):
-        """Take mean and deviation of the embeddings from sound.
-
-        Arguments
-        ---------
-        sample : torch.Tensor
-            float [batch, samples] or [batch, 1, samples].
-        length : torch.Tensor
-            float [batch], relative lengths.
-
-        Returns
-        -------
-        emb_mean : torch.Tensor
-            float [heads].
-        emb_std : torch.Tensor
-            float [heads].
-        """
+    def calibrate(
+        self, sample: Tensor, length: Lengths
+    ) -> tuple[Tensor, Tensor]:
+        """Take mean and deviation of embeddings, float [heads], from audio."""
         if not self.renorm_embeddings:
             raise ConfigurationError(
                 "there is nothing to calibrate while renorm_embeddings is off"
@@ -132,7 +124,7 @@ class EncodecInterface(CodecAdapter):
         self._set_statistics(self.codec.embeddings(tokens)[valid].detach())
         return self.emb_mean.squeeze(), self.emb_std.squeeze()
 
-    def _set_statistics(self, embeddings):
+    def _set_statistics(self, embeddings: Tensor) -> None:
         """Keep mean and deviation of float [frames, heads, emb_dim]."""
         shape = (1, 1, self.num_heads, 1)
         mean = embeddings.mean(dim=(0, 2)).view(shape)
@@ -140,54 +132,34 @@ class EncodecInterface(CodecAdapter):
         self.register_buffer("emb_mean", mean)
         self.register_buffer("emb_std", std)
 
-    def forward(self, inputs, length=None):
+    def forward(
+        self, inputs: Tensor, length: Lengths | None = None
+    ) -> tuple[Tokens, Tensor]:
         """Do what ``encode`` does."""
         return self.encode(inputs, length)
 
-    def encode(self, inputs, length=None):
-        """Encode audio to tokens and embeddings.
-
-        Arguments
-        ---------
-        inputs : torch.Tensor
-            float [batch, samples] or [batch, 1, samples].
-        length : torch.Tensor, optional
-            float [batch], relative lengths; default: all 1.
-
-        Returns
-        -------
-        tokens : torch.Tensor
-            int64 [batch, frames, heads].
-        emb : torch.Tensor
-            float [batch, frames, heads, emb_dim], or flat.
-        """
+    def encode(
+        self, inputs: Tensor, length: Lengths | None = None
+    ) -> tuple[Tokens, Tensor]:
+        """Encode audio to tokens and embeddings."""
         tokens, _ = self._encode_tokens(inputs, length)
         return tokens, self.embeddings(tokens)
 
-    def _encode_tokens(self, inputs, length):
+    def _encode_tokens(
+        self, inputs: Tensor, length: Lengths | None
+    ) -> tuple[Tokens, Lengths]:
         if inputs.dim() == 3:
             inputs = inputs.squeeze(1)
         return self.codec.encode(inputs, length, self.num_heads)
 
-    def embeddings(self, tokens):
-        """Turn tokens into embeddings.
-
-        Arguments
-        ---------
-        tokens : torch.Tensor
-            int64 [batch, frames, heads].
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, heads, emb_dim], or flat.
-        """
+    def embeddings(self, tokens: Tokens) -> Tensor:
+        """Turn tokens into embeddings."""
         emb = self.codec.embeddings(tokens)
         if self.renorm_embeddings:
             emb = (emb - self.emb_mean) / self.emb_std
         return emb.flatten(2) if self.flat_embeddings else emb
 
-    def decode(self, tokens, length=None):
+    def decode(self, tokens: Tokens, length: Lengths | None = None) -> Tensor:
         """Decode tokens to audio.
 
         Arguments
@@ -213,21 +185,8 @@ class EncodecInterface(CodecAdapter):
             clean_padding_(wavs, length.to(wavs.device), len_dim=2)
         return wavs
 
-    def tokens(self, emb, length=None):
-        """Find the tokens whose embeddings are nearest.
-
-        Arguments
-        ---------
-        emb : torch.Tensor
-            float [batch, frames, heads, emb_dim], or flat.
-        length : torch.Tensor, optional
-            float [batch], relative lengths; beyond them tokens are 0.
-
-        Returns
-        -------
-        torch.Tensor
-            int64 [batch, frames, heads].
-        """
+    def tokens(self, emb: Tensor, length: Lengths | None = None) -> Tokens:
+        """Find the tokens of the nearest embeddings, 0 beyond the lengths."""
         emb = emb.reshape(*emb.shape[:2], self.num_heads, self.emb_dim)
         if self.renorm_embeddings:
             emb = emb * self.emb_std + self.emb_mean
@@ -239,19 +198,6 @@ class EncodecInterface(CodecAdapter):
             clean_padding_(tokens, length.to(tokens.device))
         return tokens
 
-    def decode_emb(self, emb, length=None):
-        """Decode embeddings to audio, by the nearest tokens.
-
-        Arguments
-        ---------
-        emb : torch.Tensor
-            float [batch, frames, heads, emb_dim], or flat.
-        length : torch.Tensor, optional
-            float [batch], relative lengths; default: all 1.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, 1, frames * hop_length].
-        """
+    def decode_emb(self, emb: Tensor, length: Lengths | None = None) -> Tensor:
+        """Decode embeddings to audio, by the nearest tokens."""
         return self.decode(self.tokens(emb), length)

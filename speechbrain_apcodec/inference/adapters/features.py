@@ -8,10 +8,13 @@ Authors
 """
 
 import torch
+from torch import Tensor
 
 from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.inference.adapters.base import CodecAdapter
+from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.inference.checks import absolute_lengths, check_wavs
+from speechbrain_apcodec.utils.types import AnyPath, Lengths, Wavs
 
 
 class FeatureExtractor(CodecAdapter):
@@ -19,13 +22,9 @@ class FeatureExtractor(CodecAdapter):
 
     Arguments
     ---------
-    source : str or pathlib.Path or APCodec
-        Folder of an exported model, hub id, or a codec.
-    num_codebooks : int, optional
-        Codebooks of the quantised latent; default: all.
-    freeze : bool
-        Whether the codec's weights stay as they are. If they do not, the
-        encoder learns from ``quantized: False``.
+    source, num_codebooks, freeze
+        As for ``CodecAdapter``. Weights that are not frozen learn from
+        ``quantized: False`` alone.
     quantized : bool
         Give the quantised latent, which the tokens stand for; otherwise the
         encoder's own.
@@ -39,16 +38,16 @@ class FeatureExtractor(CodecAdapter):
 
     def __init__(
         self,
-        source=DEFAULT_MODEL,
-        num_codebooks=None,
-        freeze=True,
-        quantized=True,
-    ):
+        source: AnyPath | APCodec = DEFAULT_MODEL,
+        num_codebooks: int | None = None,
+        freeze: bool = True,
+        quantized: bool = True,
+    ) -> None:
         super().__init__(source, num_codebooks, freeze)
         self.quantized = quantized
         self.latent_dim = self.codec.latent_dim
 
-    def forward(self, wavs, wav_lens=None):
+    def forward(self, wavs: Wavs, wav_lens: Lengths | None = None) -> Tensor:
         """Compute features.
 
         Arguments
@@ -63,11 +62,6 @@ class FeatureExtractor(CodecAdapter):
         torch.Tensor
             float [batch, ceil(samples / hop_length), latent_dim], zero
             beyond an item's own frames.
-
-        Raises
-        ------
-        APCodecError
-            If an argument has a wrong shape, type or value.
         """
         check_wavs(wavs)
         codec = self.codec.mods["codec"]

@@ -6,6 +6,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from torch import Tensor
+
 from speechbrain_apcodec.inference.adapters.base import CodecAdapter
 from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.errors import APCodecError
@@ -14,14 +16,8 @@ from speechbrain_apcodec.utils.errors import APCodecError
 class CompressionModel(CodecAdapter):
     """audiocraft's contract of a codec, by this one.
 
-    Arguments
-    ---------
-    source : str or pathlib.Path or APCodec
-        Folder of an exported model, hub id, or a codec.
-    num_codebooks : int, optional
-        Codebooks to begin with; default: all.
-    freeze : bool
-        Whether the codec's weights stay as they are.
+    The arguments are those of ``CodecAdapter``. Waveforms are float
+    [batch, 1, samples], and codes int64 [batch, codebooks, frames].
 
     Example
     -------
@@ -40,70 +36,30 @@ class CompressionModel(CodecAdapter):
     channels = 1
 
     @property
-    def frame_rate(self):
+    def frame_rate(self) -> float:
         """Frames per second."""
         return self.codec.frame_rate
 
     @property
-    def cardinality(self):
+    def cardinality(self) -> int:
         """Codewords of a codebook."""
         return self.codec.codebook_size
 
     @property
-    def total_codebooks(self):
+    def total_codebooks(self) -> int:
         """Codebooks that the model has."""
         return self.codec.num_codebooks
 
-    def set_num_codebooks(self, n):
-        """Choose how many codebooks ``encode`` uses.
-
-        Arguments
-        ---------
-        n : int
-            From 1 to ``total_codebooks``.
-
-        Raises
-        ------
-        APCodecError
-            If the model does not have so many.
-        """
+    def set_num_codebooks(self, n: int) -> None:
+        """Choose how many codebooks ``encode`` uses, of ``total_codebooks``."""
         self.num_codebooks = check_num_codebooks(n, self.total_codebooks)
 
-    def forward(self, x):
-        """Encode and decode.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, 1, samples].
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, 1, samples].
-        """
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode and decode waveforms."""
         return self.decode(*self.encode(x))[..., : x.shape[-1]]
 
-    def encode(self, x):
-        """Encode waveforms.
-
-        Arguments
-        ---------
-        x : torch.Tensor
-            float [batch, 1, samples].
-
-        Returns
-        -------
-        codes : torch.Tensor
-            int64 [batch, codebooks, frames].
-        scale : None
-            This codec has none.
-
-        Raises
-        ------
-        APCodecError
-            If the waveforms have another number of channels.
-        """
+    def encode(self, x: Tensor) -> tuple[Tensor, None]:
+        """Encode waveforms to codes and, as audiocraft does, a scale: None."""
         if x.dim() != 3 or x.shape[1] != 1:
             raise APCodecError(
                 f"x must be a mono batch [batch, 1, samples], not "
@@ -112,34 +68,10 @@ class CompressionModel(CodecAdapter):
         tokens, _ = self.codec.encode(x[:, 0], None, self.num_codebooks)
         return tokens.transpose(1, 2).contiguous(), None
 
-    def decode(self, codes, scale=None):
-        """Decode codes.
-
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [batch, codebooks, frames].
-        scale : None
-            Ignored.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, 1, frames * hop_length].
-        """
+    def decode(self, codes: Tensor, scale: None = None) -> Tensor:
+        """Decode codes to waveforms; the scale is ignored."""
         return self.codec.decode(codes.transpose(1, 2))[0][:, None]
 
-    def decode_latent(self, codes):
-        """Compute the quantised latent of codes.
-
-        Arguments
-        ---------
-        codes : torch.Tensor
-            int64 [batch, codebooks, frames].
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, latent_dim, frames].
-        """
+    def decode_latent(self, codes: Tensor) -> Tensor:
+        """Look up the quantised latent, float [batch, latent_dim, frames]."""
         return self.codec.latents(codes.transpose(1, 2)).transpose(1, 2)
