@@ -55,7 +55,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--codec",
         metavar="FOLDER_OR_HUB_ID",
-        help="a voice's codec, if it is not where it was in the training",
+        help="a voice's codec, if it was moved since the training",
     )
     add_force_argument(parser)
 

@@ -72,8 +72,8 @@ _FIXES = {
     errno.ENOSPC: "free some space, or write to another disk",
     errno.EDQUOT: "free some space, or write to another disk",
     errno.EFBIG: "write to a file system for larger files",
-    errno.EACCES: "see who may read and write it",
-    errno.EPERM: "see who may read and write it",
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
     errno.EROFS: "write to another file system",
     errno.ENAMETOOLONG: "give it a shorter name",
     errno.EEXIST: "name another place",
@@ -85,8 +85,8 @@ _FIXES = {
 _EPILOG = """\
 'apcodec COMMAND --help' explains a command, with an example.
 The exit code is 0 if all went well and 2 if the input is at fault; no output
-file is left then. A file that exists is replaced with --force alone, and the
-input never.
+file is left then. An existing file is replaced only with --force, the input
+never.
 """
 
 

@@ -76,7 +76,9 @@ def checked_device(device: str) -> str:
 def positive(text: str) -> int:
     """Parse a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number above 0"
+        )
     return int(text)
 
 

@@ -43,14 +43,16 @@ def add_voice_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of an exported voice, or its id on the hub",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of chance (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        help="of the random numbers (default: %(default)s)",
     )
     parser.add_argument(
         "--temperature",
         type=_number,
         metavar="T",
-        help="how much is left to chance, 0 for nothing (default: the "
-        "model's own)",
+        help="randomness, 0 for none (default: the model's own)",
     )
     parser.add_argument(
         "--top-k",
@@ -62,8 +64,8 @@ def add_voice_arguments(parser: argparse.ArgumentParser) -> None:
         "--guidance",
         type=_number,
         metavar="G",
-        help="how often what the text adds is counted, 1 for once (default: "
-        "the model's own)",
+        help="factor of what the text adds to the logits (default: the "
+        "model's own)",
     )
     add_device_argument(parser)
 
@@ -107,5 +109,7 @@ def _number(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of 0 or more"
+        )
     return value

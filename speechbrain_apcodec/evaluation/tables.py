@@ -18,12 +18,12 @@ from speechbrain_apcodec.evaluation.means import (
 )
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import ConfigurationError
-from speechbrain_apcodec.utils.types import AnyPath
 
 if TYPE_CHECKING:
     import torch
 
     from speechbrain_apcodec.evaluation.scores import Metrics
+    from speechbrain_apcodec.utils.types import AnyPath
 
 
 def means_table(rows: Sequence[Row], chosen: Metrics) -> str:

@@ -122,8 +122,8 @@ def _claim(tts: TokenTTS, out_folder: Path, options: dict[str, float]) -> None:
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != voice:
             raise ConfigurationError(
-                f"{out_folder} holds the results of another voice or way to "
-                "draw: name another folder"
+                f"{out_folder} holds the results of another voice or of other "
+                "sampling options: name another folder"
             )
         return
     write_json(path, voice)

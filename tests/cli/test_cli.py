@@ -106,7 +106,7 @@ def test_roundtrip_writes_what_decode_writes(call, speech, tmp_path):
             PermissionError(13, "Permission denied", "out.wav"),
             2,
             "apcodec: error: out.wav: Permission denied: "
-            "see who may read and write it\n",
+            "check its permissions\n",
         ),
         (
             OSError(28, "No space left on device"),
