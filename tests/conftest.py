@@ -15,8 +15,8 @@ from tests.golden_weights import (
     loss_segment,
     write_published_checkpoints,
 )
+from tests.support.tiny_sentences import write_tiny_voice
 from tests.tiny_model import write_tiny_model
-from tests.tts.tiny_sentences import write_tiny_voice
 
 CPU = {"device": "cpu"}
 

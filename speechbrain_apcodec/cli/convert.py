@@ -10,23 +10,20 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec.cli.model import add_force_argument
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument(
-        "--encoder",
-        required=True,
-        metavar="FILE",
-        help="checkpoint {'encoder': state}",
-    )
-    parser.add_argument(
-        "--decoder",
-        required=True,
-        metavar="FILE",
-        help="checkpoint {'decoder': state}",
-    )
+    for name in ("encoder", "decoder"):
+        parser.add_argument(
+            f"--{name}",
+            required=True,
+            metavar="FILE",
+            help=f"checkpoint {{'{name}': state}}",
+        )
     parser.add_argument(
         "--discriminators",
         metavar="FILE",
@@ -39,7 +36,7 @@ def add_arguments(parser):
     add_force_argument(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Convert and say where the model is."""
     from speechbrain_apcodec.release.convert import convert
 

@@ -10,25 +10,25 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec.cli.model import (
-    add_device_argument,
     add_force_argument,
-    add_model_argument,
+    add_model_arguments,
     load_model,
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("input", metavar="APC", help=".apc file to decode")
     parser.add_argument("output", metavar="AUDIO", help="recording to write")
     add_force_argument(parser)
-    add_model_argument(parser)
-    add_device_argument(parser)
+    add_model_arguments(parser)
 
 
-def run(arguments):
-    """Decode a file and say what it is."""
+def run(arguments: Namespace) -> None:
+    """Decode a file and describe the recording."""
     from speechbrain_apcodec.files.coding import decode_file
 
     header = decode_file(

@@ -12,22 +12,23 @@ Authors
 """
 
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import speechbrain_apcodec
 from speechbrain_apcodec.cli.model import (
     add_codebooks_argument,
-    add_device_argument,
     add_force_argument,
-    add_model_argument,
+    add_model_arguments,
     load_model,
+    print_facts,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 _FOLDER = Path(speechbrain_apcodec.__file__).parent / "pretrained" / "clips"
 
-#: Highest frequency in each clip, Hz, and what its licence wants to be told.
-#: Above the band a distance in the spectrum would compare silence with silence.
+#: Band of each clip, Hz, and the attribution that its licence asks for. Above
+#: the band a spectral distance would compare silence with silence.
 _CLIPS = {
     "ccby3_gcin_chulo": (
         17000,
@@ -40,7 +41,7 @@ _CLIPS = {
 }
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "output",
@@ -57,11 +58,10 @@ def add_arguments(parser):
     )
     add_force_argument(parser)
     add_codebooks_argument(parser)
-    add_model_argument(parser)
-    add_device_argument(parser)
+    add_model_arguments(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Code the clip, measure and draw it, and make a page of it."""
     import numpy
 
@@ -77,7 +77,8 @@ def run(arguments):
     from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
     from speechbrain_apcodec.files.coding import decode_file, encode_file
     from speechbrain_apcodec.utils.atomic import atomic_path
-    from speechbrain_apcodec.utils.audio import read_audio, write_audio
+    from speechbrain_apcodec.utils.audio import read_audio
+    from speechbrain_apcodec.utils.audio_writing import write_audio
     from speechbrain_apcodec.utils.figures import save_spectrogram_rows
 
     folder = Path(arguments.output)
@@ -143,6 +144,4 @@ def run(arguments):
         "index.html (open it to listen), original.wav, decoded.wav, "
         f"tokens.apc, tokens.npy and spectrograms.png in {folder}"
     )
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        print(f"{name:{width}}  {value}")
+    print_facts(facts)

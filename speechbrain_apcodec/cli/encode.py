@@ -9,16 +9,17 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec.cli.model import (
     add_codebooks_argument,
-    add_device_argument,
     add_force_argument,
-    add_model_argument,
+    add_model_arguments,
     load_model,
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "input",
@@ -28,12 +29,11 @@ def add_arguments(parser):
     parser.add_argument("output", metavar="APC", help=".apc file to write")
     add_codebooks_argument(parser)
     add_force_argument(parser)
-    add_model_argument(parser)
-    add_device_argument(parser)
+    add_model_arguments(parser)
 
 
-def run(arguments):
-    """Encode a file and say what it became."""
+def run(arguments: Namespace) -> None:
+    """Encode a file and print its size and bitrate."""
     from pathlib import Path
 
     from speechbrain_apcodec.files.bitstream import measured_kbps

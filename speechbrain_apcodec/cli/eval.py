@@ -18,6 +18,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.cli.model import (
     add_device_argument,
@@ -26,7 +28,7 @@ from speechbrain_apcodec.cli.model import (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "reference",
@@ -72,12 +74,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--train-manifest",
         metavar="FILE",
-        help="part the recordings by whether their speaker is in it",
+        help="group the recordings by whether their speaker is in it",
     )
     add_device_argument(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Evaluate, write and print the means."""
     from speechbrain_apcodec.evaluation.report import write_report
 
@@ -95,6 +97,6 @@ def run(arguments):
     print(f"{arguments.output}/index.html: listen to it in a browser")
 
 
-def _names(text):
+def _names(text: str) -> list[str]:
     """Parse names between commas."""
     return [name.strip() for name in text.split(",") if name.strip()]

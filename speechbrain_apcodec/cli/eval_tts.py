@@ -14,11 +14,17 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from speechbrain_apcodec.cli.model import checked_device, positive
-from speechbrain_apcodec.cli.say import add_voice_arguments, drawing
+from argparse import ArgumentParser, Namespace
+
+from speechbrain_apcodec.cli.model import positive
+from speechbrain_apcodec.cli.say import (
+    add_voice_arguments,
+    load_voice,
+    sampling_options,
+)
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "manifest",
@@ -42,28 +48,23 @@ def add_arguments(parser):
     add_voice_arguments(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Measure, and print the table."""
     from speechbrain_apcodec.evaluation.recognition import Recognizer
     from speechbrain_apcodec.tts.evaluation import (
         evaluate_voice,
         read_sentences,
     )
-    from speechbrain_apcodec.tts.interface import TokenTTS
 
     sentences = read_sentences(arguments.manifest, arguments.split)
-    tts = TokenTTS.from_hparams(
-        arguments.model,
-        run_opts={"device": checked_device(arguments.device)},
-    )
     rows = evaluate_voice(
-        tts,
+        load_voice(arguments),
         sentences,
         arguments.out,
         Recognizer().transcribe,
         seed=arguments.seed,
         batch_size=arguments.batch_size,
-        **drawing(arguments),
+        **sampling_options(arguments),
     )
     for row in rows:
         print(

@@ -19,11 +19,13 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec.cli.model import add_force_argument
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "source",
@@ -53,12 +55,12 @@ def add_arguments(parser):
     parser.add_argument(
         "--codec",
         metavar="FOLDER_OR_HUB_ID",
-        help="a voice's codec, if it is not where it was in the training",
+        help="a voice's codec, if it was moved since the training",
     )
     add_force_argument(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Export and say where the model is."""
     if arguments.onnx:
         _run_onnx(arguments)
@@ -91,8 +93,8 @@ def run(arguments):
     print(f"{arguments.output}: use it with --model {arguments.output}")
 
 
-def _run_onnx(arguments):
-    """Export graphs and say how they are run."""
+def _run_onnx(arguments: Namespace) -> None:
+    """Export graphs and say how to run them."""
     for option in ("name", "half", "discriminators", "codec"):
         if getattr(arguments, option):
             raise ConfigurationError(

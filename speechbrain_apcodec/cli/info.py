@@ -11,16 +11,23 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from speechbrain_apcodec.cli.model import (
-    add_device_argument,
-    add_model_argument,
+    add_model_arguments,
     load_model,
+    print_facts,
 )
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference import APCodec
 
-def add_arguments(parser):
+
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "subject",
@@ -28,24 +35,20 @@ def add_arguments(parser):
         metavar="APC_OR_MODEL",
         help=".apc file, model folder or hub id (default: that of --model)",
     )
-    add_model_argument(parser)
-    add_device_argument(parser)
+    add_model_arguments(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Print one fact a line."""
     subject = arguments.subject or arguments.model
     if Path(subject).is_file() or Path(subject).suffix == ".apc":
-        facts = _describe_apc(subject)
+        print_facts(_describe_apc(subject))
     else:
         arguments.model = subject
-        facts = _describe_model(load_model(arguments))
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        print(f"{name:{width}}  {value}")
+        print_facts(_describe_model(load_model(arguments)))
 
 
-def _describe_apc(path):
+def _describe_apc(path: str) -> dict[str, str]:
     """Return the facts of an .apc file."""
     from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
 
@@ -55,7 +58,7 @@ def _describe_apc(path):
         "model": header.model_id,
         "length": f"{header.seconds:.3f} s ({header.num_samples} samples)",
         "sample rate": f"{header.sample_rate} Hz",
-        "channels": header.channels,
+        "channels": str(header.channels),
         "sample format": header.subtype,
         "codec rate": f"{header.codec_rate} Hz",
         "frames": f"{header.num_frames} a channel, "
@@ -68,7 +71,7 @@ def _describe_apc(path):
     }
 
 
-def _describe_model(model):
+def _describe_model(model: APCodec) -> dict[str, str]:
     """Return the facts of a model."""
     latency = "the whole recording: cannot be streamed"
     if model.streamable:

@@ -11,22 +11,18 @@ Authors
 """
 
 import json
+from argparse import ArgumentParser, Namespace
 
-from speechbrain_apcodec.cli.model import (
-    add_device_argument,
-    add_model_argument,
-    checked_device,
-)
+from speechbrain_apcodec.cli.model import add_model_arguments, checked_device
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("input", metavar="AUDIO", help="recording to measure")
-    add_model_argument(parser)
-    add_device_argument(parser)
+    add_model_arguments(parser)
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Print the losses."""
     from speechbrain_apcodec.release.reference_losses import reference_losses
 

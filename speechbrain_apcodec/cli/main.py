@@ -15,7 +15,9 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from types import ModuleType
 
 from speechbrain_apcodec import __version__
 from speechbrain_apcodec.cli import (
@@ -65,13 +67,13 @@ back. Start with
   apcodec decode s.apc speech2.wav    and restore it
 """
 
-#: What to do about what the system says.
+#: The fix for each error of the operating system.
 _FIXES = {
     errno.ENOSPC: "free some space, or write to another disk",
     errno.EDQUOT: "free some space, or write to another disk",
     errno.EFBIG: "write to a file system for larger files",
-    errno.EACCES: "see who may read and write it",
-    errno.EPERM: "see who may read and write it",
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
     errno.EROFS: "write to another file system",
     errno.ENAMETOOLONG: "give it a shorter name",
     errno.EEXIST: "name another place",
@@ -83,24 +85,16 @@ _FIXES = {
 _EPILOG = """\
 'apcodec COMMAND --help' explains a command, with an example.
 The exit code is 0 if all went well and 2 if the input is at fault; no output
-file is left then. A file that exists is replaced with --force alone, and the
-input never.
+file is left then. An existing file is replaced only with --force, the input
+never.
 """
 
 
-def main(argv=None):
-    """Run a command line.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; by default the one of the process.
 
-    Arguments
-    ---------
-    argv : list of str, optional
-        The arguments; those of the process by default.
-
-    Returns
-    -------
-    int
-        The exit code: 0 for success, 2 for a fault of the input, 130 if the
-        user interrupted.
+    Returns the exit code: 0 for success, 2 for a fault of the input, 130 if
+    the user interrupted.
 
     Example
     -------
@@ -109,13 +103,13 @@ def main(argv=None):
     """
     arguments = build_parser().parse_args(argv)
     if sys.stdout is None:
-        # The next file to be opened would get its number, and the output.
+        # The next file to be opened would get its descriptor, and the output.
         return _fail("standard output is closed: send it to /dev/null")
     if hasattr(sys.stdout, "reconfigure"):
-        # Names of old archives are no UTF-8.
+        # File names in old archives may not be UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        # A run's log is what its user waits for; elsewhere it is noise.
+        # The user of a training wants its log; elsewhere it is noise.
         with nullcontext() if arguments.command == "train" else _quiet():
             arguments.run(arguments)
         sys.stdout.flush()
@@ -124,10 +118,10 @@ def main(argv=None):
     except BrokenPipeError:  # the reader, such as `head`, has enough
         _drop_output()
     except OSError as error:
-        fix, name = _FIXES.get(error.errno), error.filename
+        fix, name = _FIXES.get(error.errno or 0), error.filename
         if arguments.command == "train" and not (fix and name):
-            raise  # it may come from anywhere: the traceback is wanted
-        if fix and not name:  # files are named
+            raise  # it may come from anywhere: show the traceback
+        if fix and not name:  # an error of a file names it
             name = "standard output"
             _drop_output()
         parts = name, error.strerror or error, fix
@@ -138,18 +132,8 @@ def main(argv=None):
     return 0
 
 
-def build_parser():
-    """Make the parser with all commands.
-
-    Returns
-    -------
-    argparse.ArgumentParser
-
-    Example
-    -------
-    >>> build_parser().parse_args(["encode", "in.wav", "out.apc"]).command
-    'encode'
-    """
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser with all commands."""
     parser = argparse.ArgumentParser(
         prog="apcodec",
         description=_DESCRIPTION,
@@ -165,15 +149,19 @@ def build_parser():
     return parser
 
 
-def _add_commands(parser, modules, dest):
+def _add_commands(
+    parser: argparse.ArgumentParser,
+    modules: dict[str, ModuleType],
+    dest: str,
+) -> None:
     """Add commands; a module with ``COMMANDS`` has commands of its own."""
     commands = parser.add_subparsers(
         title="commands", dest=dest, metavar="COMMAND", required=True
     )
     for name, module in modules.items():
-        # A module's docstring is its command's help: summary, explanation
-        # and example, said once. Its last paragraph names the authors.
-        summary, _, rest = module.__doc__.partition("\n")
+        # The docstring of a module is the help of its command: summary,
+        # explanation and example. Its last paragraph names the authors.
+        summary, _, rest = str(module.__doc__).partition("\n")
         command = commands.add_parser(
             name,
             help=summary.rstrip("."),
@@ -187,21 +175,21 @@ def _add_commands(parser, modules, dest):
             command.set_defaults(run=module.run)
 
 
-def _drop_output():
-    """Keep Python from complaining once more when it closes the output."""
-    with suppress(io.UnsupportedOperation):  # it is a file of Python's own
+def _drop_output() -> None:
+    """Keep Python from a second complaint when it closes the output."""
+    with suppress(io.UnsupportedOperation):  # no file of the system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _fail(message):
-    """Print one line, whatever line breaks the message has."""
+def _fail(message: object) -> int:
+    """Print an error as one line, whatever line breaks it has."""
     print("apcodec: error:", " ".join(str(message).split()), file=sys.stderr)
     return 2
 
 
 @contextmanager
-def _quiet():
-    """Keep what PyTorch and SpeechBrain say to developers off the screen."""
+def _quiet() -> Iterator[None]:
+    """Hide what PyTorch and SpeechBrain tell developers."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,29 +1,22 @@
-"""What commands share: the arguments around a model, and its loading.
+"""What commands share: the arguments of a model, and its loading.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import argparse
+from typing import TYPE_CHECKING
 
 from speechbrain_apcodec import DEFAULT_MODEL
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference import APCodec
 
-def add_model_argument(parser):
-    """Add ``--model``.
 
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Gets the argument.
-
-    Example
-    -------
-    >>> parser = argparse.ArgumentParser()
-    >>> add_model_argument(parser)
-    >>> parser.parse_args([]).model == DEFAULT_MODEL
-    True
-    """
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model`` and ``--device``."""
     parser.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -31,23 +24,11 @@ def add_model_argument(parser):
         help="folder of an exported model, or its id on the hub "
         "(default: the model inside the package)",
     )
+    add_device_argument(parser)
 
 
-def add_device_argument(parser):
-    """Add ``--device``.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Gets the argument.
-
-    Example
-    -------
-    >>> parser = argparse.ArgumentParser()
-    >>> add_device_argument(parser)
-    >>> parser.parse_args([]).device
-    'cpu'
-    """
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device``."""
     parser.add_argument(
         "--device",
         default="cpu",
@@ -55,21 +36,8 @@ def add_device_argument(parser):
     )
 
 
-def add_force_argument(parser):
-    """Add ``--force``.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Gets the argument.
-
-    Example
-    -------
-    >>> parser = argparse.ArgumentParser()
-    >>> add_force_argument(parser)
-    >>> parser.parse_args([]).force
-    False
-    """
+def add_force_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--force``."""
     parser.add_argument(
         "--force",
         action="store_true",
@@ -77,21 +45,8 @@ def add_force_argument(parser):
     )
 
 
-def add_codebooks_argument(parser):
-    """Add ``--codebooks``.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Gets the argument.
-
-    Example
-    -------
-    >>> parser = argparse.ArgumentParser()
-    >>> add_codebooks_argument(parser)
-    >>> parser.parse_args(["--codebooks", "2"]).codebooks
-    2
-    """
+def add_codebooks_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--codebooks``."""
     parser.add_argument(
         "--codebooks",
         type=positive,
@@ -101,23 +56,8 @@ def add_codebooks_argument(parser):
     )
 
 
-def load_model(arguments):
-    """Load the model that ``--model`` and ``--device`` name.
-
-    Arguments
-    ---------
-    arguments : argparse.Namespace
-        With ``model`` and ``device``.
-
-    Returns
-    -------
-    speechbrain_apcodec.inference.APCodec
-
-    Raises
-    ------
-    APCodecError
-        If there is no such model or device.
-    """
+def load_model(arguments: argparse.Namespace) -> APCodec:
+    """Load the model that ``--model`` and ``--device`` name."""
     from speechbrain_apcodec.inference import APCodec
 
     device = checked_device(arguments.device)
@@ -126,30 +66,24 @@ def load_model(arguments):
     )
 
 
-def checked_device(device):
+def checked_device(device: str) -> str:
     """Call ``utils.devices.check_device``, and import torch only now."""
     from speechbrain_apcodec.utils.devices import check_device
 
     return check_device(device)
 
 
-def positive(text):
-    """Parse a whole number from 1.
-
-    Arguments
-    ---------
-    text : str
-        What stands on the command line.
-
-    Returns
-    -------
-    int
-
-    Example
-    -------
-    >>> positive("12")
-    12
-    """
+def positive(text: str) -> int:
+    """Parse a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number above 0"
+        )
     return int(text)
+
+
+def print_facts(facts: dict[str, str]) -> None:
+    """Print a fact a line, the values below each other."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"{name:{width}}  {value}")

@@ -1,74 +1,46 @@
-"""What the live commands share: arguments, pipes, signals, lines to read.
+"""What the live commands share: arguments, pipes, signals, messages.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import signal
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from speechbrain_apcodec import STREAMING_MODEL
-from speechbrain_apcodec.cli.model import (
-    add_device_argument,
-    add_model_argument,
-    load_model,
-)
+from speechbrain_apcodec.cli.model import add_model_arguments, load_model
 from speechbrain_apcodec.utils.errors import APCodecError
 
-#: The model of the live commands, where none is named.
-LIVE_MODEL = STREAMING_MODEL
+if TYPE_CHECKING:
+    from speechbrain_apcodec.files.live import LiveReport
+    from speechbrain_apcodec.inference import APCodec
 
-# Of files.audio_stream, whose import would bring numpy along.
+# Those of files.audio_stream, whose import would import numpy.
 _RAW_FORMATS = ("s16le", "f32le")
 
 
-def add_live_arguments(parser, side):
-    """Add ``--raw``, ``--model`` and ``--device``.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Gets the arguments.
-    side : str
-        ``"input"`` or ``"output"``: where the audio is.
-
-    Example
-    -------
-    >>> import argparse
-    >>> parser = argparse.ArgumentParser()
-    >>> add_live_arguments(parser, "input")
-    >>> parser.parse_args(["--raw", "s16le"]).raw
-    's16le'
-    """
+def add_live_arguments(parser: ArgumentParser, side: str) -> None:
+    """Add ``--raw`` for the input or output, ``--model`` and ``--device``."""
     parser.add_argument(
         "--raw",
         choices=_RAW_FORMATS,
         help=f"format of the {side} if it is samples without a header, of "
         "one channel at the model's rate (default: WAV)",
     )
-    add_model_argument(parser)
-    parser.set_defaults(model=LIVE_MODEL)
-    add_device_argument(parser)
+    add_model_arguments(parser)
+    parser.set_defaults(model=STREAMING_MODEL)
 
 
-def standard_pipes(example):
+def standard_pipes(example: str) -> tuple[Any, BinaryIO]:
     """Return standard input and output as binary streams.
 
-    Arguments
-    ---------
-    example : str
-        The advice for who uses the command at a terminal.
-
-    Returns
-    -------
-    source, sink : object
-        Binary streams.
-
-    Raises
-    ------
-    APCodecError
-        If one of them is a terminal.
+    A terminal at either end is an error, which shows the example.
     """
     for stream, name in ((sys.stdin, "input"), (sys.stdout, "output")):
         if stream.isatty():
@@ -79,28 +51,12 @@ def standard_pipes(example):
     return sys.stdin.buffer, sys.stdout.buffer
 
 
-def load_live_model(arguments, num_codebooks=None):
-    """Load the model and say what it will do.
-
-    Arguments
-    ---------
-    arguments : argparse.Namespace
-        With ``model`` and ``device``.
-    num_codebooks : int, optional
-        Codebooks to use; default: all.
-
-    Returns
-    -------
-    speechbrain_apcodec.inference.APCodec
-
-    Raises
-    ------
-    APCodecError
-        If there is no such model, device or number of codebooks, or the
-        model cannot be streamed.
-    """
+def load_live_model(
+    arguments: Namespace, num_codebooks: int | None = None
+) -> APCodec:
+    """Load a model that can be streamed, and print its rates and latency."""
     model = load_model(arguments)
-    # Asked for the error alone, before anything is read.
+    # Raises the error of a model that cannot, before anything is read.
     model.make_streaming_context()
     latency = 1000 * model.latency_samples / model.sample_rate
     say(
@@ -111,19 +67,13 @@ def load_live_model(arguments, num_codebooks=None):
     return model
 
 
-def say(line):
-    """Print a line where it does not mix with the data."""
+def say(line: str) -> None:
+    """Print a line on standard error, apart from the data."""
     print("apcodec:", line, file=sys.stderr, flush=True)
 
 
-def say_report(report):
-    """Print what a stream was.
-
-    Arguments
-    ---------
-    report : speechbrain_apcodec.files.live.LiveReport
-        Made when it ended.
-    """
+def say_report(report: LiveReport) -> None:
+    """Print what a stream was."""
     say(
         f"{report.seconds:.2f} s in {report.num_packets} packets, "
         f"{report.kbps:.2f} kbps, "
@@ -136,21 +86,21 @@ class _Stop(BaseException):
 
 
 class _Stoppable:
-    """A binary stream that a signal ends as if it had ended itself."""
+    """A binary stream that a signal can end."""
 
-    def __init__(self, file):
+    def __init__(self, file: Any) -> None:
         self._file = file
         self._waiting = False
         self._stopped = False
 
-    def stop(self, *_):
-        """End it; what is being worked on goes on."""
+    def stop(self) -> None:
+        """End it after the block that is being processed."""
         self._stopped = True
         if self._waiting:
             self._waiting = False
             raise _Stop
 
-    def read1(self, size):
+    def read1(self, size: int) -> bytes:
         """Read what is there; nothing once it was stopped."""
         data = b""
         try:
@@ -164,22 +114,11 @@ class _Stoppable:
 
 
 @contextmanager
-def ended_by_signals(file):
-    """Let the first SIGINT or SIGTERM end a stream that is read.
-
-    Arguments
-    ---------
-    file : object
-        Binary stream.
-
-    Yields
-    ------
-    object
-        The same with ``read1`` alone.
-    """
+def ended_by_signals(file: Any) -> Iterator[_Stoppable]:
+    """Let the first SIGINT or SIGTERM end a stream that is read."""
     stoppable = _Stoppable(file)
 
-    def handle(*_):
+    def handle(*_: object) -> None:
         restore()
         stoppable.stop()
 
@@ -191,14 +130,14 @@ def ended_by_signals(file):
 
 
 @contextmanager
-def patient():
+def patient() -> Iterator[None]:
     """Let the first SIGINT only say that the stream has not ended yet.
 
     Ctrl-C goes to a whole pipeline. Its encoder then ends the stream, of
-    which the decoder shall lose nothing.
+    which the decoder must lose nothing.
     """
 
-    def handle(*_):
+    def handle(*_: object) -> None:
         restore()
         say("waiting for the end of the stream; Ctrl-C again stops at once")
 
@@ -209,11 +148,13 @@ def patient():
         restore()
 
 
-def _handle_signals(handler, *signals):
-    """Set a handler; return what puts the former ones back."""
+def _handle_signals(
+    handler: Callable[..., None], *signals: int
+) -> Callable[[], None]:
+    """Set a handler; return the function that restores the former ones."""
     before = {number: signal.signal(number, handler) for number in signals}
 
-    def restore():
+    def restore() -> None:
         for number, former in before.items():
             signal.signal(number, former)
 

@@ -12,10 +12,11 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "folder", metavar="FOLDER", help="folder of an exported model"
@@ -47,7 +48,7 @@ def add_arguments(parser):
     )
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Check, show and send."""
     from speechbrain_apcodec.release.push import prepared, push
 

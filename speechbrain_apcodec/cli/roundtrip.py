@@ -9,16 +9,17 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec.cli.model import (
     add_codebooks_argument,
-    add_device_argument,
     add_force_argument,
-    add_model_argument,
+    add_model_arguments,
     load_model,
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "input", metavar="AUDIO", help="recording to code, - for standard input"
@@ -26,12 +27,11 @@ def add_arguments(parser):
     parser.add_argument("output", metavar="OUT", help="recording to write")
     add_codebooks_argument(parser)
     add_force_argument(parser)
-    add_model_argument(parser)
-    add_device_argument(parser)
+    add_model_arguments(parser)
 
 
-def run(arguments):
-    """Encode and decode a file and say at which bitrate."""
+def run(arguments: Namespace) -> None:
+    """Encode and decode a file and print the bitrate."""
     from speechbrain_apcodec.files.coding import roundtrip_file
 
     header = roundtrip_file(

@@ -10,7 +10,10 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import argparse
+from typing import TYPE_CHECKING
 
 from speechbrain_apcodec.cli.model import (
     add_device_argument,
@@ -19,8 +22,11 @@ from speechbrain_apcodec.cli.model import (
     positive,
 )
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.tts.interface import TokenTTS
 
-def add_arguments(parser):
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("text", metavar="TEXT", help="what to say")
     parser.add_argument("output", metavar="AUDIO", help="recording to write")
@@ -28,15 +34,8 @@ def add_arguments(parser):
     add_voice_arguments(parser)
 
 
-def add_voice_arguments(parser):
-    """Add the arguments around a voice.
-
-    Arguments
-    ---------
-    parser : argparse.ArgumentParser
-        Gets ``--model``, ``--seed``, ``--temperature``, ``--top-k``,
-        ``--guidance`` and ``--device``.
-    """
+def add_voice_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a voice and of its sampling."""
     parser.add_argument(
         "--model",
         required=True,
@@ -44,14 +43,16 @@ def add_voice_arguments(parser):
         help="folder of an exported voice, or its id on the hub",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of chance (default: %(default)s)"
+        "--seed",
+        type=int,
+        default=0,
+        help="of the random numbers (default: %(default)s)",
     )
     parser.add_argument(
         "--temperature",
         type=_number,
         metavar="T",
-        help="how much is left to chance, 0 for nothing (default: the "
-        "model's own)",
+        help="randomness, 0 for none (default: the model's own)",
     )
     parser.add_argument(
         "--top-k",
@@ -63,49 +64,37 @@ def add_voice_arguments(parser):
         "--guidance",
         type=_number,
         metavar="G",
-        help="how often what the text adds is counted, 1 for once (default: "
-        "the model's own)",
+        help="factor of what the text adds to the logits (default: the "
+        "model's own)",
     )
     add_device_argument(parser)
 
 
-def run(arguments):
-    """Speak, and say how long it took to say."""
-    from speechbrain_apcodec.tts.interface import TokenTTS
-
-    tts = TokenTTS.from_hparams(
-        arguments.model,
-        run_opts={"device": checked_device(arguments.device)},
-    )
+def run(arguments: argparse.Namespace) -> None:
+    """Speak, and print the duration of the speech."""
+    tts = load_voice(arguments)
     seconds = tts.synthesize_file(
         arguments.text,
         arguments.output,
         arguments.seed,
         arguments.force,
-        **drawing(arguments),
+        **sampling_options(arguments),
     )
     print(f"{arguments.output}: {seconds:.2f} s, {tts.sample_rate} Hz")
 
 
-def drawing(arguments):
-    """Collect how tokens are to be drawn, where the user says so.
+def load_voice(arguments: argparse.Namespace) -> TokenTTS:
+    """Load the voice that ``--model`` and ``--device`` name."""
+    from speechbrain_apcodec.tts.interface import TokenTTS
 
-    Arguments
-    ---------
-    arguments : argparse.Namespace
-        With ``temperature``, ``top_k`` and ``guidance``, None where the
-        model's own hold.
+    return TokenTTS.from_hparams(
+        arguments.model,
+        run_opts={"device": checked_device(arguments.device)},
+    )
 
-    Returns
-    -------
-    dict
 
-    Example
-    -------
-    >>> given = {"temperature": 0.5, "top_k": None, "guidance": None}
-    >>> drawing(argparse.Namespace(**given))
-    {'temperature': 0.5}
-    """
+def sampling_options(arguments: argparse.Namespace) -> dict[str, float]:
+    """Collect the sampling options that the user sets."""
     return {
         name: value
         for name in ("temperature", "top_k", "guidance")
@@ -113,12 +102,14 @@ def drawing(arguments):
     }
 
 
-def _number(text):
-    """Parse a number from 0."""
+def _number(text: str) -> float:
+    """Parse a number that is not negative."""
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number of 0 or more"
+        )
     return value

@@ -11,6 +11,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec.cli.pipes import (
     add_live_arguments,
     load_live_model,
@@ -20,7 +22,7 @@ from speechbrain_apcodec.cli.pipes import (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "--low-delay",
@@ -31,7 +33,7 @@ def add_arguments(parser):
     add_live_arguments(parser, "output")
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Decode until the stream ends."""
     source, sound = standard_pipes("apcodec stream decode < s.aps | aplay")
 

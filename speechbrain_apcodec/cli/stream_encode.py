@@ -11,6 +11,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from argparse import ArgumentParser, Namespace
+
 from speechbrain_apcodec.cli.model import add_codebooks_argument
 from speechbrain_apcodec.cli.pipes import (
     add_live_arguments,
@@ -22,13 +24,13 @@ from speechbrain_apcodec.cli.pipes import (
 )
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_codebooks_argument(parser)
     add_live_arguments(parser, "input")
 
 
-def run(arguments):
+def run(arguments: Namespace) -> None:
     """Encode until the input ends."""
     source, packets = standard_pipes(
         "arecord -f S16_LE -r 48000 -t wav | apcodec stream encode > s.aps"
@@ -38,8 +40,8 @@ def run(arguments):
     from speechbrain_apcodec.files.live import encode_live
 
     model = load_live_model(arguments, arguments.codebooks)
-    with ended_by_signals(source) as source:
-        audio = AudioInput(source, model.sample_rate, arguments.raw)
+    with ended_by_signals(source) as stoppable:
+        audio = AudioInput(stoppable, model.sample_rate, arguments.raw)
         if audio.channels > 1:
             say(f"{audio.channels} channels are mixed to one")
         report = encode_live(model, audio, packets, arguments.codebooks)

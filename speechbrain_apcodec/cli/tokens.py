@@ -15,22 +15,23 @@ Authors
 
 import os
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from speechbrain_apcodec.cli.model import (
     add_codebooks_argument,
-    add_device_argument,
-    add_model_argument,
+    add_model_arguments,
     load_model,
     positive,
 )
 from speechbrain_apcodec.corpus import BATCH_SECONDS
 
-# How many of the files that were left out are named on the screen.
+# Most left-out files that are named on the screen.
 _NAMED = 10
 
 
-def add_arguments(parser):
+def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "recordings",
@@ -61,12 +62,11 @@ def add_arguments(parser):
         "utterances, as WebDataset reads them",
     )
     add_codebooks_argument(parser)
-    add_model_argument(parser)
-    add_device_argument(parser)
+    add_model_arguments(parser)
 
 
-def run(arguments):
-    """Extract the tokens and say how many there are."""
+def run(arguments: Namespace) -> None:
+    """Extract the tokens and print how many there are."""
     from speechbrain.utils.distributed import if_main_process, run_on_main
 
     from speechbrain_apcodec.corpus.extraction import extract_tokens
@@ -106,7 +106,7 @@ def run(arguments):
 
 
 @contextmanager
-def _processes():
+def _processes() -> Iterator[None]:
     """Join the processes that torchrun started, if it did."""
     if "RANK" not in os.environ:
         yield

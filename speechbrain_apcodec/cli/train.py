@@ -22,7 +22,7 @@ import speechbrain_apcodec
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
         "config",
@@ -37,7 +37,7 @@ def add_arguments(parser):
     )
 
 
-def run(arguments):
+def run(arguments: argparse.Namespace) -> None:
     """Run the recipe's script as if it were called by its path."""
     hparams = find_hparams(arguments.config)
     script = hparams.parents[1] / "train.py"
@@ -47,44 +47,12 @@ def run(arguments):
     runpy.run_path(str(script), run_name="__main__")
 
 
-def find_hparams(name, recipes=None):
-    """Find the YAML of a configuration.
-
-    Arguments
-    ---------
-    name : str
-        ``DATASET/NAME``.
-    recipes : str or pathlib.Path, optional
-        Folder of the recipes; those of the package by default.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    ConfigurationError
-        If there is none of that name; the message lists all.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> recipes = Path(tempfile.mkdtemp())
-    >>> folder = recipes / "VCTK" / "codec" / "hparams"
-    >>> folder.mkdir(parents=True)
-    >>> (folder / "mini.yaml").touch()
-    >>> find_hparams("VCTK/mini", recipes) == folder / "mini.yaml"
-    True
-    >>> find_hparams("VCTK/maxi", recipes)
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.ConfigurationError: there is no \
-configuration VCTK/maxi: choose from VCTK/mini
-    """
-    recipes = _recipes() if recipes is None else Path(recipes)
+def find_hparams(name: str) -> Path:
+    """Find the YAML of ``DATASET/NAME``; the error lists all."""
+    folder = _recipes()
     known = {
-        f"{path.relative_to(recipes).parts[0]}/{path.stem}": path
-        for path in sorted(recipes.glob("**/hparams/*.yaml"))
+        f"{path.relative_to(folder).parts[0]}/{path.stem}": path
+        for path in sorted(folder.glob("**/hparams/*.yaml"))
         if path.name != "dataset.yaml"  # what a dataset's YAMLs share
     }
     if name not in known:
@@ -94,7 +62,7 @@ configuration VCTK/maxi: choose from VCTK/mini
     return known[name]
 
 
-def _recipes():
+def _recipes() -> Path:
     """Return the recipes' folder, inside the package or the checkout."""
     package = Path(speechbrain_apcodec.__file__).parent
     for folder in (package / "recipes", package.parent / "recipes"):

@@ -4,48 +4,42 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import math
+from __future__ import annotations
 
-from speechbrain_apcodec.evaluation.means import format_mean
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechbrain_apcodec.evaluation.means import (
+    Column,
+    GroupMeans,
+    format_mean,
+)
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.figures import (
     DYNAMIC_RANGE,
     spectrogram_decibels,
 )
+from speechbrain_apcodec.utils.types import Wav
 
-PANELS_A_ROW = 4
-GREY = "#808080"  # to be read on white and on black
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_PANELS_PER_ROW = 4
+_GREY = "#808080"  # readable on white and on black
 
 
-def means_figure(groups):
-    """Draw a panel for each figure: a bar for each system and group.
-
-    Arguments
-    ---------
-    groups : list of GroupMeans
-        From ``means.group_means``.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Example
-    -------
-    >>> from speechbrain_apcodec.evaluation.means import Column, GroupMeans
-    >>> columns = [Column("stoi", "STOI ↑", 2, {"A": 0.9, "B": math.nan})]
-    >>> group = GroupMeans(
-    ...     "all", 1, 2.0, (8e3, 8e3), "to 8 kHz", ["A", "B"], [columns]
-    ... )
-    >>> [axes.get_title() for axes in means_figure([group]).axes]
-    ['STOI ↑']
-    """
+def means_figure(groups: Sequence[GroupMeans]) -> Figure:
+    """Draw a panel for each metric, with a bar for each system and group."""
     from matplotlib.figure import Figure
 
     systems = groups[0].systems
     panels = {
         column.key: column for columns in groups[0].tables for column in columns
     }
-    columns = min(PANELS_A_ROW, len(panels))
+    columns = min(_PANELS_PER_ROW, len(panels))
     rows = math.ceil(len(panels) / columns)
     height = 0.9 + 0.28 * len(systems) * max(1, 0.8 * len(groups))
     figure = Figure(
@@ -70,34 +64,19 @@ def means_figure(groups):
     return figure
 
 
-def save_means(path, groups):
-    """Save :func:`means_figure` as a picture.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        Its suffix chooses the format.
-    groups : list of GroupMeans
-        From ``means.group_means``.
-    """
+def save_means(path: Path, groups: Sequence[GroupMeans]) -> None:
+    """Save :func:`means_figure` as a picture."""
     with atomic_path(path) as temporary:
         means_figure(groups).savefig(temporary)
 
 
-def save_spectrogram(path, wav, sample_rate, loudest):
-    """Draw one spectrogram for a page that may be light or dark.
+def save_spectrogram(
+    path: Path, wav: Wav, sample_rate: int, loudest: float
+) -> None:
+    """Draw a spectrogram for a page that may be light or dark.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        A ``.png`` file.
-    wav : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    loudest : float
-        Level of the brightest colour, dB: pictures that share it can be
-        compared.
+    ``loudest`` is the level of the brightest colour in dB: pictures that
+    share it can be compared.
     """
     from matplotlib.figure import Figure
 
@@ -114,16 +93,18 @@ def save_spectrogram(path, wav, sample_rate, loudest):
         vmax=loudest,
         extent=(0, max(seconds, 1e-3), 0, sample_rate / 2000),
     )
-    axes.set_ylabel("frequency [kHz]", color=GREY, fontsize=8)
-    axes.set_xlabel("time [s]", color=GREY, fontsize=8)
-    axes.tick_params(colors=GREY, labelsize=8)
+    axes.set_ylabel("frequency [kHz]", color=_GREY, fontsize=8)
+    axes.set_xlabel("time [s]", color=_GREY, fontsize=8)
+    axes.tick_params(colors=_GREY, labelsize=8)
     axes.spines[:].set_visible(False)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, transparent=True)
 
 
-def _draw_panel(axes, panel, groups):
-    """Draw the bars of one figure, each with its number."""
+def _draw_panel(
+    axes: Axes, panel: Column, groups: Sequence[GroupMeans]
+) -> None:
+    """Draw the bars of one metric, each with its number."""
     thickness = 0.8 / len(groups)
     for index, group in enumerate(groups):
         means = next(
@@ -133,9 +114,9 @@ def _draw_panel(axes, panel, groups):
             if column.key == panel.key
         )
         values = [means[system] for system in groups[0].systems]
-        middle = (index - (len(groups) - 1) / 2) * thickness
+        offset = (index - (len(groups) - 1) / 2) * thickness
         bars = axes.barh(
-            [place + middle for place in range(len(values))],
+            [number + offset for number in range(len(values))],
             [0 if math.isnan(value) else value for value in values],
             height=0.9 * thickness,
             color=f"C{index}",

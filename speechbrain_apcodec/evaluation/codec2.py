@@ -1,7 +1,7 @@
-"""Codec2, the classical vocoder of very low bitrates, by its own programs.
+"""Codec2, the classical vocoder for very low bitrates, by its own programs.
 
-``c2enc`` and ``c2dec`` (Debian's package codec2) code speech at 8 kHz: what
-they return is empty above 4 kHz.
+``c2enc`` and ``c2dec`` (Debian's package codec2) code speech at 8 kHz: their
+output is empty above 4 kHz.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -14,61 +14,38 @@ import numpy
 import torch
 
 from speechbrain_apcodec.evaluation.programs import call_program
-from speechbrain_apcodec.utils.audio import resample
+from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import Wav
 
-RATE = 8000
-FRAME = 160  # samples; the decoder's output is late by as much
+_RATE = 8000
+_FRAME = 160  # samples, and the delay of the decoder
 #: Bit/s of the modes whose packets hold whole frames of 20 or 40 ms.
 MODES = (3200, 2400, 1600)
 
 
-def codec2_roundtrip(wav, sample_rate, mode):
-    """Code a waveform with Codec2 and decode it again.
+def codec2_roundtrip(
+    wav: Wav, sample_rate: int, mode: int
+) -> tuple[Wav, float]:
+    """Code a waveform with Codec2, in one of ``MODES``, and decode it again.
 
-    Arguments
-    ---------
-    wav : torch.Tensor
-        Waveform ``[T]``, at least one sample, in the range -1 to 1.
-    sample_rate : int
-        In Hz.
-    mode : int
-        Bit/s, one of ``MODES``.
-
-    Returns
-    -------
-    decoded : torch.Tensor
-        Waveform ``[T]`` at ``sample_rate``, its delay removed.
-    measured_kbps : float
-        Bits of the packets over the time that they last.
-
-    Raises
-    ------
-    APCodecError
-        If a program fails.
-
-    Example
-    -------
-    >>> time = torch.arange(48000) / 48000
-    >>> wav = 0.5 * torch.sin(2 * torch.pi * 440 * time)
-    >>> decoded, kbps = codec2_roundtrip(wav, 48000, 2400)  # doctest: +SKIP
-    >>> len(decoded), kbps  # doctest: +SKIP
-    (48000, 2.4)
+    Returns the decoded waveform, as long as the first one and without the
+    delay, and the kbps of the packets.
     """
-    narrow = resample(wav.detach().cpu(), sample_rate, RATE)
-    # The delay, and the rest of the last packet, which would not be coded.
-    padding = FRAME + -(len(narrow) + FRAME) % (2 * FRAME)
+    narrow = resample(wav.detach().cpu(), sample_rate, _RATE)
+    # For the delay, and to fill the last packet: half a one is not coded.
+    padding = _FRAME + -(len(narrow) + _FRAME) % (2 * _FRAME)
     padded = torch.nn.functional.pad(narrow, (0, padding))
     with tempfile.TemporaryDirectory(prefix="codec2_") as folder:
         original, coded, decoded = (
             Path(folder, name)
             for name in ("original.raw", "coded.bin", "decoded.raw")
         )
-        steps = (padded.clamp(-1, 1) * 32767).round().numpy()
-        original.write_bytes(steps.astype("<i2").tobytes())
+        integers = (padded.clamp(-1, 1) * 32767).round().numpy()
+        original.write_bytes(integers.astype("<i2").tobytes())
         call_program("c2enc", str(mode), original, coded)
         call_program("c2dec", str(mode), coded, decoded)
         num_bits = 8 * coded.stat().st_size
-        steps = numpy.frombuffer(decoded.read_bytes(), "<i2")
-    result = torch.from_numpy(steps / numpy.float32(32768))[FRAME:]
-    kbps = num_bits / (len(padded) / RATE) / 1000
-    return resample(result, RATE, sample_rate, len(wav)), kbps
+        integers = numpy.frombuffer(decoded.read_bytes(), "<i2")
+    result = torch.from_numpy(integers / numpy.float32(32768))[_FRAME:]
+    kbps = num_bits / (len(padded) / _RATE) / 1000
+    return resample(result, _RATE, sample_rate, len(wav)), kbps

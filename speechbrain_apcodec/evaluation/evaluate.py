@@ -1,87 +1,70 @@
-"""Code recordings with several systems and score what comes back.
+"""Code recordings with several systems and score the results.
 
-Every file and system makes a row of figures. The rows are kept in a CSV file
-after every recording: started again after an interruption, or with a newer
-model, an evaluation does only what would come out differently.
+Each pair of file and system makes a row of figures. The rows are stored in a
+CSV file after every recording: started again after an interruption, or with a
+newer model, an evaluation computes only the rows that would differ.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 import time
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from tqdm import tqdm
 
 from speechbrain_apcodec import __version__
+from speechbrain_apcodec.evaluation.means import Row
 from speechbrain_apcodec.evaluation.recordings import (
+    Recordings,
     english_text,
     read_mono,
     scored_bands,
 )
-from speechbrain_apcodec.evaluation.scores import score
+from speechbrain_apcodec.evaluation.scores import Metrics, score
+from speechbrain_apcodec.evaluation.systems import System
 from speechbrain_apcodec.evaluation.tables import read_rows, write_rows
-from speechbrain_apcodec.utils.audio import write_audio
+from speechbrain_apcodec.utils.audio_writing import write_audio
 from speechbrain_apcodec.utils.codebooks import (
     count_tokens,
     usage_and_perplexity,
 )
+from speechbrain_apcodec.utils.types import AnyPath, Wav
 
-#: Raise it when rows get other columns or figures another meaning.
-ROWS_VERSION = 3
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference import APCodec
+
+_T = TypeVar("_T")
+
+#: To be raised when rows get other columns, or figures another meaning.
+_ROWS_VERSION = 3
 #: A listener compares seconds, not hours.
 EXCERPT_SECONDS = 20
 
 
 def evaluate_files(
-    files,
-    systems,
-    sample_rate,
-    chosen,
-    csv_path,
-    groups=None,
-    examples=(),
-):
-    """Code and score every file with every system.
+    files: Recordings,
+    systems: Sequence[System],
+    sample_rate: int,
+    chosen: Metrics,
+    csv_path: AnyPath,
+    groups: dict[str, str] | None = None,
+    examples: Collection[str] = (),
+) -> list[Row]:
+    """Code and score every file with every system, at ``sample_rate``.
 
-    The distances over the spectrum go up to Nyquist in a group whose files
-    are all full-band, else up to each file's own ``band_hz``.
-
-    Arguments
-    ---------
-    files : dict
-        Id to ``{"wav": path, "band_hz": int}``, as ``list_recordings`` gives
-        them. Without ``band_hz``, a file counts as full-band.
-    systems : list of System
-        What to compare.
-    sample_rate : int
-        At which to code and compare, in Hz.
-    chosen : dict
-        Name to ``Metric``.
-    csv_path : str or pathlib.Path
-        Written after every file. Rows that it already holds are reused if
-        file, system and metrics are the same.
-    groups : dict, optional
-        Id to name of the group whose mean it enters; default: one group.
-    examples : list of str
-        Ids of files whose decoded sounds are kept beside the CSV file, at
-        :func:`sound_path`, to be looked at and listened to.
-
-    Returns
-    -------
-    list of dict
-        A row for each file and system: ``group``, ``id``, ``system``,
-        ``settings`` (what the row depends on, hashed), ``seconds``,
-        ``band_hz`` (up to which it was scored), ``kbps``, ``rtf`` (seconds
-        to code and decode one second), ``lag`` and the metrics.
-
-    Raises
-    ------
-    AudioFileError
-        If a file cannot be read.
+    Spectral distances go up to Nyquist in a group whose files are all
+    full-band, else up to each file's own ``band_hz``. Without ``groups`` (id
+    to name) there is one group. The CSV file is written after every file;
+    rows in it are reused if file, system and metrics are the same. The
+    decoded sounds of ``examples``, ids, are stored at :func:`sound_path`.
     """
     groups = groups or dict.fromkeys(files, "all files")
     folder = Path(csv_path).parent
@@ -96,8 +79,8 @@ def evaluate_files(
     table = {}
     for row in read_rows(csv_path):
         key = row["id"], row["system"]
-        heard = row["id"] not in examples or sound_path(folder, row).exists()
-        if settings.get(key) == row["settings"] and heard:
+        stored = row["id"] not in examples or sound_path(folder, row).exists()
+        if settings.get(key) == row["settings"] and stored:
             table[key] = {**row, "group": groups[row["id"]]}
     for name, entry in _progress(files.items(), "evaluation"):
         missing = [s for s in systems if (name, s.name) not in table]
@@ -137,20 +120,10 @@ def evaluate_files(
     return rows
 
 
-def sound_path(folder, row):
+def sound_path(folder: AnyPath, row: Row) -> Path:
     """Name the file with the decoded sound of a row.
 
-    Arguments
-    ---------
-    folder : str or pathlib.Path
-        The evaluation's.
-    row : dict
-        With ``id``, ``system`` and ``settings``: a row that would come out
-        differently has another file.
-
-    Returns
-    -------
-    pathlib.Path
+    Its settings are in the name: a row that would differ has another file.
 
     Example
     -------
@@ -164,61 +137,44 @@ def sound_path(folder, row):
     return Path(folder, "sounds", f"{name}_{row['settings']}.flac")
 
 
-def write_excerpt(path, wav, sample_rate):
-    """Write the beginning of a waveform, 16 bits, for a listener.
-
-    Arguments
-    ---------
-    path : pathlib.Path
-        A ``.flac`` file; its folder is made if there is none.
-    wav : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    """
+def write_excerpt(path: Path, wav: Wav, sample_rate: int) -> None:
+    """Write the first seconds of a waveform, 16 bits, for a listener."""
     path.parent.mkdir(exist_ok=True)
     write_audio(path, wav[: EXCERPT_SECONDS * sample_rate], sample_rate)
 
 
-def measure_codebooks(files, model, num_codebooks=None):
+def measure_codebooks(
+    files: Recordings, model: APCodec
+) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Measure how much of each codebook a set of files uses.
 
-    Arguments
-    ---------
-    files : dict
-        As in :func:`evaluate_files`.
-    model : speechbrain_apcodec.inference.APCodec
-        A loaded model.
-    num_codebooks : int, optional
-        How many of its codebooks to use; default: all.
-
-    Returns
-    -------
-    usage : torch.Tensor
-        Share of entries used at least once, ``[K]``.
-    perplexity : torch.Tensor
-        ``[K]``.
-    num_frames : int
-        Token frames counted. Fewer than some ten times the codebook's size
-        say little.
+    Returns usage and perplexity, ``[K]`` each, and the number of token frames
+    counted: fewer than about ten times the codebook's size say little.
     """
-    tokens = []
-    for entry in _progress(files.values(), "codebooks"):
-        wav = read_mono(entry, model.sample_rate)
-        tokens.append(model.encode(wav[None], None, num_codebooks)[0][0].cpu())
-    tokens = torch.cat(tokens)
+    tokens = torch.cat(
+        [
+            model.encode(read_mono(entry, model.sample_rate)[None])[0][0].cpu()
+            for entry in _progress(files.values(), "codebooks")
+        ]
+    )
     usage, perplexity = usage_and_perplexity(
         count_tokens(tokens, model.codebook_size)
     )
     return usage, perplexity, len(tokens)
 
 
-def _fingerprint(entry, system, chosen, band, sample_rate):
-    """Hash everything that a row's figures depend on."""
+def _fingerprint(
+    entry: dict[str, Any],
+    system: System,
+    chosen: Metrics,
+    band: float | None,
+    sample_rate: int,
+) -> str:
+    """Hash everything that a row depends on."""
     file = Path(entry["wav"]).stat()
     parts = (
         __version__,
-        ROWS_VERSION,
+        _ROWS_VERSION,
         entry["wav"],
         file.st_size,
         file.st_mtime_ns,
@@ -231,6 +187,6 @@ def _fingerprint(entry, system, chosen, band, sample_rate):
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _progress(items, task):
-    """Show a bar of the files done, on terminals only."""
+def _progress(items: Iterable[_T], task: str) -> Iterable[_T]:
+    """Show a progress bar, on terminals only."""
     return tqdm(items, task, unit="file", leave=False, disable=None)

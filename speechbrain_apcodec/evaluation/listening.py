@@ -7,13 +7,14 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
 from speechbrain_apcodec.evaluation.charts import save_spectrogram
-from speechbrain_apcodec.evaluation.means import format_mean
+from speechbrain_apcodec.evaluation.means import GroupMeans
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.audio import read_audio
 from speechbrain_apcodec.utils.figures import spectrogram_decibels
@@ -89,7 +90,7 @@ _SOUND = """\
 {figures}</li>
 """
 
-_ROW = """\
+_SECTION = """\
 <section aria-labelledby="recording-{number}">
 <h2 id="recording-{number}">{name}</h2>
 <p>{note}</p>
@@ -111,76 +112,44 @@ _TABLE = """\
 
 @dataclass(frozen=True)
 class Sound:
-    """One sound of a recording.
+    """A sound of a recording: who made it, its WAV or FLAC, measured figures.
 
-    Arguments
-    ---------
-    label : str
-        Who made it, such as ``"original"`` or a codec's name.
-    path : pathlib.Path
-        A mono WAV or FLAC file, which all browsers play.
-    figures : dict
-        What was measured: name to text.
+    Browsers play mono WAV and FLAC. Figures are names and texts.
     """
 
     label: str
     path: Path
-    figures: dict = field(default_factory=dict)
+    figures: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Example:
-    """A recording and what the codecs made of it.
+    """A recording, a line on it, and its sounds, the original first.
 
-    Arguments
-    ---------
-    name : str
-        Of the recording.
-    note : str
-        A line on it.
-    sounds : list of Sound
-        At one sampling rate; the original comes first.
+    All sounds have one sampling rate.
     """
 
     name: str
     note: str
-    sounds: list
+    sounds: Sequence[Sound]
 
 
-def write_listening_page(path, title, facts, examples, means=()):
+def write_listening_page(
+    path: Path,
+    title: str,
+    facts: Mapping[str, str],
+    examples: Iterable[Example],
+    means: Iterable[GroupMeans] = (),
+) -> None:
     """Write a listening page, and the spectrograms that it shows.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The HTML file. The sounds lie in its folder or below, and
-        ``spectrograms`` beside it gets a picture of each.
-    title : str
-        Heading of the page.
-    facts : dict
-        Name to text, such as the model and its bitrate; empty ones are left
-        out.
-    examples : list of Example
-        A row each.
-    means : list of GroupMeans
-        A table each, for the figures over all recordings.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> import torch
-    >>> from speechbrain_apcodec.utils.audio import write_audio
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> write_audio(folder / "a.wav", torch.randn(1, 8000) / 9, 16000)
-    >>> example = Example("a", "0.5 s", [Sound("original", folder / "a.wav")])
-    >>> write_listening_page(folder / "index.html", "Noise", {}, [example])
-    >>> sorted(path.name for path in folder.iterdir())
-    ['a.wav', 'index.html', 'spectrograms']
+    The sounds lie in the page's folder or below it; a folder
+    ``spectrograms`` beside the page gets a picture of each. Facts are names
+    and texts, such as the model and its bitrate; empty texts are left out.
     """
-    path = Path(path)
     parts = [_table(group) for group in means]
     parts += [
-        _row(path.parent, number, example)
+        _section(path.parent, number, example)
         for number, example in enumerate(examples, start=1)
     ]
     text = _PAGE.format(
@@ -192,7 +161,7 @@ def write_listening_page(path, title, facts, examples, means=()):
         temporary.write_text(text, encoding="utf-8")
 
 
-def _row(folder, number, example):
+def _section(folder: Path, number: int, example: Example) -> str:
     """Write the section of a recording."""
     waveforms = [read_audio(sound.path) for sound in example.sounds]
     loudest = max(
@@ -214,7 +183,7 @@ def _row(folder, number, example):
                 figures=_definitions(sound.figures),
             )
         )
-    return _ROW.format(
+    return _SECTION.format(
         number=number,
         name=escape(example.name),
         note=escape(example.note),
@@ -222,20 +191,17 @@ def _row(folder, number, example):
     )
 
 
-def _table(group):
+def _table(group: GroupMeans) -> str:
     """Write the means of a group of recordings."""
     columns = group.tables[0]
     headings = "".join(
         f'<th scope="col">{escape(column.heading)}</th>' for column in columns
     )
-    # An arrow shall not stand on a line of its own.
+    # No line break before an arrow.
     headings = headings.replace(" ↑", "&nbsp;↑").replace(" ↓", "&nbsp;↓")
     lines = []
     for system in group.systems:
-        cells = "".join(
-            f"<td>{format_mean(column.means[system], column.digits)}</td>"
-            for column in columns
-        )
+        cells = "".join(f"<td>{column.cell(system)}</td>" for column in columns)
         lines.append(f'<tr><th scope="row">{escape(system)}</th>{cells}</tr>')
     many = "s"[: group.num_files > 1]
     caption = f"Means of {group.num_files} recording{many}: {group.name}"
@@ -244,8 +210,8 @@ def _table(group):
     )
 
 
-def _definitions(facts):
-    """Write names and texts as a list; nothing if there are none."""
+def _definitions(facts: Mapping[str, str]) -> str:
+    """Write a list of names and texts; nothing if all texts are empty."""
     items = "\n".join(
         f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
         for name, text in facts.items()
@@ -254,6 +220,6 @@ def _definitions(facts):
     return f"<dl>\n{items}\n</dl>\n" if items else ""
 
 
-def _link(path, folder):
-    """Write a file's place relative to the page, for an attribute."""
+def _link(path: Path, folder: Path) -> str:
+    """Write a file's path relative to the page, for an attribute."""
     return quote(path.relative_to(folder).as_posix())

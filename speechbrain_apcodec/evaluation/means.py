@@ -4,131 +4,78 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.evaluation.scores import Metrics
+
+Row: TypeAlias = dict[str, Any]
+"""The figures of one file and system: ``group``, ``id`` and ``system``;
+``settings``, a hash of what the row depends on; ``seconds``; ``band_hz``, up
+to which it was scored; ``kbps``; ``rtf``, seconds to code and decode one
+second; ``lag``; and the metrics."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """The means of one figure, for each system.
+    """The means of one metric, for each system."""
 
-    Arguments
-    ---------
-    key : str
-        Its name in the rows.
-    title : str
-        What it is; an arrow says which way is better.
-    digits : int
-        Decimals to print.
-    means : dict
-        System to float, NaN where there is none.
-    left_out : int
-        Files that do not enter, since not every system has a number there.
-    scope : str
-        Which band it covers, where that matters.
-
-    Example
-    -------
-    >>> Column("lsd", "LSD ↓", 3, {"A": 1.0}, scope="to 8 kHz").heading
-    'LSD to 8 kHz ↓'
-    """
-
-    key: str
-    title: str
-    digits: int
-    means: dict
-    left_out: int = 0
-    scope: str = ""
+    key: str  # in the rows
+    title: str  # an arrow says which way is better
+    digits: int  # decimals to print
+    means: dict[str, float]  # of each system, NaN where there is none
+    left_out: int = 0  # files without a number for every system
+    scope: str = ""  # the band, where that matters
 
     @property
-    def heading(self):
+    def heading(self) -> str:
         """The title with the scope in it."""
         if not self.scope:
             return self.title
         words, arrow = self.title.rsplit(" ", 1)
         return f"{words} {self.scope} {arrow}"
 
+    def cell(self, system: str) -> str:
+        """Write the mean of a system."""
+        return format_mean(self.means[system], self.digits)
+
 
 @dataclass(frozen=True)
 class GroupMeans:
-    """What the rows of one group of files come to.
-
-    Arguments
-    ---------
-    name : str
-        Of the group.
-    num_files : int
-        How many files it has.
-    seconds : float
-        How long they are together.
-    bands : tuple of float
-        Lowest and highest frequency up to which its files were scored, Hz.
-    scope : str
-        The same in words.
-    systems : list of str
-        In the order of the rows.
-    tables : list of list of Column
-        First that of all metrics of one figure, then one for each metric of
-        several parts.
-    """
+    """The means of one group of files."""
 
     name: str
     num_files: int
-    seconds: float
-    bands: tuple
-    scope: str
-    systems: list
-    tables: list
+    seconds: float  # total duration
+    bands: tuple[float, float]  # lowest and highest scored up to, Hz
+    scope: str  # the same in words
+    systems: list[str]  # in the order of the rows
+    #: First that of all metrics of one figure, then one for each metric of
+    #: several parts.
+    tables: list[list[Column]]
 
 
-def group_means(rows, chosen):
-    """Take the means of each group and system.
+def group_means(rows: Sequence[Row], chosen: Metrics) -> list[GroupMeans]:
+    """Compute the means of each group and system.
 
-    A metric's mean is taken over the files for which every system has a
+    The mean of a metric is over the files for which every system has a
     number, so that all systems are judged by the same files. The real-time
     factor is that of all files together, a word error rate that of all their
     words.
-
-    Arguments
-    ---------
-    rows : list of dict
-        From ``evaluate_files``.
-    chosen : dict
-        Name to ``Metric``.
-
-    Returns
-    -------
-    list of GroupMeans
-
-    Example
-    -------
-    >>> from speechbrain_apcodec.evaluation.scores import choose_metrics
-    >>> row = {"group": "all", "id": "a", "seconds": 2.0, "band_hz": 8000.0}
-    >>> row = {**row, "system": "A", "kbps": 6.0, "rtf": 0.5, "lsd": 1.0}
-    >>> group, = group_means([row], choose_metrics(["lsd"])[0])
-    >>> {column.heading: column.means["A"] for column in group.tables[0]}
-    {'kbps': 6.0, 'real-time factor ↓': 0.5, 'LSD to 8 kHz ↓': 1.0}
     """
-    groups = []
-    for name in dict.fromkeys(row["group"] for row in rows):
-        members = [row for row in rows if row["group"] == name]
-        groups.append(_one_group(name, members, chosen))
-    return groups
+    return [
+        _one_group(name, [row for row in rows if row["group"] == name], chosen)
+        for name in dict.fromkeys(row["group"] for row in rows)
+    ]
 
 
-def format_mean(mean, digits):
-    """Write a mean; a dash where there is none.
-
-    Arguments
-    ---------
-    mean : float
-        Maybe NaN.
-    digits : int
-        Decimals.
-
-    Returns
-    -------
-    str
+def format_mean(mean: float, digits: int) -> str:
+    """Write a mean with so many decimals; a dash for NaN.
 
     Example
     -------
@@ -138,10 +85,10 @@ def format_mean(mean, digits):
     return "–" if math.isnan(mean) else f"{mean:.{digits}f}"
 
 
-def _one_group(name, rows, chosen):
-    """Take the means of one group of files."""
+def _one_group(name: str, rows: Sequence[Row], chosen: Metrics) -> GroupMeans:
+    """Compute the means of one group of files."""
     names = list(dict.fromkeys(row["id"] for row in rows))
-    by_system = {}
+    by_system: dict[str, dict[str, Row]] = {}
     for row in rows:
         by_system.setdefault(row["system"], {})[row["id"]] = row
     first = by_system[rows[0]["system"]]
@@ -151,7 +98,13 @@ def _one_group(name, rows, chosen):
     if bands[0] != bands[-1]:
         scope = "in band"
 
-    def column(key, title, digits, scope="", weight=None):
+    def column(
+        key: str,
+        title: str,
+        digits: int,
+        scope: str = "",
+        weight: str | None = None,
+    ) -> Column:
         judged = [
             name
             for name in names
@@ -189,13 +142,16 @@ def _one_group(name, rows, chosen):
     )
 
 
-def _headings(row, chosen, scope):
-    """Return what ``column`` takes, for each table's columns.
+def _headings(
+    row: Row, chosen: Metrics, scope: str
+) -> list[list[tuple[Any, ...]]]:
+    """Return the arguments of ``column``, for each column of each table.
 
-    The first table holds the metrics of one figure, each metric of several
-    parts has the next one.
+    The first table holds the metrics of one figure; each metric of several
+    parts has a table of its own.
     """
-    single, parted = [], []
+    single: list[tuple[Any, ...]] = []
+    parted: list[list[tuple[Any, ...]]] = []
     for name, metric in chosen.items():
         if name in row:
             band = scope if metric.banded else ""
@@ -213,7 +169,7 @@ def _headings(row, chosen, scope):
     return [single, *filter(None, parted)]
 
 
-def _mean(values, weights):
+def _mean(values: Sequence[float], weights: Iterable[float]) -> float:
     """Return the weighted mean, NaN of nothing."""
-    products = (v * w for v, w in zip(values, weights, strict=True))
+    products = [v * w for v, w in zip(values, weights, strict=True)]
     return sum(products) / sum(weights) if values else math.nan

@@ -1,13 +1,14 @@
 """Distances between a recording and what a codec made of it.
 
 Every function takes two waveforms ``[T]`` of equal length, aligned (see
-:func:`align`), in the range -1 to 1, and returns Python floats. A recording
-that is too short, or a silent reference where silence has no meaning, gives
-NaN: the report counts those and leaves them out of the means.
+:func:`align`), in the range -1 to 1, their rate in Hz, and returns Python
+floats. A recording that is too short, or a silent reference where silence has
+no meaning, gives NaN: the report counts those and leaves them out of the
+means.
 
-The spectral ones accept ``max_frequency``, the real band of the recording.
-Above it a recording that was once stored at a lower rate is empty, and a
-distance there would score the silence.
+The spectral ones take ``max_frequency`` in Hz, the real band of the
+recording: a recording that was once stored at a lower rate is empty above it,
+and a distance there would score the silence.
 
 The definitions are those of the evaluation in
 https://arxiv.org/abs/2402.10533 where that paper uses the metric.
@@ -21,7 +22,9 @@ import math
 import torch
 import torchaudio.functional
 
-LEVEL_BANDS = (
+from speechbrain_apcodec.utils.types import Wav
+
+_LEVEL_BANDS = (
     (0, 4000),
     (4000, 8000),
     (8000, 16000),
@@ -30,33 +33,19 @@ LEVEL_BANDS = (
 )
 
 
-def align(reference, decoded, max_lag=4800, min_correlation=0.5):
+def align(
+    reference: Wav,
+    decoded: Wav,
+    max_lag: int = 4800,
+    min_correlation: float = 0.5,
+) -> tuple[Wav, Wav, int]:
     """Remove a constant delay between two waveforms and cut both to fit.
 
-    The lag is the one whose cross-correlation is highest. It is believed
-    only if the normalised correlation there reaches ``min_correlation``: a
-    decoded voice that shares no waveform with its reference has a maximum
-    too, some pitch periods away, and moving it there would do harm.
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T']``.
-    max_lag : int
-        Largest delay looked for, in samples, in both directions.
-    min_correlation : float
-        0 believes every lag, 1 none.
-
-    Returns
-    -------
-    reference : torch.Tensor
-        Waveform ``[T'']``.
-    decoded : torch.Tensor
-        Waveform ``[T'']``.
-    lag : int
-        By how many samples ``decoded`` was late.
+    The lag, up to ``max_lag`` samples in both directions, is the one with the
+    highest cross-correlation. It is believed only if the normalised
+    correlation there reaches ``min_correlation``: a decoded voice that shares
+    no waveform with its reference has a maximum too, some pitch periods away,
+    and such a shift would do harm.
 
     Example
     -------
@@ -89,7 +78,12 @@ def align(reference, decoded, max_lag=4800, min_correlation=0.5):
     return reference[:length], decoded[:length], lag
 
 
-def log_spectral_distance(reference, decoded, sample_rate, max_frequency=None):
+def log_spectral_distance(
+    reference: Wav,
+    decoded: Wav,
+    sample_rate: int,
+    max_frequency: float | None = None,
+) -> float:
     """Log-spectral distance (LSD), without a unit; 0 is best.
 
     The mean over frames of the root of the mean over bins of the squared
@@ -118,7 +112,7 @@ def log_spectral_distance(reference, decoded, sample_rate, max_frequency=None):
     >>> round(log_spectral_distance(wav, 10 * wav, 48000), 3)
     2.0
     """
-    pair = _log_powers(reference, decoded, 2048, 512)
+    pair = _log_powers(reference, decoded)
     if pair is None:
         return math.nan
     kept = _bins_between(0, max_frequency, 2048, sample_rate)
@@ -126,7 +120,12 @@ def log_spectral_distance(reference, decoded, sample_rate, max_frequency=None):
     return difference.square().mean(dim=0).sqrt().mean().item()
 
 
-def level_error_by_band(reference, decoded, sample_rate, max_frequency=None):
+def level_error_by_band(
+    reference: Wav,
+    decoded: Wav,
+    sample_rate: int,
+    max_frequency: float | None = None,
+) -> dict[str, float]:
     """Mean log power error of each band, in dB; 0 is best.
 
     The mean over frames and bins of the difference of
@@ -158,12 +157,12 @@ def level_error_by_band(reference, decoded, sample_rate, max_frequency=None):
     >>> {band: round(error, 2) for band, error in errors.items()}
     {'0-4': -6.02, '4-8': -6.02, '8-16': nan, '16-20': nan, '20-24': nan}
     """
-    pair = _log_powers(reference, decoded, 2048, 512)
+    pair = _log_powers(reference, decoded)
     limit = sample_rate / 2
     if max_frequency is not None:
         limit = min(limit, max_frequency)
     errors = {}
-    for low, high in LEVEL_BANDS:
+    for low, high in _LEVEL_BANDS:
         name = f"{low // 1000}-{high // 1000}"
         errors[name] = math.nan
         top = min(high, limit)
@@ -173,30 +172,20 @@ def level_error_by_band(reference, decoded, sample_rate, max_frequency=None):
     return errors
 
 
-def mel_distance(reference, decoded, sample_rate, max_frequency=None):
+def mel_distance(
+    reference: Wav,
+    decoded: Wav,
+    sample_rate: int,
+    max_frequency: float | None = None,
+) -> float:
     """Log-mel distance, in nepers; 0 is best.
 
     The mean absolute difference of ``ln(max(M, 1e-5))``, where M are 80
     Slaney bands from 0 Hz to Nyquist of the magnitude
     ``sqrt(|STFT|^2 + 1e-9)`` with a Hann window of 1024 samples and a hop of
     256. A gain of g dB gives 0.1151 g. It is the training loss's log-mel
-    term on a coarser grid of frames.
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    max_frequency : float, optional
-        Only mel bands whose upper edge is at most this, in Hz, count.
-
-    Returns
-    -------
-    float
-        NaN if there are fewer than 1024 samples.
+    term on a coarser grid of frames. Only mel bands whose upper edge is at
+    most ``max_frequency`` count; fewer than 1024 samples give NaN.
 
     Example
     -------
@@ -221,35 +210,22 @@ def mel_distance(reference, decoded, sample_rate, max_frequency=None):
 
 
 def multi_resolution_stft_distance(
-    reference, decoded, sample_rate, max_frequency=None
-):
+    reference: Wav,
+    decoded: Wav,
+    sample_rate: int,
+    max_frequency: float | None = None,
+) -> float:
     """Multi-resolution STFT distance, without a unit; 0 is best.
 
     The mean over Hann windows of 512, 1024 and 2048 samples (hop a quarter)
     of the spectral convergence ``||R| - |D|| / ||R|`` (Frobenius norms of
     magnitudes) plus the mean absolute difference of ``ln(max(|.|, 1e-4))``.
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    max_frequency : float, optional
-        Only bins up to this frequency in Hz count.
-
-    Returns
-    -------
-    float
-        NaN if there are fewer than 2048 samples or the reference is silent.
+    Fewer than 2048 samples, or a silent reference, give NaN.
 
     Example
     -------
     >>> wav = torch.randn(9000, generator=torch.Generator().manual_seed(0))
-    >>> distance = multi_resolution_stft_distance(wav, 0 * wav + wav, 48000)
-    >>> distance
+    >>> multi_resolution_stft_distance(wav, 0 * wav + wav, 48000)
     0.0
     """
     if len(reference) < 2048 or not reference.any():
@@ -257,6 +233,7 @@ def multi_resolution_stft_distance(
     total = 0.0
     for n_fft in (512, 1024, 2048):
         powers = _powers(reference, decoded, n_fft, n_fft // 4)
+        assert powers is not None  # there are enough samples
         kept = _bins_between(0, max_frequency, n_fft, sample_rate)
         wanted, got = (power[kept].sqrt() for power in powers)
         convergence = (wanted - got).norm() / wanted.norm()
@@ -265,23 +242,12 @@ def multi_resolution_stft_distance(
     return total / 3
 
 
-def si_sdr(reference, decoded):
+def si_sdr(reference: Wav, decoded: Wav) -> float:
     """Scale-invariant signal-to-distortion ratio, in dB; higher is better.
 
     Both signals without their mean; the reference is scaled to fit best.
-    Limited to -100 and 100 dB, so that one exact copy leaves a mean finite.
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-
-    Returns
-    -------
-    float
-        NaN if the reference is silent or empty.
+    Limited to -100 and 100 dB, so that one exact copy leaves a mean finite;
+    NaN if the reference is silent or empty.
 
     Example
     -------
@@ -310,7 +276,7 @@ def si_sdr(reference, decoded):
     return max(-100.0, min(100.0, 10 * math.log10(signal / distortion)))
 
 
-def _check_pair(reference, decoded):
+def _check_pair(reference: Wav, decoded: Wav) -> None:
     """Refuse what is no pair of aligned waveforms."""
     if reference.dim() != 1 or reference.shape != decoded.shape:
         raise ValueError(
@@ -320,10 +286,12 @@ def _check_pair(reference, decoded):
         )
 
 
-def _powers(reference, decoded, n_fft, hop_length):
-    """Return two power spectra ``[bins, frames]``, or None if too short.
+def _powers(
+    reference: Wav, decoded: Wav, n_fft: int, hop_length: int
+) -> torch.Tensor | None:
+    """Return power spectra ``[2, bins, frames]``, or None if too short.
 
-    In float64, since float32's rounding of a loud bin reaches the floor of
+    In float64: in float32 the rounding of a loud bin reaches the floor of
     the quiet ones.
     """
     _check_pair(reference, decoded)
@@ -340,13 +308,15 @@ def _powers(reference, decoded, n_fft, hop_length):
     return spectra.abs().square()
 
 
-def _log_powers(reference, decoded, n_fft, hop_length):
-    """Return two log10 power spectra floored at 1e-8, or None."""
-    powers = _powers(reference, decoded, n_fft, hop_length)
+def _log_powers(reference: Wav, decoded: Wav) -> torch.Tensor | None:
+    """Return log10 power spectra with a floor of 1e-8, or None."""
+    powers = _powers(reference, decoded, 2048, 512)
     return None if powers is None else powers.clamp_min(1e-8).log10()
 
 
-def _bins_between(low, high, n_fft, sample_rate):
+def _bins_between(
+    low: float, high: float | None, n_fft: int, sample_rate: int
+) -> torch.Tensor:
     """Return a mask ``[bins]`` of the STFT bins from ``low`` to ``high``."""
     frequencies = torch.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
     kept = frequencies >= low

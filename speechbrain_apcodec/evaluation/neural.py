@@ -1,6 +1,6 @@
 """Neural codecs to compare with, through the package ``transformers``.
 
-Nothing is downloaded: their weights have to be in the hub's cache.
+Nothing is downloaded: their weights have to be in the cache of the hub.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -8,14 +8,16 @@ Authors
 
 import importlib
 import math
+from typing import Any
 
 import torch
 
-from speechbrain_apcodec.utils.audio import resample
 from speechbrain_apcodec.utils.errors import (
     ConfigurationError,
     MissingExtraError,
 )
+from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import Wav
 
 #: Peer to its class in ``transformers`` and its hub id.
 CODECS = {
@@ -24,27 +26,8 @@ CODECS = {
 }
 
 
-def load_neural_codec(name, kbps):
-    """Load a peer's weights from the disk.
-
-    Arguments
-    ---------
-    name : str
-        Key of ``CODECS``.
-    kbps : float
-        Bitrate that it will be asked for.
-
-    Returns
-    -------
-    transformers.PreTrainedModel
-
-    Raises
-    ------
-    MissingExtraError
-        If the package or the weights are not there.
-    ConfigurationError
-        If the peer has no such bitrate.
-    """
+def load_neural_codec(name: str, kbps: float) -> Any:
+    """Load the weights of a peer, a key of ``CODECS``, from the disk."""
     kind, source = CODECS[name]
     try:
         package = importlib.import_module("transformers")
@@ -70,26 +53,12 @@ def load_neural_codec(name, kbps):
 
 
 @torch.no_grad()
-def neural_roundtrip(wav, sample_rate, kbps, model):
-    """Code a waveform with a peer and decode it again.
+def neural_roundtrip(
+    wav: Wav, sample_rate: int, kbps: float, model: Any
+) -> tuple[Wav, float]:
+    """Code a waveform with a peer at one of its bitrates and decode it again.
 
-    Arguments
-    ---------
-    wav : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz; resampled to the peer's rate and back.
-    kbps : float
-        Bitrate asked for, one of the peer's.
-    model : transformers.PreTrainedModel
-        From :func:`load_neural_codec`.
-
-    Returns
-    -------
-    decoded : torch.Tensor
-        Waveform ``[T]`` at ``sample_rate``.
-    measured_kbps : float
-        Bits of the codes over the time that the waveform lasts.
+    Returns the decoded waveform and the kbps of the codes.
     """
     config = model.config
     rate = config.sampling_rate
@@ -109,8 +78,8 @@ def neural_roundtrip(wav, sample_rate, kbps, model):
     )
 
 
-def _bitrates(config):
-    """List the bitrates of a peer, kbps, from the lowest."""
+def _bitrates(config: Any) -> list[float]:
+    """List the bitrates of a peer, kbps, lowest first."""
     if config.model_type == "encodec":
         return config.target_bandwidths
     frame_rate = config.sampling_rate / config.hop_length

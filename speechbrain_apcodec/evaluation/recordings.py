@@ -4,88 +4,49 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from tqdm import tqdm
 
 from speechbrain_apcodec.utils.audio import (
     AUDIO_SUFFIXES,
-    mix_to_mono,
     read_audio,
     read_audio_info,
     read_recording,
-    resample,
 )
 from speechbrain_apcodec.utils.band import measure_band
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.levels import mix_to_mono
+from speechbrain_apcodec.utils.resampling import resample
+from speechbrain_apcodec.utils.types import AnyPath, Wav
 from speechbrain_apcodec.utils.utterances import (
     find_utterances,
     identity_of,
     read_utterances,
 )
 
+Recordings: TypeAlias = dict[str, dict[str, Any]]
+"""Id to ``wav`` (absolute path), ``sample_rate``, ``channels``, ``band_hz``
+(measured where the manifest does not tell it), and the manifest's other
+columns."""
+
 # A recording whose band reaches this share of Nyquist counts as full-band.
-FULL_BAND_SHARE = 0.9
+_FULL_BAND_SHARE = 0.9
 
 
-def list_recordings(reference, without=()):
-    """List the recordings of a folder or manifest, and check each of them.
+def find_recordings(
+    reference: AnyPath, without: Sequence[Path] = ()
+) -> list[dict[str, Any]]:
+    """Find recordings without reading them: ``id``, ``source`` and columns.
 
-    Arguments
-    ---------
-    reference : str or pathlib.Path
-        A folder, searched with its subfolders, a JSON or CSV manifest, or
-        one audio file.
-    without : list of str or pathlib.Path
-        Folders to leave out of a folder, such as the one written to.
-
-    Returns
-    -------
-    dict
-        Id to ``wav`` (absolute path), ``sample_rate``, ``channels``,
-        ``band_hz`` (measured where the manifest does not tell it), and the
-        manifest's other columns.
-
-    Raises
-    ------
-    APCodecError
-        If there is no recording, one cannot be read, or two share an id.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> import torch
-    >>> from speechbrain_apcodec.utils.audio import write_audio
-    >>> path = Path(tempfile.mkdtemp()) / "speech.wav"
-    >>> noise = torch.randn(2, 8000, generator=torch.Generator().manual_seed(0))
-    >>> write_audio(path, 0.1 * noise, 16000)
-    >>> entry = list_recordings(path.parent)["speech"]
-    >>> entry["sample_rate"], entry["channels"], entry["band_hz"]
-    (16000, 2, 8000)
-    """
-    return describe_recordings(find_recordings(reference, without))
-
-
-def find_recordings(reference, without=()):
-    """Find the recordings of a folder or manifest, without reading them.
-
-    Arguments
-    ---------
-    reference : str or pathlib.Path
-        See `list_recordings`.
-    without : list of str or pathlib.Path
-        See `list_recordings`.
-
-    Returns
-    -------
-    list of dict
-        Utterances with ``id``, ``source`` and the manifest's other columns.
-
-    Raises
-    ------
-    APCodecError
-        If there is none, or two share an id.
+    ``reference`` is a folder, searched with its subfolders except some, a
+    JSON or CSV manifest, or one audio file. To find none, or two of one id,
+    is an error.
     """
     reference = Path(reference).expanduser()
     if reference.is_dir():
@@ -96,7 +57,7 @@ def find_recordings(reference, without=()):
         ]
     else:
         utterances = read_utterances(reference)
-    sources = {}
+    sources: dict[str, str] = {}
     for utterance in utterances:
         name, source = utterance["id"], utterance["source"]
         if name in sources:
@@ -108,94 +69,32 @@ def find_recordings(reference, without=()):
     return utterances
 
 
-def describe_recordings(utterances):
-    """Look into each recording, as far as needed.
-
-    Arguments
-    ---------
-    utterances : list of dict
-        From `find_recordings`.
-
-    Returns
-    -------
-    dict
-        See `list_recordings`.
-
-    Raises
-    ------
-    AudioFileError
-        If one cannot be read.
-    """
+def describe_recordings(utterances: Iterable[dict[str, Any]]) -> Recordings:
+    """Read the found recordings, as far as needed."""
     progress = tqdm(
         utterances, "recordings", unit="file", leave=False, disable=None
     )
     return {utterance["id"]: _describe(utterance) for utterance in progress}
 
 
-def read_mono(entry, sample_rate):
-    """Read a recording, mixed to mono and resampled where needed.
-
-    Arguments
-    ---------
-    entry : dict
-        With ``wav``, the path of an audio file.
-    sample_rate : int
-        Rate wanted, Hz.
-
-    Returns
-    -------
-    torch.Tensor
-        Waveform ``[T]``.
-
-    Raises
-    ------
-    AudioFileError
-        If the file cannot be read.
-    """
+def read_mono(entry: dict[str, Any], sample_rate: int) -> Wav:
+    """Read a recording, mixed to mono and resampled where needed."""
     wav, rate = read_audio(entry["wav"])
     return resample(mix_to_mono(wav, entry["wav"]), rate, sample_rate)
 
 
-def english_text(entry):
-    """Return what is said in a recording, if that is known and English.
+def english_text(entry: dict[str, Any]) -> str:
+    """Return the text of a recording if it is English, else nothing.
 
-    Arguments
-    ---------
-    entry : dict
-        A recording, maybe with ``text`` and ``language``. Without a language
-        the text counts as English.
-
-    Returns
-    -------
-    str
-        Empty if there is no such text.
-
-    Example
-    -------
-    >>> english_text({"text": "Good morning.", "language": "en-GB"})
-    'Good morning.'
-    >>> english_text({"text": "Guten Morgen.", "language": "de"})
-    ''
+    A text without a language counts as English.
     """
     language = entry.get("language") or "en"
     is_english = re.split(r"[-_]", language.lower())[0] in ("en", "english")
     return entry.get("text", "") if is_english else ""
 
 
-def describe_conversions(recordings, sample_rate):
-    """Say which recordings were not what the codecs take.
-
-    Arguments
-    ---------
-    recordings : dict
-        From :func:`list_recordings`.
-    sample_rate : int
-        Of the models, Hz.
-
-    Returns
-    -------
-    str
-        A sentence, or nothing if all were mono at that rate.
+def describe_conversions(recordings: Recordings, sample_rate: int) -> str:
+    """Say which recordings were not mono at the rate of the models, if any.
 
     Example
     -------
@@ -228,25 +127,12 @@ and 2 of 2 files were mixed to mono; the results are compared with that.'
     )
 
 
-def groups_by_speaker(files, train_files):
-    """Part files by whether the training has heard their speaker.
+def groups_by_speaker(
+    files: Recordings, train_files: Sequence[dict[str, Any]]
+) -> dict[str, str]:
+    """Group files by whether the training has heard their speaker.
 
-    Arguments
-    ---------
-    files : dict
-        Recordings to score, with ``speaker``.
-    train_files : iterable of dict
-        Those of the training, with ``speaker``.
-
-    Returns
-    -------
-    dict
-        Id to a name such as ``"known speaker (kathleen)"``.
-
-    Raises
-    ------
-    ConfigurationError
-        If a recording has no speaker.
+    Returns a name such as ``"known speaker (kathleen)"`` for each id.
 
     Example
     -------
@@ -261,7 +147,7 @@ def groups_by_speaker(files, train_files):
                 "add a column `speaker` to both manifests"
             )
     heard = {entry["speaker"] for entry in train_files}
-    parts = {"known": set(), "unseen": set()}
+    parts: dict[str, set[str]] = {"known": set(), "unseen": set()}
     kinds = {}
     for name, entry in files.items():
         kinds[name] = "known" if entry["speaker"] in heard else "unseen"
@@ -274,25 +160,13 @@ def groups_by_speaker(files, train_files):
     return {name: titles[kind] for name, kind in kinds.items()}
 
 
-def scored_bands(files, sample_rate, groups):
-    """Choose up to which frequency each file is scored.
+def scored_bands(
+    files: Recordings, sample_rate: int, groups: dict[str, str]
+) -> dict[str, float | None]:
+    """Choose up to which frequency in Hz each file is scored.
 
-    In a group whose files are all full-band it is Nyquist, else each file's
-    own band.
-
-    Arguments
-    ---------
-    files : dict
-        Id to recording; without ``band_hz`` it counts as full-band.
-    sample_rate : int
-        In Hz.
-    groups : dict
-        Id to name of its group.
-
-    Returns
-    -------
-    dict
-        Id to a frequency in Hz, or to None for Nyquist.
+    Up to Nyquist (None) in a group whose files are all full-band, else up to
+    each file's own band.
 
     Example
     -------
@@ -310,7 +184,7 @@ def scored_bands(files, sample_rate, groups):
     narrow = {
         groups[name]
         for name, band in bands.items()
-        if band < FULL_BAND_SHARE * nyquist
+        if band < _FULL_BAND_SHARE * nyquist
     }
     return {
         name: band if groups[name] in narrow else None
@@ -318,30 +192,21 @@ def scored_bands(files, sample_rate, groups):
     }
 
 
-def choose_examples(groups, limit):
-    """Choose files to look at and listen to, spread over each group.
+def choose_examples(groups: dict[str, str], limit: int) -> list[str]:
+    """Choose ids of files to look at and listen to, spread over each group.
 
-    Arguments
-    ---------
-    groups : dict
-        Id to name of its group.
-    limit : int
-        How many files, at least one a group.
-
-    Returns
-    -------
-    list of str
-        Ids, group by group; the first of each group is its first file.
+    The first of each group is its first file; each group has at least one.
 
     Example
     -------
     >>> choose_examples(dict.fromkeys("abcdef", "all"), 3)
     ['a', 'c', 'e']
     """
-    members = {}
+    members: dict[str, list[str]] = {}
     for name, group in groups.items():
         members.setdefault(group, []).append(name)
-    chosen, groups_left = [], len(members)
+    chosen: list[str] = []
+    groups_left = len(members)
     for names in members.values():
         room = max(1, (limit - len(chosen)) // groups_left)
         count = min(room, len(names))
@@ -350,7 +215,7 @@ def choose_examples(groups, limit):
     return chosen
 
 
-def _describe(utterance):
+def _describe(utterance: dict[str, Any]) -> dict[str, Any]:
     """Turn an utterance into a recording, read as far as needed."""
     path = Path(utterance["source"]).resolve()
     band = utterance.get("band_hz")

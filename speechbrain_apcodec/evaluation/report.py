@@ -1,24 +1,22 @@
 """Code recordings with several systems, score them, and write the report.
 
-::
-
-    python -m speechbrain_apcodec.evaluation.report MANIFEST OUT_DIR
-
-and ``apcodec eval`` write ``per_file.csv`` (a row for each file and system),
+``apcodec eval`` writes ``per_file.csv`` (a row for each file and system),
 ``means.md`` and ``means.png`` (the means of each group of files, and the use
 of the codebooks), a spectrogram picture for each group, and ``index.html``, a
 page to listen to some of the files. Started again after an interruption, or
-with a newer model, they reuse the rows that would come out the same.
+with a newer model, it reuses the rows that would not change.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import argparse
+from __future__ import annotations
+
 import re
-import sys
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.evaluation.charts import save_means
@@ -34,7 +32,12 @@ from speechbrain_apcodec.evaluation.listening import (
     Sound,
     write_listening_page,
 )
-from speechbrain_apcodec.evaluation.means import format_mean, group_means
+from speechbrain_apcodec.evaluation.means import (
+    GroupMeans,
+    Row,
+    format_mean,
+    group_means,
+)
 from speechbrain_apcodec.evaluation.recordings import (
     choose_examples,
     describe_conversions,
@@ -46,6 +49,7 @@ from speechbrain_apcodec.evaluation.recordings import (
 )
 from speechbrain_apcodec.evaluation.scores import (
     METRICS,
+    Metrics,
     choose_metrics,
     how_to_get,
 )
@@ -56,33 +60,37 @@ from speechbrain_apcodec.evaluation.tables import (
 )
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.audio import read_audio
-from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.figures import MAX_ROWS, save_spectrogram_rows
+from speechbrain_apcodec.utils.types import AnyPath
 from speechbrain_apcodec.utils.utterances import read_utterances
 
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference import APCodec
+
 #: Recordings on the listening page.
-NUM_EXAMPLES = 8
+_NUM_EXAMPLES = 8
 
 
 def write_report(
-    reference,
-    out_dir,
-    models=(DEFAULT_MODEL,),
-    peers=(),
-    num_codebooks=(None,),
-    metrics=None,
-    train_manifest=None,
-    device="cpu",
-):
-    """Evaluate models and peers on recordings and write all about it.
+    reference: AnyPath,
+    out_dir: AnyPath,
+    models: Sequence[str] = (DEFAULT_MODEL,),
+    peers: Sequence[str] = (),
+    num_codebooks: Sequence[int | None] = (None,),
+    metrics: Collection[str] | None = None,
+    train_manifest: AnyPath | None = None,
+    device: str = "cpu",
+) -> str:
+    """Evaluate models and peers on recordings and write the report.
 
     Arguments
     ---------
     reference : str or pathlib.Path
-        Folder, manifest or audio file; see ``recordings.list_recordings``.
+        Folder, manifest or audio file; see ``recordings.find_recordings``.
     out_dir : str or pathlib.Path
-        Folder to write, made if missing. What it has from an earlier
-        evaluation is reused.
+        Folder to write, made if missing. Rows of an earlier evaluation in it
+        are reused.
     models : list of str
         ``[NAME=]MODEL``: exported models, folders or hub ids.
     peers : list of str
@@ -92,14 +100,14 @@ def write_report(
     metrics : list of str, optional
         Keys of ``METRICS``; default: all that are installed.
     train_manifest : str or pathlib.Path, optional
-        Part the recordings by whether their speaker is in it.
+        Group the recordings by whether their speaker is in it.
     device : str
         Where the models compute.
 
     Returns
     -------
     str
-        The report, as ``means.md`` has it.
+        The report, the text of ``means.md``.
 
     Raises
     ------
@@ -107,15 +115,16 @@ def write_report(
         If an argument is wrong, or something needed is missing; mostly
         before anything is written.
     """
-    _check_nothing_is_lost(Path(out_dir))
-    # A folder may be evaluated into itself, but not what came of it.
-    found = find_recordings(reference, without=[Path(out_dir, "sounds")])
+    out_dir = Path(out_dir)
+    _check_nothing_is_lost(out_dir)
+    # A folder may be evaluated into itself, but not the sounds written.
+    found = find_recordings(reference, without=[out_dir / "sounds"])
     chosen, left_out = choose_metrics(metrics)
-    models = _load_models(models, device)
-    (sample_rate,) = {model.sample_rate for model in models.values()}
+    loaded = _load_models(models, device)
+    (sample_rate,) = {model.sample_rate for model in loaded.values()}
     systems = [
         codec_system(model, books, name)
-        for name, model in models.items()
+        for name, model in loaded.items()
         for books in num_codebooks
     ]
     systems += [peer_system(name, sample_rate) for name in peers]
@@ -132,9 +141,8 @@ def write_report(
     groups = dict.fromkeys(files, "all files")
     if train_manifest:
         groups = groups_by_speaker(files, read_utterances(train_manifest))
-    examples = choose_examples(groups, NUM_EXAMPLES)
+    examples = choose_examples(groups, _NUM_EXAMPLES)
 
-    out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     rows = evaluate_files(
         files,
@@ -153,7 +161,7 @@ def write_report(
     )
     conversions = describe_conversions(files, sample_rate)
     text += f"{conversions}\n\n" if conversions else ""
-    for name, model in models.items():
+    for name, model in loaded.items():
         text += codebook_table(
             *measure_codebooks(files, model), model.codebook_size, name
         )
@@ -173,7 +181,7 @@ def write_report(
     facts = {
         name: f"{model.model_id}, {model.bitrate() / 1000:g} kbps at "
         f"{sample_rate / 1000:g} kHz"
-        for name, model in models.items()
+        for name, model in loaded.items()
     }
     facts["compared with"] = ", ".join(names[len(names) - len(peers) :])
     facts["recordings"] = f"{len(page)} of {len(files)}"
@@ -183,17 +191,12 @@ def write_report(
     return text
 
 
-def _check_nothing_is_lost(out_dir):
+def _check_nothing_is_lost(out_dir: Path) -> None:
     """Refuse a folder in which somebody else has files of our names."""
     if (out_dir / "per_file.csv").exists():
         return  # read later, and refused if it is not ours
-    for name in (
-        "means.md",
-        "means.png",
-        "index.html",
-        "sounds",
-        "spectrograms",
-    ):
+    ours = "means.md", "means.png", "index.html", "sounds", "spectrograms"
+    for name in ours:
         if (out_dir / name).exists():
             raise ConfigurationError(
                 f"{out_dir / name} is there already, and no evaluation wrote "
@@ -201,8 +204,10 @@ def _check_nothing_is_lost(out_dir):
             )
 
 
-def _without_transcripts(chosen, reference, named):
-    """Leave out the metrics that need what no recording has."""
+def _without_transcripts(
+    chosen: Metrics, reference: AnyPath, named: Collection[str] | None
+) -> Metrics:
+    """Leave out the metrics that need a text, which no recording has."""
     left = {key: one for key, one in chosen.items() if not one.transcript}
     if named and len(left) < len(chosen):
         raise ConfigurationError(
@@ -212,16 +217,14 @@ def _without_transcripts(chosen, reference, named):
     return left
 
 
-def _load_models(arguments, device):
-    """Load models, by what they are to be called."""
+def _load_models(arguments: Sequence[str], device: str) -> dict[str, APCodec]:
+    """Load models, by the names that they are given."""
     from speechbrain_apcodec.inference import APCodec
 
     models = {}
     for argument in arguments:
-        name, source = re.fullmatch(r"(?:([^=/\\]+)=)?(.*)", argument).groups(
-            "APCodec"
-        )
-        models[name] = APCodec.from_hparams(
+        ((name, source),) = re.findall(r"^(?:([^=/\\]+)=)?(.*)$", argument)
+        models[name or "APCodec"] = APCodec.from_hparams(
             source=source, run_opts={"device": device}
         )
     if len(models) < len(arguments):
@@ -236,7 +239,14 @@ def _load_models(arguments, device):
     return models
 
 
-def _example(out_dir, name, entry, rows, means, sample_rate):
+def _example(
+    out_dir: Path,
+    name: str,
+    entry: dict[str, Any],
+    rows: Iterable[Row],
+    means: Sequence[GroupMeans],
+    sample_rate: int,
+) -> Example:
     """Gather a recording, and what each system made of it, for the page."""
     rows = [row for row in rows if row["id"] == name]
     (group,) = (mean for mean in means if mean.name == rows[0]["group"])
@@ -261,9 +271,11 @@ def _example(out_dir, name, entry, rows, means, sample_rate):
     return Example(name, note, sounds)
 
 
-def _save_spectrograms(out_dir, page, groups):
+def _save_spectrograms(
+    out_dir: Path, page: Iterable[Example], groups: dict[str, str]
+) -> None:
     """Draw the first recording of each group as every system decodes it."""
-    first = {}
+    first: dict[str, Example] = {}
     for example in page:
         first.setdefault(groups[example.name], example)
     for number, (group, example) in enumerate(first.items(), start=1):
@@ -278,72 +290,3 @@ def _save_spectrograms(out_dir, page, groups):
             # Matplotlib takes what stands between dollars for formulas.
             title=f"{group}: {example.name}".replace("$", r"\$"),
         )
-
-
-def main(arguments=None):
-    """Evaluate a model on a manifest from the command line.
-
-    Arguments
-    ---------
-    arguments : list of str, optional
-        Default: those of the process.
-
-    Returns
-    -------
-    int
-        Exit code: 0, or 2 with one line on standard error.
-    """
-    options = vars(_parser().parse_args(arguments))
-    try:
-        print(write_report(**options))
-    except APCodecError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m speechbrain_apcodec.evaluation.report",
-        description="Score a model's decoded files beside other codecs'.",
-    )
-    parser.add_argument(
-        "reference", metavar="manifest", help="JSON manifest of the files"
-    )
-    parser.add_argument("out_dir", help="folder for tables and pictures")
-    parser.add_argument(
-        "--model",
-        dest="models",
-        nargs="+",
-        default=[DEFAULT_MODEL],
-        metavar="[NAME=]MODEL",
-        help="exported models, folders or hub ids, and what to call them "
-        "(default: the model inside the package)",
-    )
-    parser.add_argument(
-        "--num-codebooks",
-        type=int,
-        nargs="+",
-        default=[None],
-        help="score the model at these numbers of codebooks (default: all)",
-    )
-    parser.add_argument(
-        "--peers",
-        nargs="*",
-        default=["opus6", "opus12"],
-        help="other codecs (default: opus6 opus12)",
-    )
-    parser.add_argument(
-        "--metrics",
-        nargs="+",
-        help=f"of {', '.join(METRICS)} (default: all that are installed)",
-    )
-    parser.add_argument(
-        "--train-manifest",
-        help="part the files by whether their speaker is in this manifest",
-    )
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

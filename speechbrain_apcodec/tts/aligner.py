@@ -1,8 +1,8 @@
 """Finds which piece of its text each frame of speech says, without labels.
 
 SpeechBrain's alignment network gives each frame a probability of each piece.
-It learns by the sum over all ways through the text that leave no piece out
-and never go back; the best of them is found by dynamic programming.
+It learns from the sum over all monotonic paths through the text that leave no
+piece out; the best of them is found by dynamic programming.
 
 Paper: https://arxiv.org/abs/2108.10447 (One TTS Alignment To Rule Them All)
 
@@ -15,15 +15,15 @@ from speechbrain.lobes.models.FastSpeech2 import (
     AlignmentNetwork,
     maximum_path_numpy,
 )
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: What a squared distance counts. That of the paper, a fortieth of it, learns
+#: Factor of a squared distance. That of the paper, a fortieth of it, learns
 #: much slower with an hour of speech.
-TEMPERATURE = 0.02
+_TEMPERATURE = 0.02
 
-#: Log-probability of what cannot be: -inf would make NaN of gradients.
-NEVER = -1e4
+#: Log-probability of the impossible: -inf would make the gradients NaN.
+_NEVER = -1e4
 
 
 class TokenAligner(nn.Module):
@@ -50,32 +50,25 @@ class TokenAligner(nn.Module):
     [0, 5]
     """
 
-    def __init__(self, num_pieces, latent_dim, channels):
+    def __init__(self, num_pieces: int, latent_dim: int, channels: int) -> None:
         super().__init__()
         self.text_embedding = nn.Embedding(num_pieces, channels)
         self.network = AlignmentNetwork(
-            latent_dim, channels, channels, TEMPERATURE
+            latent_dim, channels, channels, _TEMPERATURE
         )
 
-    def forward(self, text, num_text, latents, num_frames):
-        """Score each piece for each frame.
+    def forward(
+        self,
+        text: Tensor,
+        num_text: Tensor,
+        latents: Tensor,
+        num_frames: Tensor,
+    ) -> Tensor:
+        """Score each piece for each frame, of which there are no fewer.
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [batch, pieces].
-        num_text : torch.Tensor
-            int64 [batch], pieces of each item.
-        latents : torch.Tensor
-            float [batch, frames, latent_dim]; zeros beyond an item's frames.
-        num_frames : torch.Tensor
-            int64 [batch], frames of each item, no fewer than its pieces.
-
-        Returns
-        -------
-        torch.Tensor
-            float [batch, frames, pieces], the logarithm of how likely a frame
-            says a piece, before the normalisation.
+        From text, int64 [batch, pieces], and latents, float [batch, frames,
+        latent_dim], with zeros beyond an item's frames, to unnormalised
+        log-probabilities, float [batch, frames, pieces].
         """
         # Differences of large numbers: not with the eight bits of bfloat16.
         with torch.autocast(latents.device.type, enabled=False):
@@ -87,25 +80,14 @@ class TokenAligner(nn.Module):
             )
         pieces = torch.arange(text.shape[1], device=text.device)
         outside = pieces >= num_text[:, None, None]
-        return scores[:, 0].masked_fill(outside, NEVER)
+        return scores[:, 0].masked_fill(outside, _NEVER)
 
 
-def diagonal_prior(num_text, num_frames, frames):
-    """Make the beta-binomial prior of the diagonal.
+def diagonal_prior(num_text: Tensor, num_frames: Tensor, frames: int) -> Tensor:
+    """Compute the beta-binomial prior of the diagonal.
 
-    Arguments
-    ---------
-    num_text : torch.Tensor
-        int64 [batch].
-    num_frames : torch.Tensor
-        int64 [batch].
-    frames : int
-        Frames of the batch.
-
-    Returns
-    -------
-    torch.Tensor
-        float [batch, frames, pieces]; 0 outside of an item.
+    float [batch, frames, pieces] for a batch of ``frames``; 0 outside of an
+    item.
     """
     pieces = torch.arange(int(num_text.max()), device=num_text.device)
     frame = torch.arange(1, frames + 1, device=num_text.device)[:, None]
@@ -128,26 +110,15 @@ def diagonal_prior(num_text, num_frames, frames):
     return logarithm.exp() * inside
 
 
-def forward_sum_loss(scores, num_text, num_frames):
-    """Sum over all alignments, as the CTC loss does.
+def forward_sum_loss(
+    scores: Tensor, num_text: Tensor, num_frames: Tensor
+) -> Tensor:
+    """Sum over all alignments of ``TokenAligner``, as the CTC loss does.
 
-    SpeechBrain's loss of this name takes an item at a time.
-
-    Arguments
-    ---------
-    scores : torch.Tensor
-        float [batch, frames, pieces], from ``TokenAligner``.
-    num_text : torch.Tensor
-        int64 [batch].
-    num_frames : torch.Tensor
-        int64 [batch].
-
-    Returns
-    -------
-    torch.Tensor
-        Scalar, a piece's share of the negative log-likelihood.
+    SpeechBrain's loss of this name takes an item at a time. The result is a
+    scalar, the negative log-likelihood per piece.
     """
-    # A blank of this probability, once and for all, as in the paper's code.
+    # A blank of constant probability, as in the paper's code.
     logarithms = F.pad(scores, (1, 0), value=-1.0).log_softmax(dim=-1)
     targets = torch.arange(1, scores.shape[2] + 1, device=scores.device)
     return F.ctc_loss(
@@ -159,23 +130,11 @@ def forward_sum_loss(scores, num_text, num_frames):
     )
 
 
-def best_path(scores, num_text, num_frames):
+def best_path(scores: Tensor, num_text: Tensor, num_frames: Tensor) -> Tensor:
     """Find the best alignment that leaves no piece out.
 
-    Arguments
-    ---------
-    scores : torch.Tensor
-        float [batch, frames, pieces], from ``TokenAligner``.
-    num_text : torch.Tensor
-        int64 [batch].
-    num_frames : torch.Tensor
-        int64 [batch], no fewer than pieces.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [batch, frames], the piece of each frame; beyond an item's
-        frames it is its last one.
+    From the scores of ``TokenAligner`` to the piece of each frame, int64
+    [batch, frames]; beyond an item's frames it is its last one.
     """
     pieces = torch.arange(scores.shape[2], device=scores.device)
     frames = torch.arange(scores.shape[1], device=scores.device)

@@ -3,76 +3,53 @@
 Teacher forcing: all steps of a sentence are predicted at once from the true
 ones before. At 75 frames a second the step before tells nearly everything,
 and a model would copy it and never read. So parts of the history are hidden;
-and of some sentences the text, which lets generation amplify what it adds.
+and of some sentences the text, which lets generation amplify its influence.
 
-What chance decides in a step follows from seed, epoch and step, so that a
-resumed run is the run that was never interrupted.
+The random choices in a step follow from seed, epoch and step, so that a
+resumed run equals the uninterrupted one.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.distributed import if_main_process
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
 from speechbrain_apcodec.training.recorded_brain import RecordedBrain
-from speechbrain_apcodec.tts.aligner import (
-    best_path,
-    forward_sum_loss,
-)
+from speechbrain_apcodec.tts.aligner import best_path, forward_sum_loss
+from speechbrain_apcodec.tts.steps import Prediction
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.figures import save_attention
 
 
 @dataclass
 class Alignment:
-    """Which piece of text each step says.
+    """Which piece of text each step says."""
 
-    Arguments
-    ---------
-    scores : torch.Tensor
-        float [batch, groups, pieces], from the aligner.
-    num_groups : torch.Tensor
-        int64 [batch], groups of frames that an item has.
-    pieces : torch.Tensor
-        int64 [batch, steps]; after the last group, the last piece.
-    """
-
-    scores: torch.Tensor
-    num_groups: torch.Tensor
-    pieces: torch.Tensor
+    scores: Tensor  # float [batch, groups, pieces], from the aligner
+    num_groups: Tensor  # int64 [batch], groups of frames of each item
+    pieces: Tensor  # int64 [batch, steps]; after the last group, the last
 
 
-def draw_hidden(shape, share, span, device=None):
-    """Choose the steps of the history that are hidden, in spans.
+def draw_hidden(
+    shape: Iterable[int],
+    share: float,
+    span: int,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Choose the steps of the history that are hidden; bool [batch, steps].
 
-    Arguments
-    ---------
-    shape : tuple of int
-        Batch and steps.
-    share : float
-        Share of steps to hide, at least 0 and less than 1.
-    span : int
-        Steps of a span; spans can overlap.
-    device : torch.device, optional
-        Where to.
-
-    Returns
-    -------
-    torch.Tensor
-        bool [batch, steps].
-
-    Example
-    -------
-    >>> _ = torch.manual_seed(0)
-    >>> hidden = draw_hidden((8, 1000), 0.4, 5)
-    >>> round(hidden.float().mean().item(), 1)
-    0.4
+    ``share`` of the steps, at least 0 and less than 1, is hidden in spans of
+    ``span`` steps, which can overlap.
     """
     batch, steps = shape
     begins = 1 - (1 - share) ** (1 / span)
@@ -88,10 +65,10 @@ class TokenBrain(RecordedBrain):
 
     Hyper-parameters: ``pattern`` (``tokens.patterns.DelayPattern``),
     ``history_hidden_share``, ``history_hidden_span``, ``text_hidden_share``,
-    ``lr_scheduler``
-    (called with the optimiser before each step), ``ema_decay``, ``seed``,
-    ``make_codec`` and ``generate`` (for the samples), ``sample_every``
-    (epochs), ``log_every`` (steps) and those of `RecordedBrain`.
+    ``lr_scheduler`` (called with the optimiser before each step),
+    ``ema_decay``, ``seed``, ``make_codec`` and ``generate`` (for the
+    samples), ``sample_every`` (epochs), ``log_every`` (steps) and those of
+    `RecordedBrain`.
 
     Arguments
     ---------
@@ -107,13 +84,19 @@ class TokenBrain(RecordedBrain):
     Raises
     ------
     ConfigurationError
-        If ``guidance`` asks for a model that text was hidden from, but
+        If ``guidance`` needs a model that text was hidden from, but
         ``text_hidden_share`` is 0.
     """
 
     BEST_TERM = "token_loss"
 
-    def __init__(self, modules, opt_class=None, hparams=None, **kwargs):
+    def __init__(
+        self,
+        modules: dict[str, nn.Module],
+        opt_class: Callable[..., torch.optim.Optimizer] | None = None,
+        hparams: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(modules, opt_class, hparams, **kwargs)
         guided = getattr(self.hparams, "guidance", 1.0) != 1.0
         if guided and not self.hparams.text_hidden_share:
@@ -138,20 +121,12 @@ class TokenBrain(RecordedBrain):
             self.checkpointer.add_recoverable(
                 "lr_scheduler", self.hparams.lr_scheduler
             )
-        self.first_sentence = None
+        self.first_sentence: tuple[Tensor, Tensor] | None = None
 
     # One batch ------------------------------------------------------------
 
-    def on_fit_batch_start(self, batch, should_step):
-        """Let chance follow from seed, epoch and step.
-
-        Arguments
-        ---------
-        batch : speechbrain.dataio.batch.PaddedBatch
-            The batch.
-        should_step : bool
-            Whether the optimiser steps after it.
-        """
+    def on_fit_batch_start(self, batch: PaddedBatch, should_step: bool) -> None:
+        """Seed the random choices by seed, epoch and step."""
         rank = self.rank if self.distributed_launch else 0
         epoch = self.hparams.epoch_counter.current
         torch.manual_seed(
@@ -160,28 +135,13 @@ class TokenBrain(RecordedBrain):
         if should_step:
             self.hparams.lr_scheduler(self.optimizer)
 
-    def compute_forward(self, batch, stage):
+    def compute_forward(
+        self, batch: PaddedBatch, stage: sb.Stage
+    ) -> tuple[Prediction, Alignment]:
         """Predict a batch's tokens, with the average weights unless training.
 
-        Arguments
-        ---------
-        batch : speechbrain.dataio.batch.PaddedBatch
-            With ``text_ids``, int64 [batch, pieces], and ``tokens``, int64
-            [batch, frames, codebooks].
-        stage : speechbrain.Stage
-            Train, valid or test.
-
-        Returns
-        -------
-        prediction : speechbrain_apcodec.tts.steps.Prediction
-            With the logits of those steps that an item has.
-        alignment : Alignment
-            What it was told of the text.
-
-        Raises
-        ------
-        ConfigurationError
-            If a sentence has more pieces than its speech has steps.
+        The batch has ``text_ids``, int64 [batch, pieces], and ``tokens``, int64
+        [batch, frames, codebooks]. The logits are those of real steps alone.
         """
         text, num_text = self._padded(batch.text_ids)
         sequence, num_steps = self._sequence(batch)
@@ -206,23 +166,13 @@ class TokenBrain(RecordedBrain):
             textless = drawn.to(self.device)
         return self.modules.model(*given, hidden, textless), alignment
 
-    def compute_objectives(self, predictions, batch, stage):
-        """Sum the losses of tokens, reading and alignment.
-
-        Arguments
-        ---------
-        predictions : tuple
-            From ``compute_forward``.
-        batch : speechbrain.dataio.batch.PaddedBatch
-            The same batch.
-        stage : speechbrain.Stage
-            Train, valid or test.
-
-        Returns
-        -------
-        torch.Tensor
-            Scalar.
-        """
+    def compute_objectives(
+        self,
+        predictions: tuple[Prediction, Alignment],
+        batch: PaddedBatch,
+        stage: sb.Stage,
+    ) -> Tensor:
+        """Sum the losses of tokens, reading and alignment."""
         prediction, alignment = predictions
         _, num_text = self._padded(batch.text_ids)
         sequence, num_steps = self._sequence(batch)
@@ -233,7 +183,7 @@ class TokenBrain(RecordedBrain):
         token_loss = F.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=pad
         )
-        # After the last group there is nothing to go on to.
+        # After the last group there is no next piece.
         followed = steps[1:] < alignment.num_groups[:, None]
         advances = alignment.pieces.diff(dim=1)[followed].float()
         advance_loss = F.binary_cross_entropy_with_logits(
@@ -259,39 +209,29 @@ class TokenBrain(RecordedBrain):
             )
         return loss
 
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        """Follow the weights, and log now and then.
-
-        Arguments
-        ---------
-        batch : speechbrain.dataio.batch.PaddedBatch
-            The batch.
-        outputs : tuple
-            From ``compute_forward``.
-        loss : torch.Tensor
-            Scalar.
-        should_step : bool
-            Whether the optimiser stepped.
-        """
+    def on_fit_batch_end(
+        self, batch: PaddedBatch, outputs: Any, loss: Tensor, should_step: bool
+    ) -> None:
+        """Average the weights, and log every ``log_every`` steps."""
         if not should_step:
             return
         self.ema.update(self.optimizer_step)
         if self.optimizer_step % self.hparams.log_every == 0:
             self.log("train")
 
-    def _padded(self, padded):
+    def _padded(self, padded: Any) -> tuple[Tensor, Tensor]:
         """Return data and integer lengths, on the device."""
         data = padded.data.to(self.device)
         lengths = torch.round(padded.lengths.double() * data.shape[1]).long()
         return data, lengths.to(self.device)
 
-    def _sequence(self, batch):
-        """Arrange a batch's tokens, EOS behind them, into steps."""
+    def _sequence(self, batch: PaddedBatch) -> tuple[Tensor, Tensor]:
+        """Arrange a batch's tokens, followed by EOS, into steps."""
         tokens, num_frames = self._padded(batch.tokens)
         ended = self.pattern.special.append_eos(tokens, num_frames)
         return self.pattern.build(ended, num_frames + 1)
 
-    def _align(self, batch, steps):
+    def _align(self, batch: PaddedBatch, steps: int) -> Alignment:
         """Find the piece of text that each step says."""
         text, num_text = self._padded(batch.text_ids)
         tokens, num_frames = self._padded(batch.tokens)
@@ -318,8 +258,8 @@ class TokenBrain(RecordedBrain):
         last = (num_text - 1)[:, None].expand(-1, steps - path.shape[1])
         return Alignment(scores, num_groups, torch.cat([path, last], dim=1))
 
-    def _accuracies(self, logits, targets):
-        """Count the right tokens of each codebook."""
+    def _accuracies(self, logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Compute the share of right tokens of each codebook."""
         right = (logits.argmax(dim=-1) == targets).float()
         given = (targets != self.pattern.special.pad).float()
         books = self.pattern.num_codebooks
@@ -329,19 +269,14 @@ class TokenBrain(RecordedBrain):
 
     # Logging and checkpoints ----------------------------------------------
 
-    def show(self, epoch):
-        """Let a sentence be heard, after some of the epochs.
-
-        Arguments
-        ---------
-        epoch : int
-            The current epoch.
-        """
+    def show(self, epoch: int) -> None:
+        """Make a sample after every ``sample_every`` epochs."""
         if epoch % self.hparams.sample_every == 0 and if_main_process():
             self._speak()
 
-    def _speak(self):
-        """Say the first sentence of the validation; save what is heard."""
+    def _speak(self) -> None:
+        """Say the first sentence of the validation; save sound and picture."""
+        assert self.first_sentence is not None  # a validation came before
         text, tokens = self.first_sentence
         num_text = torch.tensor([len(text)], device=self.device)
         spoken = self.hparams.generate(

@@ -1,27 +1,17 @@
 """Sentences and the tokens of their speech, as a model of speech takes them.
 
-In a training YAML::
-
-    tokenizer: !new:sentencepiece.SentencePieceProcessor
-    make_train_data: !name:speechbrain_apcodec.tts.dataset.make_text_dataset
-        tokenizer: !ref <tokenizer>
-        make_tokens: !name:speechbrain_apcodec.corpus.dataset.token_dataset
-            index: !ref <train_manifest>
-    make_train_sampler:
-        !name:speechbrain_apcodec.tts.dataset.BucketBatchSampler
-        frames_per_batch: !ref <frames_per_batch>
-        num_buckets: !ref <num_buckets>
-        seed: !ref <seed>
-        epoch_counter: !ref <epoch_counter>
-
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import functools
 import math
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from speechbrain.dataio.sampler import DynamicBatchSampler
@@ -36,11 +26,25 @@ from speechbrain_apcodec.tts.text import (
 )
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
+from speechbrain_apcodec.utils.types import AnyPath
+
+if TYPE_CHECKING:
+    from sentencepiece import SentencePieceProcessor
+    from speechbrain.dataio.dataset import DynamicItemDataset
+    from speechbrain.utils.epoch_loop import EpochCounter
+
+    from speechbrain_apcodec.tokens.patterns import DelayPattern
 
 logger = get_logger(__name__)
 
 
-def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
+def train_tokenizer(
+    sentences: Iterable[str],
+    path: AnyPath,
+    num_pieces: int,
+    model_type: str,
+    phonemes: str | None = None,
+) -> None:
     """Learn the pieces of text with SpeechBrain's SentencePiece.
 
     The first ids are those of unknown characters, of the beginning and of
@@ -53,7 +57,7 @@ def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
     path : str or pathlib.Path
         The file to write, for ``SentencePieceProcessor.load``.
     num_pieces : int
-        Most pieces, of which ``char`` takes as many as there are characters.
+        Most pieces; ``char`` takes as many as there are characters.
     model_type : str
         ``char``, ``unigram`` or ``bpe``.
     phonemes : str, optional
@@ -62,10 +66,10 @@ def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
     Raises
     ------
     ConfigurationError
-        If the text does not have so many pieces, or more characters.
+        If the text has fewer pieces, or more characters.
     """
-    # SpeechBrain takes a model that it finds for its own, whatever text that
-    # was made of, and SentencePiece reads no path with a space.
+    # SpeechBrain reuses any model that it finds, whatever its text was, and
+    # SentencePiece reads no path with a space.
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "sentences.txt"
         lines.write_text(
@@ -100,8 +104,12 @@ def train_tokenizer(sentences, path, num_pieces, model_type, phonemes=None):
 
 
 def make_text_dataset(
-    tokenizer, make_tokens, phonemes=None, pattern=None, max_steps=None
-):
+    tokenizer: SentencePieceProcessor,
+    make_tokens: Callable[[], DynamicItemDataset],
+    phonemes: str | None = None,
+    pattern: DelayPattern | None = None,
+    max_steps: int | None = None,
+) -> DynamicItemDataset:
     """Make a data set of sentences and tokens.
 
     Arguments
@@ -115,7 +123,7 @@ def make_text_dataset(
         See ``tts.text.normalize_text``.
     pattern : speechbrain_apcodec.tokens.patterns.DelayPattern, optional
         How tokens become steps. Sentences with more pieces than their speech
-        has steps, of which none can be read aloud, are then left out.
+        has steps are then left out: no reading goes through them.
     max_steps : int, optional
         Most steps and pieces of the model; default: any number.
 
@@ -143,9 +151,17 @@ def make_text_dataset(
     return dataset
 
 
-def _leave_out_misfits(dataset, tokenizer, phonemes, pattern, max_steps):
-    """Leave out what the model could not take, and say it of all at once."""
-    most, kept, misfits = max_steps or math.inf, [], []
+def _leave_out_misfits(
+    dataset: DynamicItemDataset,
+    tokenizer: SentencePieceProcessor,
+    phonemes: str | None,
+    pattern: DelayPattern,
+    max_steps: int | None,
+) -> None:
+    """Leave out what the model cannot take, with one notice of all."""
+    most = max_steps or math.inf
+    kept: list[str] = []
+    misfits: list[str] = []
     for identity in dataset.data_ids:
         item = dataset.data[identity]
         num_text = len(encode_text(tokenizer, item["text"], phonemes))
@@ -176,7 +192,7 @@ def _leave_out_misfits(dataset, tokenizer, phonemes, pattern, max_steps):
 class BucketBatchSampler(DynamicBatchSampler):
     """SpeechBrain's batches of similar lengths, following the epoch counter.
 
-    An epoch's batches follow from the seed and its number alone.
+    The batches of an epoch follow from the seed and its number alone.
 
     Arguments
     ---------
@@ -189,12 +205,17 @@ class BucketBatchSampler(DynamicBatchSampler):
     seed : int
         The run's seed.
     epoch_counter : speechbrain.utils.epoch_loop.EpochCounter
-        Read whenever an epoch begins.
+        Read at the beginning of an epoch.
     """
 
     def __init__(
-        self, dataset, frames_per_batch, num_buckets, seed, epoch_counter
-    ):
+        self,
+        dataset: DynamicItemDataset,
+        frames_per_batch: int,
+        num_buckets: int,
+        seed: int,
+        epoch_counter: EpochCounter,
+    ) -> None:
         lengths = [
             dataset.data[item]["num_frames"] for item in dataset.data_ids
         ]
@@ -211,6 +232,6 @@ class BucketBatchSampler(DynamicBatchSampler):
         )
         self.epoch_counter = epoch_counter
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[int]]:
         self.set_epoch(self.epoch_counter.current)
         return super().__iter__()

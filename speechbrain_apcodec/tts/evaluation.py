@@ -1,16 +1,16 @@
 """How well a voice can be understood, beside recordings and the codec.
 
-Each sentence is written down by a recogniser three times: as recorded, after
-encoding and decoding, and as the voice says it from text alone. The same
-transcripts are also compared with another sentence's text: an error rate far
-below that one is understanding, not chance.
+A recogniser transcribes each sentence three times: as recorded, after encoding
+and decoding, and as the voice says it from text alone. The same transcripts
+are also compared with another sentence's text: a much lower error rate than
+that is understanding, not chance.
 
 Below the output folder::
 
-    voice.json         which voice, seed and drawing; another one is refused
+    voice.json         which voice, seed and sampling; another one is refused
     heard.json         what was understood; resumes
     codec/, voice/     what was heard, FLAC
-    attention/         where the voice looked in the text
+    attention/         the attention of the voice to the text
     per_sentence.csv   text, transcripts and errors
     errors.csv         the table of the means
     errors.md          the same to read
@@ -19,22 +19,31 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-import csv
+from __future__ import annotations
+
 import json
 import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from speechbrain_apcodec.evaluation.recognition import Recognizer
+from speechbrain_apcodec.evaluation.tables import markdown_table, write_rows
 from speechbrain_apcodec.utils.atomic import atomic_path, write_json
-from speechbrain_apcodec.utils.audio import read_audio, write_audio
+from speechbrain_apcodec.utils.audio import read_audio
+from speechbrain_apcodec.utils.audio_writing import write_audio
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.figures import save_attention
+from speechbrain_apcodec.utils.types import AnyPath, Wav
 from speechbrain_apcodec.utils.utterances import SPLIT_NAMES, read_utterances
 
-#: What is compared, and how the table calls it.
-SYSTEMS = {
+if TYPE_CHECKING:
+    from speechbrain_apcodec.tts.interface import TokenTTS
+
+#: What is compared, and its name in the table.
+_SYSTEMS = {
     "recording": "recording",
     "codec": "recording through the codec",
     "voice": "voice, from text",
@@ -43,25 +52,13 @@ SYSTEMS = {
 _NUM_PICTURES = 5
 
 
-def read_sentences(manifest, split="test"):
-    """Read recordings with text from a manifest.
+def read_sentences(
+    manifest: AnyPath, split: str = "test"
+) -> list[dict[str, Any]]:
+    """Read the recordings with text of a split from a CSV or JSON manifest.
 
-    Arguments
-    ---------
-    manifest : str or pathlib.Path
-        CSV or JSON, as `read_utterances` takes it.
-    split : str
-        The split to take, where the manifest has a column ``split``.
-
-    Returns
-    -------
-    list of dict
-        With ``id``, ``source`` and ``text``.
-
-    Raises
-    ------
-    ConfigurationError
-        If there are fewer than two, so that nothing could be shuffled.
+    Raises a ``ConfigurationError`` if there are fewer than two: texts could
+    not be exchanged.
     """
     sentences = [
         item
@@ -78,37 +75,18 @@ def read_sentences(manifest, split="test"):
 
 
 def evaluate_voice(
-    tts, sentences, out_folder, recognise, seed=0, batch_size=8, **options
-):
+    tts: TokenTTS,
+    sentences: Sequence[dict[str, Any]],
+    out_folder: AnyPath,
+    recognise: Callable[[Wav, int], str],
+    seed: int = 0,
+    batch_size: int = 8,
+    **options: float,
+) -> list[dict[str, Any]]:
     """Let a voice say sentences, and count what is not understood.
 
-    Arguments
-    ---------
-    tts : speechbrain_apcodec.tts.TokenTTS
-        The voice.
-    sentences : list of dict
-        From ``read_sentences``.
-    out_folder : str or pathlib.Path
-        Where to write; the same call continues what was interrupted.
-    recognise : callable
-        Takes a waveform [samples] and its rate, and returns text.
-    seed : int
-        Of the voice.
-    batch_size : int
-        Sentences that are said at the same time.
-    **options : dict
-        ``temperature``, ``top_k`` and ``guidance``, see
-        ``TokenTTS.generate``.
-
-    Returns
-    -------
-    list of dict
-        The rows of ``errors.csv``.
-
-    Raises
-    ------
-    ConfigurationError
-        If the folder holds the results of another voice.
+    The same call continues after an interruption. The options are those of
+    ``TokenTTS.generate``. Returns the rows of ``errors.csv``.
     """
     out_folder = Path(out_folder)
     _claim(tts, out_folder, {"seed": seed, **options})
@@ -117,7 +95,7 @@ def evaluate_voice(
     if heard_file.exists():
         heard = json.loads(heard_file.read_text(encoding="utf-8"))
     left = [item for item in sentences if item["id"] not in heard]
-    # Of similar length, so that little is computed for nothing.
+    # Batches of similar lengths need little padding.
     left.sort(key=lambda item: len(item["text"]))
     with tqdm(
         total=len(sentences), initial=len(heard), desc="sentences"
@@ -133,7 +111,7 @@ def evaluate_voice(
     return _tabulate(sentences, heard, out_folder)
 
 
-def _claim(tts, out_folder, options):
+def _claim(tts: TokenTTS, out_folder: Path, options: dict[str, float]) -> None:
     """Refuse to mix the results of two voices."""
     path = out_folder / "voice.json"
     voice = {
@@ -144,14 +122,21 @@ def _claim(tts, out_folder, options):
     if path.exists():
         if json.loads(path.read_text(encoding="utf-8")) != voice:
             raise ConfigurationError(
-                f"{out_folder} holds the results of another voice or way to "
-                "draw: name another folder"
+                f"{out_folder} holds the results of another voice or of other "
+                "sampling options: name another folder"
             )
         return
     write_json(path, voice)
 
 
-def _hear(tts, batch, out_folder, recognise, seed, options):
+def _hear(
+    tts: TokenTTS,
+    batch: Sequence[dict[str, Any]],
+    out_folder: Path,
+    recognise: Callable[[Wav, int], str],
+    seed: int,
+    options: dict[str, Any],
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Yield each sentence of a batch and what was understood of it."""
     said = tts.generate([item["text"] for item in batch], seed, **options)
     for number, item in enumerate(batch):
@@ -180,7 +165,7 @@ def _hear(tts, batch, out_folder, recognise, seed, options):
                 said.pieces[number, :steps],
                 title=item["text"],
             )
-        entry = {
+        entry: dict[str, Any] = {
             system: recognise(wav, tts.sample_rate)
             for system, wav in wavs.items()
         }
@@ -190,16 +175,21 @@ def _hear(tts, batch, out_folder, recognise, seed, options):
         yield item, entry
 
 
-def _tabulate(sentences, heard, out_folder):
+def _tabulate(
+    sentences: Sequence[dict[str, Any]],
+    heard: dict[str, dict[str, Any]],
+    out_folder: Path,
+) -> list[dict[str, Any]]:
     """Write the tables; return the rows of the means."""
-    rows, details = [], []
+    rows = []
+    details: list[dict[str, Any]] = []
     # The sentence half a list away is another one.
     half = len(sentences) // 2
-    others = sentences[half:] + sentences[:half]
+    others = [*sentences[half:], *sentences[:half]]
     for item in sentences:
         entry = heard[item["id"]]
         detail = {"id": item["id"], "text": item["text"]}
-        for system in SYSTEMS:
+        for system in _SYSTEMS:
             errors, words = Recognizer.word_errors(item["text"], entry[system])
             detail[f"{system}_heard"] = entry[system]
             detail[f"{system}_errors"] = errors
@@ -208,13 +198,13 @@ def _tabulate(sentences, heard, out_folder):
         detail["voice_seconds"] = round(entry["voice_seconds"], 2)
         detail["ended"] = entry["ended"]
         details.append(detail)
-    for system, name in SYSTEMS.items():
-        errors, words, shuffled = 0, 0, 0
-        for item, other in zip(sentences, others, strict=True):
-            understood = heard[item["id"]][system]
-            wrong, said = Recognizer.word_errors(item["text"], understood)
-            errors, words = errors + wrong, words + said
-            shuffled += Recognizer.word_errors(other["text"], understood)[0]
+    words = sum(detail["words"] for detail in details)
+    for system, name in _SYSTEMS.items():
+        errors = sum(detail[f"{system}_errors"] for detail in details)
+        shuffled = sum(
+            Recognizer.word_errors(other["text"], heard[item["id"]][system])[0]
+            for item, other in zip(sentences, others, strict=True)
+        )
         rows.append(
             {
                 "system": name,
@@ -226,33 +216,32 @@ def _tabulate(sentences, heard, out_folder):
                 "wer_shuffled": round(shuffled / words, 4),
             }
         )
-    _write_csv(out_folder / "per_sentence.csv", details)
-    _write_csv(out_folder / "errors.csv", rows)
+    write_rows(out_folder / "per_sentence.csv", details)
+    write_rows(out_folder / "errors.csv", rows)
     with atomic_path(out_folder / "errors.md") as temporary:
-        temporary.write_text(_markdown(rows), encoding="utf-8")
+        temporary.write_text(f"{_markdown(rows)}\n", encoding="utf-8")
     return rows
 
 
-def _write_csv(path, rows):
-    with (
-        atomic_path(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _markdown(rows):
+def _markdown(rows: Sequence[dict[str, Any]]) -> str:
     """Write the means as a table to read."""
-    lines = [
-        "| heard by Whisper tiny.en | words | wrong | word error rate | "
-        "against another sentence |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    lines += [
-        f"| {row['system']} | {row['words']} | {row['errors']} | "
-        f"{100 * row['wer']:.1f} % | {100 * row['wer_shuffled']:.1f} % |"
-        for row in rows
-    ]
-    return "\n".join(lines) + "\n"
+    headings = (
+        "heard by Whisper tiny.en",
+        "words",
+        "wrong",
+        "word error rate",
+        "against another sentence",
+    )
+    return markdown_table(
+        headings,
+        (
+            [
+                row["system"],
+                str(row["words"]),
+                str(row["errors"]),
+                f"{100 * row['wer']:.1f} %",
+                f"{100 * row['wer_shuffled']:.1f} %",
+            ]
+            for row in rows
+        ),
+    )

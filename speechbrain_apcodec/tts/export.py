@@ -16,6 +16,7 @@ Authors
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from hyperpyyaml import load_hyperpyyaml
 from ruamel.yaml import YAML
@@ -54,15 +55,16 @@ from speechbrain_apcodec.tts.interface import (
 )
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
-TOKENIZER_FILE = f"tokenizer{TEXT_SUFFIX}"
+_TOKENIZER_FILE = f"tokenizer{TEXT_SUFFIX}"
 
 _OWN_FILES = {
     HPARAMS_FILE,
     CARD_FILE,
     CONFIG_FILE,
     CODEC_FOLDER,
-    TOKENIZER_FILE,
+    _TOKENIZER_FILE,
     weights_file("model"),
 }
 
@@ -109,73 +111,39 @@ the one who publishes them to state here.
 """
 
 
-def is_tts_run(checkpoint_dir):
-    """Tell a training run of speech from one of a codec.
-
-    Arguments
-    ---------
-    checkpoint_dir : str or pathlib.Path
-        A ``CKPT+...`` folder, or the run's output folder.
-
-    Returns
-    -------
-    bool
-    """
+def is_tts_run(checkpoint_dir: AnyPath) -> bool:
+    """Tell a checkpoint or run of speech from one of a codec."""
     try:
         checkpoint = find_checkpoint(checkpoint_dir)
-    except CheckpointError:  # maybe a model's folder, of which there is none
+    except CheckpointError:  # maybe the folder of a model, which has none
         return False
     return "codec_model" in _read_hparams(checkpoint)
 
 
 def export_tts(
-    checkpoint_dir,
-    out_dir,
-    name=None,
-    half=False,
-    codec_model=None,
-    force=False,
-):
+    checkpoint_dir: AnyPath,
+    out_dir: AnyPath,
+    name: str | None = None,
+    half: bool = False,
+    codec_model: str | None = None,
+    force: bool = False,
+) -> Path:
     """Export a checkpoint of a TTS run, with its codec, as a model's folder.
 
-    Arguments
-    ---------
-    checkpoint_dir : str or pathlib.Path
-        A ``CKPT+...`` folder, or the run's output folder: then the
-        checkpoint that did best in validation.
-    out_dir : str or pathlib.Path
-        The folder to write.
-    name : str, optional
-        Name of the model; default: that of the folder.
-    half : bool
-        Store float16 instead of float32: half the size.
-    codec_model : str, optional
-        Folder or hub id of the codec, if it is not where it was.
-    force : bool
-        Whether an earlier export in ``out_dir`` may be replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    CheckpointError
-        If there is no checkpoint, it does not fit the run's YAML, the codec
-        is another one, or there is something in ``out_dir`` that may not be
-        replaced.
+    Of a run's folder it takes the checkpoint that did best in validation. A
+    codec that was moved is named by ``codec_model``, folder or hub id.
+    ``half`` stores float16; ``force`` replaces an earlier export.
     """
     checkpoint = find_checkpoint(checkpoint_dir)
     hparams = _read_hparams(checkpoint)
+    hparams_file = find_hparams(checkpoint)
     if "codec_model" not in hparams:
         raise CheckpointError(
-            f"{find_hparams(checkpoint)} names no codec_model: it is of no "
-            "TTS run"
+            f"{hparams_file} names no codec_model: it is of no TTS run"
         )
     codec_model = codec_model or hparams["codec_model"]
     codec = APCodec.from_hparams(codec_model)
-    manifests = find_hparams(checkpoint).parent / "manifests"
+    manifests = hparams_file.parent / "manifests"
     meta = _read_meta(manifests / "tokens_meta.json")
     if codec.weights_sha256 != meta["weights_sha256"]:
         raise CheckpointError(
@@ -191,9 +159,9 @@ def export_tts(
             shutil.copyfile(
                 fetch_file(file, codec_model), folder / CODEC_FOLDER / file
             )
-        shutil.copyfile(manifests / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+        shutil.copyfile(manifests / _TOKENIZER_FILE, folder / _TOKENIZER_FILE)
         text = inference_hparams(
-            find_hparams(checkpoint).read_text(encoding="utf-8"),
+            hparams_file.read_text(encoding="utf-8"),
             ["model"],
             loadables=["tokenizer"],
             others=["generate", "phonemes"],
@@ -202,7 +170,7 @@ def export_tts(
             f"# {name}, written by speechbrain_apcodec\n{text}",
             encoding="utf-8",
         )
-        what = f"{find_hparams(checkpoint)} builds no model"
+        what = f"{hparams_file} builds no model"
         with damage_named(CheckpointError, what, _LEAVE):
             model = load_hyperpyyaml(text)["model"]
         state = read_checkpoint(checkpoint / "ema.ckpt")
@@ -214,7 +182,7 @@ def export_tts(
                 weights_file("model"): write_weights(
                     folder / weights_file("model"), model, half
                 ),
-                TOKENIZER_FILE: file_sha256(folder / TOKENIZER_FILE),
+                _TOKENIZER_FILE: file_sha256(folder / _TOKENIZER_FILE),
             },
             "codec_sha256": codec.weights_sha256,
             "sample_rate": codec.sample_rate,
@@ -238,14 +206,14 @@ def export_tts(
     return Path(out_dir)
 
 
-def _read_hparams(checkpoint):
+def _read_hparams(checkpoint: Path) -> dict[str, Any]:
     """Read the plain values of a run's YAML."""
     path = find_hparams(checkpoint)
     with damage_named(CheckpointError, f"{path} is damaged", _LEAVE):
         return dict(YAML().load(path.read_text(encoding="utf-8")))
 
 
-def _read_meta(path):
+def _read_meta(path: Path) -> dict[str, Any]:
     """Read what a run says of its tokens."""
     with damage_named(CheckpointError, f"{path} is damaged", _LEAVE):
         meta = json.loads(path.read_text(encoding="utf-8"))

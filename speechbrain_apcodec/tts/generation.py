@@ -1,14 +1,14 @@
 """Tokens of speech, one step after the other.
 
 The network predicts a step of the delay pattern; here a token is drawn for
-each stream and becomes the input of the next step. What the pattern leaves no
-choice about is not drawn: PAD before a stream begins, and, once the first
+each stream and becomes the input of the next step. What the pattern
+determines is not drawn: PAD before a stream begins, and, once the first
 codebook has said EOS, EOS in every other one. Nothing ends before the last
 piece of the text.
 
-The reading goes on to the next piece of the text when it has become less
-probable than a random threshold that it stays: that draws the piece's steps
-from what the network predicts. Without chance they are the median.
+The reading goes on to the next piece of the text when the probability that it
+stays has fallen below a random threshold: that draws the number of a piece's
+steps from what the network predicts. Without chance it is the median.
 
 With guidance the model runs twice, with the text and without, and what the
 text adds to the logits is amplified (https://arxiv.org/abs/2209.15352).
@@ -20,14 +20,25 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
+
+from speechbrain_apcodec.utils.types import Tokens
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.tokens.patterns import DelayPattern
+    from speechbrain_apcodec.tts.transformer import TokenTransformer
 
 
 @dataclass
 class Generated:
-    """What was generated.
+    """Generated tokens of speech.
 
     Arguments
     ---------
@@ -44,25 +55,25 @@ class Generated:
         int64 [batch, steps], the piece of the text that each step said.
     """
 
-    tokens: torch.Tensor
-    num_frames: torch.Tensor
-    ended: torch.Tensor
-    attention: torch.Tensor
-    pieces: torch.Tensor
+    tokens: Tokens
+    num_frames: Tensor
+    ended: Tensor
+    attention: Tensor
+    pieces: Tensor
 
 
 @torch.no_grad()
 def generate_tokens(
-    model,
-    text,
-    num_text,
-    pattern,
-    frames_per_piece,
-    temperature,
-    top_k,
-    guidance=1.0,
-    seed=0,
-):
+    model: TokenTransformer,
+    text: Tensor,
+    num_text: Tensor,
+    pattern: DelayPattern,
+    frames_per_piece: float,
+    temperature: float,
+    top_k: int,
+    guidance: float = 1.0,
+    seed: int = 0,
+) -> Generated:
     """Let a model read text and predict the tokens of its speech.
 
     Arguments
@@ -74,17 +85,16 @@ def generate_tokens(
     num_text : torch.Tensor
         int64 [batch], pieces of each item.
     pattern : speechbrain_apcodec.tokens.patterns.DelayPattern
-        That which the model was trained with.
+        The pattern of the training.
     frames_per_piece : float
-        Most frames that a piece of text may take; a sentence that has not
-        ended then is cut.
+        Most frames per piece of text; a sentence that has not ended then is
+        cut.
     temperature : float
-        How much is left to chance: 0 takes the most probable token.
+        Randomness: 0 takes the most probable token.
     top_k : int
-        Number of the most probable tokens from which is drawn.
+        Number of the most probable tokens to draw from.
     guidance : float
-        How often what the text adds to the logits is counted; 1 is what the
-        model says.
+        Factor of what the text adds to the logits; 1 is the plain model.
     seed : int
         The same seed gives the same speech.
 
@@ -97,7 +107,7 @@ def generate_tokens(
     # An EOS frame follows the last one.
     most_steps = int(pattern.num_steps(most_frames.max() + 1))
     most_steps = min(most_steps, model.max_steps)
-    # Guided, each item stands there twice, the second time without its text.
+    # With guidance, each item comes twice, the second time without its text.
     twice = 1 if guidance == 1 else 2
     textless = torch.arange(twice * len(text), device=device) >= len(text)
     cache = model.start(
@@ -125,23 +135,23 @@ def generate_tokens(
         tokens = _draw(logits, temperature, top_k, generators)
         says_end = (tokens == special.eos) | (frame >= most_frames[:, None])
         says_end &= codebook == 0
-        # int64 [batch]: the first frame that is none.
+        # int64 [batch]: the frame after the last one.
         ends = torch.where(says_end, frame, end[:, None]).amin(dim=1)
         end = torch.minimum(end, ends)
         tokens[frame == end[:, None]] = special.eos
         tokens[(frame < 0) | (frame > end[:, None])] = special.pad
         sequence.append(tokens)
-        reader.go_on(prediction.advance[: len(text), 0])
+        reader.advance(prediction.advance[: len(text), 0])
         if (frame[-1] >= end).all():
             break
-    sequence = torch.stack(sequence, dim=1)
-    # Streams that come later have not got as far as the first ones.
-    missing = pattern.num_streams - sequence.shape[1]
+    steps = torch.stack(sequence, dim=1)
+    # A delayed stream may not even have begun.
+    missing = pattern.num_streams - steps.shape[1]
     if missing > 0:
-        sequence = torch.nn.functional.pad(
-            sequence, (0, 0, 0, missing), value=special.pad
+        steps = torch.nn.functional.pad(
+            steps, (0, 0, 0, missing), value=special.pad
         )
-    tokens, num_frames = special.cut_at_eos(pattern.revert(sequence)[0])
+    tokens, num_frames = special.cut_at_eos(pattern.revert(steps)[0])
     return Generated(
         tokens=tokens,
         num_frames=num_frames,
@@ -154,17 +164,16 @@ def generate_tokens(
 class _Reader:
     """Goes through the text, piece by piece.
 
-    Arguments
-    ---------
-    num_text : torch.Tensor
-        int64 [batch], pieces of each item.
-    temperature : float
-        How much is left to chance, 1 or more: all.
-    generators : list of torch.Generator
-        One for each item.
+    A temperature of 0 leaves nothing to chance, of 1 or more everything.
+    Each item has a generator of its own.
     """
 
-    def __init__(self, num_text, temperature, generators):
+    def __init__(
+        self,
+        num_text: Tensor,
+        temperature: float,
+        generators: Sequence[torch.Generator],
+    ) -> None:
         self.last = num_text - 1
         self.chance = min(temperature, 1.0)
         self.generators = generators
@@ -173,19 +182,19 @@ class _Reader:
         self.staying = torch.ones_like(self.threshold)  # probability
 
     @property
-    def is_last(self):
+    def is_last(self) -> Tensor:
         """Whether the last piece is being said; bool [batch]."""
         return self.pieces == self.last
 
-    def go_on(self, advance):
-        """Decide what the next step says, from log-odds float [batch]."""
-        self.staying = self.staying * torch.sigmoid(-advance.double())
+    def advance(self, log_odds: Tensor) -> None:
+        """Choose the piece of the next step; from float [batch]."""
+        self.staying = self.staying * torch.sigmoid(-log_odds.double())
         done = (self.staying < self.threshold) & ~self.is_last
         self.pieces = self.pieces + done
         self.staying = torch.where(done, 1.0, self.staying)
         self.threshold = torch.where(done, self._thresholds(), self.threshold)
 
-    def _thresholds(self):
+    def _thresholds(self) -> Tensor:
         """Draw float [batch] around a half."""
         drawn = torch.cat(
             [
@@ -196,7 +205,12 @@ class _Reader:
         return 0.5 + self.chance * (drawn - 0.5).to(self.last.device)
 
 
-def _draw(logits, temperature, top_k, generators):
+def _draw(
+    logits: Tensor,
+    temperature: float,
+    top_k: int,
+    generators: Sequence[torch.Generator],
+) -> Tensor:
     """Draw a token for each stream; int64 [batch, streams]."""
     if temperature == 0:
         return logits.argmax(dim=-1)

@@ -1,16 +1,23 @@
 """Speech from text, as SpeechBrain's users call it.
 
 ``TokenTTS`` is SpeechBrain's ``Pretrained`` interface to a Transformer that
-predicts the tokens of a codec. The model's folder holds that codec, too, and
-says by a SHA-256 which one it must be: another one would make noise of the
-tokens without any error.
+predicts the tokens of a codec. The model's folder also holds that codec, and
+identifies it by a SHA-256: another one would decode the tokens to noise
+without any error.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import torch
-from speechbrain.utils.fetching import FetchConfig, LocalStrategy
+from speechbrain.utils.fetching import FetchConfig, FetchSource, LocalStrategy
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from speechbrain_apcodec.inference.apcodec import APCodec
@@ -20,13 +27,18 @@ from speechbrain_apcodec.models.config import CONFIG_FILE
 from speechbrain_apcodec.models.loading import weights_file
 from speechbrain_apcodec.models.pretrained import find_model, load_pretrained
 from speechbrain_apcodec.models.sources import fetch_file
+from speechbrain_apcodec.tts.generation import Generated
 from speechbrain_apcodec.tts.text import encode_text
 from speechbrain_apcodec.utils.atomic import check_destination
-from speechbrain_apcodec.utils.audio import storable_subtype, write_audio
+from speechbrain_apcodec.utils.audio_writing import (
+    storable_subtype,
+    write_audio,
+)
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath, Lengths, Wav, Wavs
 
-#: Folder of the codec inside a model of speech, and what is needed of it.
+#: Folder of the codec inside a model of speech, and the files needed of it.
 CODEC_FOLDER = "codec"
 CODEC_FILES = (CONFIG_FILE, "hyperparams.yaml", weights_file("codec"))
 
@@ -41,8 +53,8 @@ class TokenTTS(PlacedPretrained):
     hparams : dict
         ``tokenizer`` (``sentencepiece.SentencePieceProcessor``),
         ``phonemes`` (the language in whose phonemes it reads, or null) and
-        ``generate`` (``tts.generation.generate_tokens`` with
-        the model's pattern and ways to draw).
+        ``generate`` (``tts.generation.generate_tokens`` with the model's
+        pattern and sampling options).
     run_opts : dict or speechbrain.utils.run_opts.RunOptions, optional
         Such as ``{"device": "cuda"}``.
     freeze_params : bool
@@ -63,31 +75,32 @@ class TokenTTS(PlacedPretrained):
 
     def __init__(
         self,
-        modules=None,
-        hparams=None,
-        run_opts=None,
-        freeze_params=True,
-        codec=None,
-    ):
+        modules: dict[str, torch.nn.Module] | None = None,
+        hparams: dict[str, Any] | None = None,
+        run_opts: Any = None,
+        freeze_params: bool = True,
+        codec: APCodec | None = None,
+    ) -> None:
         if "model" not in (modules or {}):
             raise CheckpointError(
                 "the model's YAML has no 'model' below 'modules': export the "
                 "training run again"
             )
         super().__init__(modules, hparams, run_opts, freeze_params)
-        self.codec = codec
+        # Optional only because SpeechBrain's arguments before it are.
+        self.codec: APCodec = codec  # type: ignore[assignment]
 
     @classmethod
     def from_hparams(
         cls,
-        source,
-        hparams_file="hyperparams.yaml",
-        savedir=None,
-        local_strategy=LocalStrategy.SYMLINK,
-        fetch_config=FetchConfig(),  # noqa: B008 (frozen)
-        run_opts=None,
-        **kwargs,
-    ):
+        source: AnyPath | FetchSource,
+        hparams_file: str = "hyperparams.yaml",
+        savedir: str | Path | None = None,
+        local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+        fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
+        run_opts: Any = None,
+        **kwargs: Any,
+    ) -> TokenTTS:
         """Load an exported model of speech with its codec.
 
         Arguments
@@ -139,13 +152,19 @@ class TokenTTS(PlacedPretrained):
             for name in CODEC_FILES
         ]
         codec = APCodec.from_hparams(files[0].parent, run_opts=run_opts)
-        check_codec(codec, config)
+        if codec.weights_sha256 != config["codec_sha256"]:
+            raise CheckpointError(
+                f"the codec {codec.model_id} is not the one whose tokens the "
+                f"model {config['model_id']} was trained on, and would make "
+                "noise of them: export the model again"
+            )
         with damage_named(
             CheckpointError,
             f"{hparams_file} of {config['model_id']} builds no voice",
             "export the model again, or see the overrides",
         ):
-            return load_pretrained(
+            # None only with ``download_only``.
+            return load_pretrained(  # type: ignore[return-value]
                 cls,
                 found,
                 hparams_file,
@@ -155,11 +174,13 @@ class TokenTTS(PlacedPretrained):
             )
 
     @property
-    def sample_rate(self):
+    def sample_rate(self) -> int:
         """Sampling rate of the speech, Hz."""
         return self.codec.sample_rate
 
-    def generate(self, texts, seed=0, **options):
+    def generate(
+        self, texts: Sequence[str], seed: int = 0, **options: Any
+    ) -> Generated:
         """Predict the tokens of sentences.
 
         Arguments
@@ -169,9 +190,8 @@ class TokenTTS(PlacedPretrained):
         seed : int
             The same seed gives the same speech.
         **options : dict
-            ``temperature``, ``top_k`` and ``guidance``, where they shall
-            differ from the model's own; temperature 0 takes the most probable
-            tokens.
+            ``temperature``, ``top_k`` and ``guidance``, where they differ from
+            the model's own; temperature 0 takes the most probable tokens.
 
         Returns
         -------
@@ -194,17 +214,12 @@ class TokenTTS(PlacedPretrained):
                 **options,
             )
 
-    def synthesize_batch(self, texts, seed=0, **options):
+    def synthesize_batch(
+        self, texts: Sequence[str], seed: int = 0, **options: Any
+    ) -> tuple[Wavs, Lengths]:
         """Speak several sentences, each as if it were alone.
 
-        Arguments
-        ---------
-        texts : list of str
-            The sentences.
-        seed : int
-            The same seed gives the same speech.
-        **options : dict
-            See ``generate``.
+        Takes the arguments of ``generate``.
 
         Returns
         -------
@@ -217,45 +232,25 @@ class TokenTTS(PlacedPretrained):
         lengths = relative_lengths(said.num_frames, said.tokens.shape[1])
         return self.codec.decode(said.tokens, lengths)
 
-    def synthesize(self, text, seed=0, **options):
-        """Speak a sentence.
+    def synthesize(self, text: str, seed: int = 0, **options: Any) -> Wav:
+        """Speak a sentence: float [samples] at ``sample_rate``.
 
-        Arguments
-        ---------
-        text : str
-            The sentence.
-        seed : int
-            The same seed gives the same speech.
-        **options : dict
-            See ``generate``.
-
-        Returns
-        -------
-        torch.Tensor
-            float [samples] at ``sample_rate``.
+        Takes the arguments of ``generate``.
         """
         return self.synthesize_batch([text], seed, **options)[0][0]
 
-    def synthesize_file(self, text, path, seed=0, force=False, **options):
-        """Speak a sentence into an audio file.
+    def synthesize_file(
+        self,
+        text: str,
+        path: AnyPath,
+        seed: int = 0,
+        force: bool = False,
+        **options: Any,
+    ) -> float:
+        """Speak a sentence into an audio file; return its seconds.
 
-        Arguments
-        ---------
-        text : str
-            The sentence.
-        path : str or pathlib.Path
-            The file to write; its suffix names the container.
-        seed : int
-            The same seed gives the same speech.
-        force : bool
-            Whether a file at ``path`` may be replaced.
-        **options : dict
-            See ``generate``.
-
-        Returns
-        -------
-        float
-            Seconds.
+        Takes the arguments of ``generate``. The suffix of the path names the
+        container; ``force`` replaces an existing file.
         """
         check_destination(path, force=force)
         storable_subtype(path, "PCM_16")
@@ -263,7 +258,7 @@ class TokenTTS(PlacedPretrained):
         write_audio(path, wav[None].cpu(), self.sample_rate)
         return len(wav) / self.sample_rate
 
-    def _encode(self, text):
+    def _encode(self, text: str) -> Tensor:
         encoded = encode_text(
             self.hparams.tokenizer, text, self.hparams.phonemes
         )
@@ -277,26 +272,3 @@ class TokenTTS(PlacedPretrained):
                 "say it sentence by sentence"
             )
         return encoded
-
-
-def check_codec(codec, config):
-    """Make sure that a codec is the one whose tokens a model predicts.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.inference.APCodec
-        Loaded from an exported model.
-    config : dict
-        The model's ``config.json``, with ``codec_sha256``.
-
-    Raises
-    ------
-    CheckpointError
-        If it is another one.
-    """
-    if codec.weights_sha256 != config["codec_sha256"]:
-        raise CheckpointError(
-            f"the codec {codec.model_id} is not the one whose tokens the "
-            f"model {config['model_id']} was trained on, and would make "
-            "noise of them: export the model again"
-        )

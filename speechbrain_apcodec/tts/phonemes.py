@@ -1,6 +1,6 @@
 """Text as it is spoken, by eSpeak NG.
 
-English letters say little of the sounds: from an hour of speech nobody learns
+English letters tell little of the sounds: an hour of speech does not teach
 what "through" and "though" have in common. The packages are optional, and
 under the GNU General Public License.
 
@@ -11,37 +11,22 @@ Authors
 import functools
 import importlib
 import logging
+from typing import Any
 
 from speechbrain_apcodec.utils.errors import (
     ConfigurationError,
     MissingExtraError,
 )
 
-INSTALL = "pip install 'speechbrain_apcodec[phonemes]'"
+_INSTALL = "pip install 'speechbrain_apcodec[phonemes]'"
 
 
-def to_phonemes(text, language):
-    """Write text as phonemes.
+def to_phonemes(text: str, language: str) -> str:
+    """Write text as phonemes; numbers and abbreviations are read out.
 
-    Arguments
-    ---------
-    text : str
-        As people write it; numbers and abbreviations are read out.
-    language : str
-        Name of eSpeak NG, such as ``en-us`` or ``de``.
-
-    Returns
-    -------
-    str
-        Letters of the IPA without marks of stress and length, with the
-        punctuation of the text and spaces between words.
-
-    Raises
-    ------
-    MissingExtraError
-        If the packages are not installed.
-    ConfigurationError
-        If eSpeak NG does not know the language.
+    The result has letters of the IPA without marks of stress and length, the
+    punctuation of the text, and spaces between words. Languages have the names
+    of eSpeak NG, such as ``en-us`` or ``de``.
 
     Example
     -------
@@ -53,14 +38,14 @@ def to_phonemes(text, language):
 
 
 @functools.lru_cache(maxsize=8)
-def _backend(language):
+def _backend(language: str) -> Any:
     try:
         loader = importlib.import_module("espeakng_loader")
         espeak = importlib.import_module("phonemizer.backend.espeak.wrapper")
         backend = importlib.import_module("phonemizer.backend")
     except ImportError as error:
         raise MissingExtraError(
-            f"phonemes need eSpeak NG ({error}): {INSTALL}"
+            f"phonemes need eSpeak NG ({error}): {_INSTALL}"
         ) from error
     espeak.EspeakWrapper.set_library(loader.get_library_path())
     espeak.EspeakWrapper.set_data_path(loader.get_data_path())

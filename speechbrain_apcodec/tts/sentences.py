@@ -1,25 +1,23 @@
 """Which sentences and tokens a model of speech is trained on.
 
 `apcodec tokens` writes tokens and copies the manifest's columns, `text` among
-them. Here they are split, and what cannot be used is refused before the
-first step: a sentence without text, or a codec that did not make the tokens.
+them. Here they are split, and unusable data is refused before the first step:
+a sentence without text, or a codec that did not make the tokens.
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from speechbrain.utils.logger import get_logger
 from tqdm import tqdm
 
 from speechbrain_apcodec.corpus.dataset import read_tokens
-from speechbrain_apcodec.corpus.meta import (
-    META_FILE,
-    TokensMeta,
-    read_meta,
-)
+from speechbrain_apcodec.corpus.meta import META_FILE, TokensMeta, read_meta
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.utils.atomic import read_json, write_json
 from speechbrain_apcodec.utils.errors import (
@@ -27,19 +25,23 @@ from speechbrain_apcodec.utils.errors import (
     APCodecError,
     ConfigurationError,
 )
+from speechbrain_apcodec.utils.types import AnyPath
 from speechbrain_apcodec.utils.utterances import SPLIT_NAMES
 
 logger = get_logger(__name__)
 
+_Splits: TypeAlias = dict[str, dict[str, dict[str, Any]]]
+"""``train``, ``valid`` and ``test`` to id to entry."""
+
 
 def prepare_sentences(
-    tokens,
-    codec_model,
-    num_codebooks,
-    codebook_size,
-    save_folder,
-    train_tokenizer,
-):
+    tokens: AnyPath,
+    codec_model: str,
+    num_codebooks: int,
+    codebook_size: int,
+    save_folder: AnyPath,
+    train_tokenizer: Callable[[list[str], Path], None],
+) -> None:
     """Write the manifests of a training, and the pieces of its text.
 
     Arguments
@@ -64,9 +66,8 @@ def prepare_sentences(
     Raises
     ------
     APCodecError
-        If another codec made the tokens, they are others than the YAML
-        says, a file of them is damaged, a split is empty, or nothing has
-        text.
+        If another codec made the tokens, they differ from the YAML, a file
+        of them is damaged, a split is empty, or nothing has text.
     """
     tokens, save_folder = Path(tokens), Path(save_folder)
     meta = read_meta(tokens)
@@ -92,7 +93,7 @@ def prepare_sentences(
     )
 
 
-def _check_tokens(splits, meta):
+def _check_tokens(splits: _Splits, meta: TokensMeta) -> None:
     """Read all tokens once, rather than find damage in the third epoch."""
     bad = []
     entries = [entry for items in splits.values() for entry in items.values()]
@@ -116,27 +117,14 @@ def _check_tokens(splits, meta):
         )
 
 
-def split_sentences(tokens):
-    """Read the manifests of a folder of tokens, split by split.
+def split_sentences(tokens: AnyPath) -> _Splits:
+    """Read the manifests of a folder of `apcodec tokens`, split by split.
 
-    Arguments
-    ---------
-    tokens : str or pathlib.Path
-        The folder that `apcodec tokens` wrote.
-
-    Returns
-    -------
-    dict
-        ``train``, ``valid`` and ``test`` -> dict from an id to its entry,
-        whose ``tokens`` is an absolute path.
-
-    Raises
-    ------
-    ConfigurationError
-        If train or valid has no sentence with text.
+    The ``tokens`` of each entry become an absolute path. Raises a
+    ``ConfigurationError`` if train or valid has no sentence with text.
     """
     folder = Path(tokens).resolve()
-    splits = {"train": {}, "valid": {}, "test": {}}
+    splits: _Splits = {"train": {}, "valid": {}, "test": {}}
     num_silent = 0
     for path in sorted(folder.glob("*.json")):
         if path.name == META_FILE:

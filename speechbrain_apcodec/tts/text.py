@@ -4,6 +4,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from typing import Any
+
 import torch
 
 from speechbrain_apcodec.tts.phonemes import to_phonemes
@@ -12,47 +14,23 @@ from speechbrain_apcodec.tts.phonemes import to_phonemes
 BOS_ID, EOS_ID = 1, 2
 
 
-def normalize_text(text, phonemes=None):
-    """Write a sentence in one way: lower case, single spaces.
+def normalize_text(text: str, phonemes: str | None = None) -> str:
+    """Write a sentence in lower case with single spaces.
 
-    Arguments
-    ---------
-    text : str
-        As people write it.
-    phonemes : str, optional
-        The language in whose phonemes it is written, see ``to_phonemes``;
-        default: in its own letters.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> normalize_text(" Not at this  particular case, Tom. ")
-    'not at this particular case, tom.'
+    With ``phonemes``, a language, it is written as ``to_phonemes`` does.
     """
     if phonemes:
         text = to_phonemes(text, phonemes)
     return " ".join(text.lower().split())
 
 
-def encode_text(tokenizer, text, phonemes=None):
-    """Turn a sentence into ids.
+def encode_text(
+    tokenizer: Any, text: str, phonemes: str | None = None
+) -> torch.Tensor:
+    """Turn a sentence into ids, int64 [pieces], with the marks of both ends.
 
-    Arguments
-    ---------
-    tokenizer : sentencepiece.SentencePieceProcessor
-        Made by ``tts.dataset.train_tokenizer``.
-    text : str
-        The sentence.
-    phonemes : str, optional
-        See ``normalize_text``.
-
-    Returns
-    -------
-    torch.Tensor
-        int64 [pieces], with the marks of beginning and end.
+    The tokenizer is made by ``tts.dataset.train_tokenizer``; ``phonemes`` see
+    ``normalize_text``.
     """
     pieces = tokenizer.encode_as_ids(normalize_text(text, phonemes))
     return torch.tensor([BOS_ID, *pieces, EOS_ID])

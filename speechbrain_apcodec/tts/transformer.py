@@ -1,22 +1,19 @@
 """A Transformer that reads text and predicts the tokens of a codec.
 
-Encoder and decoder are SpeechBrain's, with cross attention between them. A
-step of the decoder gets the tokens of the step before, the embeddings of all
-streams summed, and predicts those of its own, a softmax for each stream.
+The encoder is SpeechBrain's; the decoder attends to it. A step of the decoder
+gets the tokens of the step before, the embeddings of all streams summed, and
+predicts its own, a softmax for each stream. All steps can be computed at once
+or one at a time: the keys and values of the text are then computed once, and
+those of the steps grow in a `DecodingCache`, which belongs to the caller. Both
+give the same.
 
-SpeechBrain's decoder computes every step anew for each that follows. Here
-the same layers also run one step at a time: the keys and values of the text
-are computed once, and those of the steps grow in a `DecodingCache`, which
-belongs to the caller. Both ways give the same; what they share of a layer is
-in `tts.attention`.
-
-An hour of speech is not enough for the attention to find out by itself which
-piece of the text comes next. So each step is told the piece that it says, and
-predicts whether the next step goes on to the next piece: reading cannot skip
-nor repeat (https://arxiv.org/abs/2406.07855). Tokens are known by their
-codewords. And steps of the history can be hidden in training, so that the
-model cannot just copy the past; or the text, so that its part in a prediction
-is known and can be amplified (https://arxiv.org/abs/2209.15352).
+An hour of speech is too little for the attention to learn which piece of the
+text comes next. So each step is told the piece that it says, and predicts
+whether the next step goes on to the next piece: reading can neither skip nor
+repeat (https://arxiv.org/abs/2406.07855). Tokens are known by their codewords.
+And steps of the history can be hidden in training, so that the model cannot
+just copy the past; or the text, so that its part in a prediction is known and
+can be amplified (https://arxiv.org/abs/2209.15352).
 
 Papers: https://arxiv.org/abs/1809.08895, https://arxiv.org/abs/2306.05284
 
@@ -27,19 +24,13 @@ Authors
 import torch
 from speechbrain.lobes.models.transformer.Transformer import (
     PositionalEncoding,
-    TransformerDecoder,
     TransformerEncoder,
 )
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from speechbrain_apcodec.tts.attention import (
-    merge_heads,
-    project_steps,
-    project_text,
-    read_text,
-)
 from speechbrain_apcodec.tts.codeword_table import CodewordTable
+from speechbrain_apcodec.tts.decoder import Decoder
 from speechbrain_apcodec.tts.steps import (
     DecodingCache,
     Prediction,
@@ -47,8 +38,8 @@ from speechbrain_apcodec.tts.steps import (
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
-#: Steps of a piece that are told from each other.
-MAX_ELAPSED = 64
+#: Steps of a piece that have embeddings of their own.
+_MAX_ELAPSED = 64
 
 
 class TokenTransformer(nn.Module):
@@ -81,7 +72,7 @@ class TokenTransformer(nn.Module):
         weights of the attention are spared: the fast kernels of a CPU know
         no dropout.
     max_steps : int
-        Most steps, and as many for the text.
+        Most steps, and most pieces of text.
 
     Raises
     ------
@@ -102,21 +93,25 @@ class TokenTransformer(nn.Module):
     torch.Size([2, 2, 11])
     """
 
+    positions: Tensor
+    offsets: Tensor
+    codewords: Tensor
+
     def __init__(
         self,
-        num_pieces,
-        num_streams,
-        codebook_size,
-        num_special,
-        codeword_dim,
-        d_model,
-        nhead,
-        num_encoder_layers,
-        num_decoder_layers,
-        d_ffn,
-        dropout,
-        max_steps,
-    ):
+        num_pieces: int,
+        num_streams: int,
+        codebook_size: int,
+        num_special: int,
+        codeword_dim: int,
+        d_model: int,
+        nhead: int,
+        num_encoder_layers: int,
+        num_decoder_layers: int,
+        d_ffn: int,
+        dropout: float,
+        max_steps: int,
+    ) -> None:
         super().__init__()
         if d_model % nhead:
             raise ConfigurationError(
@@ -125,26 +120,29 @@ class TokenTransformer(nn.Module):
         self.num_pieces = num_pieces
         self.num_streams = num_streams
         self.max_steps = max_steps
-        sizes = {"nhead": nhead, "d_ffn": d_ffn, "d_model": d_model}
-        options = {
-            **sizes,
-            "dropout": dropout,
-            "activation": nn.GELU,
-            "normalize_before": True,
-        }
         self.text_embedding = nn.Embedding(num_pieces, d_model)
-        self.encoder = TransformerEncoder(num_encoder_layers, **options)
+        self.encoder = TransformerEncoder(
+            num_encoder_layers,
+            nhead=nhead,
+            d_ffn=d_ffn,
+            d_model=d_model,
+            dropout=dropout,
+            activation=nn.GELU,
+            normalize_before=True,
+        )
         self.no_text = nn.Parameter(torch.randn(d_model))
         table = (num_streams, num_special, codeword_dim, d_model)
-        # The sum of the streams shall be as large as a piece of text.
+        # The sum of the streams is to be as large as a piece of text.
         self.embeddings = CodewordTable(*table, std=num_streams**-0.5)
         self.heads = CodewordTable(*table, std=0.02)
         self.heads_bias = nn.Parameter(
             torch.zeros(num_streams, codebook_size + num_special)
         )
-        self.elapsed_embedding = nn.Embedding(MAX_ELAPSED, d_model)
+        self.elapsed_embedding = nn.Embedding(_MAX_ELAPSED, d_model)
         self.hidden_step = nn.Parameter(torch.randn(d_model))
-        self.decoder = TransformerDecoder(num_decoder_layers, **options)
+        self.decoder = Decoder(
+            num_decoder_layers, d_model, nhead, d_ffn, dropout
+        )
         self.advance = nn.Linear(d_model, 1)
         self.dropout = nn.Dropout(dropout)
         self.register_buffer(
@@ -162,13 +160,13 @@ class TokenTransformer(nn.Module):
         )
 
     @torch.no_grad()
-    def know_codewords(self, codewords):
-        """Keep the codewords; they belong to the weights from now on.
+    def know_codewords(self, codewords: Tensor) -> None:
+        """Store the codewords, which belong to the weights from now on.
 
         Arguments
         ---------
         codewords : torch.Tensor
-            float [streams, codewords, codeword_dim], of any one scale.
+            float [streams, codewords, codeword_dim], of any common scale.
 
         Raises
         ------
@@ -188,39 +186,22 @@ class TokenTransformer(nn.Module):
 
     def forward(
         self,
-        text,
-        num_text,
-        inputs,
-        pieces,
-        where=None,
-        hidden=None,
-        textless=None,
-    ):
+        text: Tensor,
+        num_text: Tensor,
+        inputs: Tensor,
+        pieces: Tensor,
+        where: Tensor | None = None,
+        hidden: Tensor | None = None,
+        textless: Tensor | None = None,
+    ) -> Prediction:
         """Predict all steps at once from the true ones before.
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [batch, pieces].
-        num_text : torch.Tensor
-            int64 [batch], pieces of each item.
-        inputs : torch.Tensor
-            int64 [batch, steps, streams], for each step the tokens of the
-            step before it.
-        pieces : torch.Tensor
-            int64 [batch, steps], the piece of text that each step says.
-        where : torch.Tensor, optional
-            bool [batch, steps], the steps that are wanted; default: all.
-        hidden : torch.Tensor, optional
-            bool [batch, steps], the steps whose input is hidden.
-        textless : torch.Tensor, optional
-            bool [batch], the items whose text is hidden.
-
-        Returns
-        -------
-        Prediction
-            Its logits are [batch, steps, streams, classes], or, of the steps
-            that are wanted, [wanted steps, streams, classes].
+        Takes text, int64 [batch, pieces], and its length; for each step the
+        tokens of the step before it, int64 [batch, steps, streams], and the
+        piece that it says, int64 [batch, steps]; and, optionally, the wanted
+        steps and those whose input is hidden, bool [batch, steps], and the
+        items whose text is hidden, bool [batch]. The logits are [batch, steps,
+        streams, classes], or, of wanted steps, [steps, streams, classes].
         """
         memory, padding = self.encode(text, num_text)
         elapsed = count_elapsed(pieces)
@@ -229,44 +210,20 @@ class TokenTransformer(nn.Module):
         x = self._embed(self.embeddings(self.codewords).flatten(0, 1), inputs)
         if hidden is not None:
             x = torch.where(hidden[..., None], self.hidden_step.to(x), x)
-        x = x + self._place(memory, pieces, elapsed)
+        x = x + self._embed_text(memory, pieces, elapsed)
         x = self.dropout(x + self.positions[: x.shape[1]])
-        attention = []
-        for layer in self.decoder.layers:
-            queries, keys, values = project_steps(layer, x)
-            context = F.scaled_dot_product_attention(
-                queries, keys, values, is_causal=True
-            )
-            x = x + layer.dropout1(merge_heads(layer.self_attn, context))
-            x, weights = read_text(
-                layer, x, *project_text(layer, memory), padding
-            )
-            attention.append(weights)
-        x = self.decoder.norm(x)
+        x, attention = self.decoder(x, memory, padding)
         advance = self.advance(x)[..., 0]
         if where is not None:
             x = x[where]
         heads = self.heads(self.codewords).flatten(0, 1)
-        return Prediction(
-            self._predict(heads, x), advance, torch.stack(attention, dim=1)
-        )
+        return Prediction(self._predict(heads, x), advance, attention)
 
-    def encode(self, text, num_text):
-        """Read the text.
+    def encode(self, text: Tensor, num_text: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode the text.
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [batch, pieces].
-        num_text : torch.Tensor
-            int64 [batch].
-
-        Returns
-        -------
-        memory : torch.Tensor
-            float [batch, pieces, width].
-        padding : torch.Tensor
-            bool [batch, pieces], where there is no text.
+        Returns float [batch, pieces, width], and where there is no text, bool
+        [batch, pieces].
         """
         pieces = torch.arange(text.shape[1], device=text.device)
         padding = pieces >= num_text[:, None]
@@ -274,30 +231,23 @@ class TokenTransformer(nn.Module):
         memory, _ = self.encoder(self.dropout(x), src_key_padding_mask=padding)
         return memory, padding
 
-    def start(self, text, num_text, max_steps, textless=None):
-        """Read the text once, for steps to come.
+    def start(
+        self,
+        text: Tensor,
+        num_text: Tensor,
+        max_steps: int,
+        textless: Tensor | None = None,
+    ) -> DecodingCache:
+        """Encode the text once, for at most ``max_steps`` calls of ``step``.
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            int64 [batch, pieces].
-        num_text : torch.Tensor
-            int64 [batch].
-        max_steps : int
-            Most steps that will follow.
-        textless : torch.Tensor, optional
-            bool [batch], the items that shall not see it.
-
-        Returns
-        -------
-        DecodingCache
+        The items whose text is hidden are ``textless``, bool [batch].
         """
         memory, padding = self.encode(text, num_text)
         if textless is None:
             textless = torch.zeros_like(num_text, dtype=torch.bool)
         memory, _ = self._hide_text(memory, num_text[:, None], textless)
         projected = [
-            project_text(layer, memory) for layer in self.decoder.layers
+            layer.project_text(memory) for layer in self.decoder.layers
         ]
         batch, heads, _, width = projected[0][0].shape
         shape = (batch, heads, max_steps, width)
@@ -306,72 +256,43 @@ class TokenTransformer(nn.Module):
             heads=self.heads(self.codewords).flatten(0, 1),
             memory=memory,
             textless=textless,
-            text_keys=[keys for keys, _ in projected],
-            text_values=[values for _, values in projected],
+            text=projected,
             padding=padding,
-            keys=[memory.new_empty(shape) for _ in projected],
-            values=[memory.new_empty(shape) for _ in projected],
+            steps=[[memory.new_empty(shape) for _ in "kv"] for _ in projected],
             pieces=torch.full_like(num_text, -1),
             begun=torch.zeros_like(num_text),
         )
 
-    def step(self, cache, inputs, pieces):
-        """Predict one step more.
+    def step(
+        self, cache: DecodingCache, inputs: Tensor, pieces: Tensor
+    ) -> Prediction:
+        """Predict the next step, with logits [batch, streams, classes].
 
-        Arguments
-        ---------
-        cache : DecodingCache
-            From ``start``; it is updated.
-        inputs : torch.Tensor
-            int64 [batch, streams], the tokens of the step before.
-        pieces : torch.Tensor
-            int64 [batch], the piece of text that the step says.
-
-        Returns
-        -------
-        Prediction
-            Its logits are [batch, streams, classes].
+        Takes the tokens of the step before, int64 [batch, streams], and the
+        piece that the step says, int64 [batch]; the cache is updated.
         """
         now = cache.step
         cache.begun = torch.where(pieces == cache.pieces, cache.begun, now)
         cache.pieces = pieces
         elapsed = (now - cache.begun).masked_fill(cache.textless, 0)
-        place = self._place(cache.memory, pieces[:, None], elapsed[:, None])
+        said = self._embed_text(cache.memory, pieces[:, None], elapsed[:, None])
         x = self._embed(cache.embeddings, inputs[:, None])
-        x = x + place + self.positions[now]
-        attention = []
-        for n, layer in enumerate(self.decoder.layers):
-            queries, keys, values = project_steps(layer, x)
-            cache.keys[n][:, :, now : now + 1] = keys
-            cache.values[n][:, :, now : now + 1] = values
-            context = F.scaled_dot_product_attention(
-                queries,
-                cache.keys[n][:, :, : now + 1],
-                cache.values[n][:, :, : now + 1],
-            )
-            x = x + merge_heads(layer.self_attn, context)
-            x, weights = read_text(
-                layer,
-                x,
-                cache.text_keys[n],
-                cache.text_values[n],
-                cache.padding,
-            )
-            attention.append(weights)
-        cache.step += 1
-        x = self.decoder.norm(x)
+        x = x + said + self.positions[now]
+        x, attention = self.decoder.step(x, cache)
         return Prediction(
             self._predict(cache.heads, x)[:, 0],
             self.advance(x)[..., 0],
-            torch.stack(attention, dim=1),
+            attention,
         )
 
-    def _embed(self, embeddings, inputs):
+    def _embed(self, embeddings: Tensor, inputs: Tensor) -> Tensor:
         """Sum the embeddings of the streams; float [batch, steps, width]."""
         return F.embedding(inputs + self.offsets, embeddings).sum(dim=2)
 
-    def _hide_text(self, memory, elapsed, textless):
-        """Put one and the same in the place of the text of some items."""
+    def _hide_text(
+        self, memory: Tensor, elapsed: Tensor, textless: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Replace the text of some items by one learned vector."""
         return (
             torch.where(
                 textless[:, None, None], self.no_text.to(memory), memory
@@ -379,12 +300,15 @@ class TokenTransformer(nn.Module):
             elapsed.masked_fill(textless[:, None], 0),
         )
 
-    def _place(self, memory, pieces, elapsed):
-        """Say where in the text steps are; float [batch, steps, width]."""
+    def _embed_text(
+        self, memory: Tensor, pieces: Tensor, elapsed: Tensor
+    ) -> Tensor:
+        """Embed the piece that each step says; float [batch, steps, width]."""
         index = pieces[..., None].expand(-1, -1, memory.shape[2])
-        elapsed = elapsed.clamp(max=MAX_ELAPSED - 1)
+        elapsed = elapsed.clamp(max=_MAX_ELAPSED - 1)
         return memory.gather(1, index) + self.elapsed_embedding(elapsed)
 
-    def _predict(self, heads, x):
+    def _predict(self, heads: Tensor, x: Tensor) -> Tensor:
+        """Return logits float [..., streams, classes]."""
         logits = F.linear(x, heads, self.heads_bias.flatten())
         return logits.unflatten(-1, (self.num_streams, -1))

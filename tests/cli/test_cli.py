@@ -7,7 +7,6 @@ import warnings
 
 import numpy
 import pytest
-import soundfile
 import torch
 
 from speechbrain_apcodec.cli import train
@@ -35,34 +34,6 @@ def speech(tmp_path):
     generator = torch.Generator().manual_seed(0)
     wav = 0.2 * torch.randn(2, 4410, generator=generator)
     write_audio(path, wav, 44100, "PCM_24")
-    return path
-
-
-@pytest.fixture
-def call(tiny_model_folder, capsys):
-    """Run a command with the tiny model; return code, stdout and stderr."""
-
-    def run(*arguments, model=tiny_model_folder):
-        code = main([*map(str, arguments), "--model", str(model)])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-def bad_recording(tmp_path, fault):
-    """Return the path of a recording with a fault."""
-    path = tmp_path / "bad.wav"
-    if fault == "folder":
-        path.mkdir()
-    elif fault == "empty":
-        path.touch()
-    elif fault == "no samples":
-        soundfile.write(path, numpy.zeros((0, 1)), 48000)
-    elif fault == "text":
-        path.write_text("no audio\n" * 100)
-    elif fault == "nan":
-        samples = numpy.array([0.0, numpy.nan, 0.0])
-        soundfile.write(path, samples, 48000, subtype="FLOAT")
     return path
 
 
@@ -127,81 +98,6 @@ def test_roundtrip_writes_what_decode_writes(call, speech, tmp_path):
     assert torch.equal(read_audio(one)[0], read_audio(two)[0])
 
 
-@pytest.mark.parametrize("command", ["encode", "roundtrip", "losses"])
-@pytest.mark.parametrize(
-    "fault", ["missing", "folder", "empty", "no samples", "text", "nan"]
-)
-def test_bad_recordings_are_one_line_and_no_output(
-    call, tmp_path, command, fault
-):
-    path = bad_recording(tmp_path, fault)
-    before = set(tmp_path.iterdir())
-    names = {"encode": ["out.apc"], "roundtrip": ["out.wav"], "losses": []}
-    output = [tmp_path / name for name in names[command]]
-    code, shown, errors = call(command, path, *output)
-    assert code == 2
-    assert shown == ""
-    assert errors.startswith("apcodec: error: ")
-    assert errors.count("\n") == 1
-    assert str(path) in errors
-    assert set(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize("command", ["decode", "info"])
-@pytest.mark.parametrize("fault", ["missing", "empty", "audio", "truncated"])
-def test_bad_apc_files_are_one_line_and_no_output(
-    call, speech, tmp_path, command, fault
-):
-    path = tmp_path / "bad.apc"
-    if fault == "empty":
-        path.touch()
-    elif fault == "audio":
-        path.write_bytes(speech.read_bytes())
-    elif fault == "truncated":
-        call("encode", speech, path)
-        path.write_bytes(path.read_bytes()[:-20])
-    before = set(tmp_path.iterdir())
-    output = [tmp_path / "out.wav"] if command == "decode" else []
-    code, shown, errors = call(command, path, *output)
-    assert (code, shown) == (2, "")
-    assert errors.startswith(f"apcodec: error: {path} ")
-    assert errors.count("\n") == 1
-    assert set(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["out.wav", "--device", "no-such-device"], "no-such-device"),
-        (["out.wav", "--codebooks", "5"], "codebooks"),
-        (["no-such-folder/out.wav"], "no-such-folder"),
-        (["out.txt"], "suffix"),
-    ],
-)
-def test_faults_of_other_arguments(call, speech, monkeypatch, arguments, words):
-    monkeypatch.chdir(speech.parent)
-    code, shown, errors = call("roundtrip", speech, *arguments)
-    assert (code, shown) == (2, "")
-    assert words in errors
-    assert errors.count("\n") == 1
-    assert list(speech.parent.iterdir()) == [speech]
-
-
-def test_a_missing_model_is_named(call, speech, tmp_path):
-    missing = tmp_path / "no" / "such" / "model"
-    code, _, errors = call("info", model=missing)
-    assert code == 2
-    assert str(missing) in errors
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
-def test_codebooks_are_counted_from_one(call, speech, capsys, value):
-    with pytest.raises(SystemExit) as end:
-        call("roundtrip", speech, "out.wav", f"--codebooks={value}")
-    assert end.value.code == 2
-    assert "--codebooks" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
@@ -210,7 +106,7 @@ def test_codebooks_are_counted_from_one(call, speech, capsys, value):
             PermissionError(13, "Permission denied", "out.wav"),
             2,
             "apcodec: error: out.wav: Permission denied: "
-            "see who may read and write it\n",
+            "check its permissions\n",
         ),
         (
             OSError(28, "No space left on device"),
@@ -325,17 +221,8 @@ def test_export_passes_its_options_on(monkeypatch):
         monkeypatch, "speechbrain_apcodec.release.export.export"
     )
     assert main(["export", "run", "out", "--name", "mini", "--half"]) == 0
-    assert calls == [
-        (
-            ("run", "out"),
-            {
-                "name": "mini",
-                "half": True,
-                "discriminators": False,
-                "force": False,
-            },
-        )
-    ]
+    options = {"half": True, "discriminators": False, "force": False}
+    assert calls == [(("run", "out"), {"name": "mini", **options})]
 
 
 def test_export_of_graphs(monkeypatch, capsys):
@@ -345,13 +232,9 @@ def test_export_of_graphs(monkeypatch, capsys):
     assert main(["export", "--onnx", "model", "out"]) == 0
     assert calls == [(("model", "out", False), {})]
     assert "ONNXCodec.from_folder('out')" in capsys.readouterr().out
-    for option in (
-        ["--half"],
-        ["--discriminators"],
-        ["--name", "mini"],
-        ["--codec", "c"],
-    ):
-        assert main(["export", "--onnx", "model", "out", *option]) == 2
+    for option in ("--half", "--discriminators", "--name mini", "--codec c"):
+        command = f"export --onnx model out {option}"
+        assert main(command.split()) == 2
         assert "leave it out with --onnx" in capsys.readouterr().err
     assert len(calls) == 1
 

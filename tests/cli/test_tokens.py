@@ -5,7 +5,6 @@ import tarfile
 import numpy
 import pytest
 
-from speechbrain_apcodec.cli.main import main
 from speechbrain_apcodec.corpus.dataset import token_dataset
 from tests.corpus.recordings import write_recordings
 
@@ -15,22 +14,10 @@ def manifest(tmp_path):
     return write_recordings(tmp_path / "corpus", 3)
 
 
-@pytest.fixture
-def call(tiny_model_folder, capsys):
-    """Run the command with the tiny model; return code, stdout and stderr."""
-
-    def run(*arguments, model=tiny_model_folder):
-        arguments = ["tokens", *map(str, arguments), "--model", str(model)]
-        return main(arguments), *capsys.readouterr()
-
-    return run
-
-
 def test_tokens_shards_and_a_bad_file(call, manifest, tmp_path):
     (manifest.parent / "b" / "01.wav").write_text("no audio")
-    code, shown, errors = call(
-        manifest, tmp_path / "out", "--codebooks", 2, "--shard-size", 1
-    )
+    options = "--codebooks", 2, "--shard-size", 1
+    code, shown, errors = call("tokens", manifest, tmp_path / "out", *options)
     assert code == 0
     data = token_dataset(tmp_path / "out" / "train.json")
     frames = sum(len(item["tokens"]) for item in data)
@@ -47,7 +34,7 @@ def test_tokens_shards_and_a_bad_file(call, manifest, tmp_path):
 
 def test_readers_beside_the_encoder_change_nothing(call, manifest, tmp_path):
     for out, options in (("one", []), ("two", ["--workers", 2])):
-        assert call(manifest, tmp_path / out, *options)[0] == 0
+        assert call("tokens", manifest, tmp_path / out, *options)[0] == 0
     one, two = (
         {
             path.name: path.read_bytes()
@@ -56,22 +43,3 @@ def test_readers_beside_the_encoder_change_nothing(call, manifest, tmp_path):
         for out in ("one", "two")
     )
     assert one == two
-
-
-@pytest.mark.parametrize("fault", ["manifest", "folder", "model", "out"])
-def test_faults_are_one_line(call, manifest, tmp_path, fault):
-    arguments, options = [manifest, tmp_path / "out"], {}
-    if fault == "manifest":
-        arguments[0] = tmp_path / "none.csv"
-    elif fault == "folder":
-        arguments[0] = tmp_path / "empty"
-        arguments[0].mkdir()
-    elif fault == "model":
-        options["model"] = tmp_path / "none"
-    else:
-        arguments[1].write_text("a file")
-    code, shown, errors = call(*arguments, **options)
-    assert (code, shown) == (2, "")
-    assert errors.startswith("apcodec: error: ")
-    assert len(errors.splitlines()) == 1
-    assert fault == "out" or not arguments[1].exists()

@@ -15,29 +15,12 @@ from speechbrain_apcodec.evaluation.means import Column, GroupMeans
 
 def group(name, scope, lsd, stoi):
     systems = ["ours", "theirs"]
-    return GroupMeans(
-        name=name,
-        num_files=2,
-        seconds=3.0,
-        bands=(8000, 8000),
-        scope=scope,
-        systems=systems,
-        tables=[
-            [
-                Column(
-                    "lsd",
-                    "LSD ↓",
-                    2,
-                    dict(zip(systems, lsd, strict=True)),
-                    0,
-                    scope,
-                ),
-                Column(
-                    "stoi", "STOI ↑", 2, dict(zip(systems, stoi, strict=True))
-                ),
-            ]
-        ],
-    )
+    lsd, stoi = (dict(zip(systems, x, strict=True)) for x in (lsd, stoi))
+    columns = [
+        Column("lsd", "LSD ↓", 2, lsd, 0, scope),
+        Column("stoi", "STOI ↑", 2, stoi),
+    ]
+    return GroupMeans(name, 2, 3.0, (8000, 8000), scope, systems, [columns])
 
 
 @pytest.fixture
@@ -50,18 +33,11 @@ def groups():
 
 def test_every_mean_is_written_at_its_bar(groups):
     lsd, stoi = means_figure(groups).axes
-    assert {text.get_text() for text in lsd.texts} == {
-        "1.00",
-        "2.50",
-        "1.50",
-        "3.25",
-    }
-    assert {text.get_text() for text in stoi.texts} == {
-        "0.90",
-        "0.80",
-        "0.70",
-        "–",
-    }
+    for axes, numbers in (
+        (lsd, "1.00 2.50 1.50 3.25"),
+        (stoi, "0.90 0.80 0.70 –"),
+    ):
+        assert {text.get_text() for text in axes.texts} == set(numbers.split())
     assert sorted(bar.get_width() for bar in lsd.patches) == [1, 1.5, 2.5, 3.25]
 
 

@@ -13,7 +13,7 @@ from speechbrain_apcodec.evaluation.scores import choose_metrics
 from speechbrain_apcodec.evaluation.systems import System, codec_system
 from speechbrain_apcodec.evaluation.tables import read_rows
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
-from tests.evaluation.fakes import FakeCodec, write_recordings
+from tests.support.evaluation import FakeCodec, write_recordings
 
 RATE = 48000
 

@@ -8,8 +8,9 @@ import torch
 from speechbrain_apcodec.evaluation.recordings import (
     choose_examples,
     describe_conversions,
+    describe_recordings,
+    find_recordings,
     groups_by_speaker,
-    list_recordings,
     read_mono,
     scored_bands,
 )
@@ -27,6 +28,10 @@ def noise(samples, channels=1, cutoff=1.0):
     spectrum = torch.fft.rfft(wav)
     spectrum[:, int(cutoff * spectrum.shape[1]) :] = 0
     return torch.fft.irfft(spectrum, samples)
+
+
+def list_recordings(*arguments, **options):
+    return describe_recordings(find_recordings(*arguments, **options))
 
 
 @pytest.fixture

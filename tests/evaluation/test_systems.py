@@ -9,7 +9,7 @@ from speechbrain_apcodec.utils.errors import (
     ConfigurationError,
     MissingExtraError,
 )
-from tests.evaluation.fakes import FakeCodec
+from tests.support.evaluation import FakeCodec
 
 
 def test_kbps_is_that_of_the_tokens_stored():

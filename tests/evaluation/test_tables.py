@@ -13,21 +13,7 @@ from speechbrain_apcodec.evaluation.tables import (
     write_rows,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
-
-
-def row(system, name, lsd, group="all", band_hz=24000.0):
-    return {
-        "group": group,
-        "id": name,
-        "system": system,
-        "settings": "0123",
-        "seconds": 60.0,
-        "band_hz": band_hz,
-        "kbps": 6.0,
-        "rtf": 0.25,
-        "lag": 0.0,
-        "lsd": lsd,
-    }
+from tests.support.evaluation import row
 
 
 def cells(table, system):
@@ -42,10 +28,10 @@ def lsd():
 
 def test_all_systems_are_judged_by_the_same_files(lsd):
     rows = [
-        row("ours", "a", 1.0),
-        row("theirs", "a", 2.0),
-        row("ours", "b", 9.0),
-        row("theirs", "b", math.nan),
+        row("a", lsd=1.0),
+        row("a", "theirs", lsd=2.0),
+        row("b", lsd=9.0),
+        row("b", "theirs", lsd=math.nan),
     ]
     table = means_table(rows, lsd)
     assert cells(table, "ours")[-1] == "1.000"
@@ -55,15 +41,15 @@ def test_all_systems_are_judged_by_the_same_files(lsd):
 
 
 def test_a_mean_of_nothing_is_a_dash(lsd):
-    table = means_table([row("ours", "a", math.nan)], lsd)
+    table = means_table([row("a", lsd=math.nan)], lsd)
     assert cells(table, "ours")[-1] == "–"
 
 
 def test_the_column_tells_the_band(lsd):
     rows = [
-        row("ours", "a", 1.0, "full"),
-        row("ours", "b", 1.0, "narrow", 16500.0),
-        row("ours", "c", 3.0, "narrow", 20000.0),
+        row("a", group="full"),
+        row("b", group="narrow", band_hz=16500.0),
+        row("c", group="narrow", band_hz=20000.0, lsd=3.0),
     ]
     full, narrow = means_table(rows, lsd).split("### narrow")
     assert "LSD to 24 kHz ↓" in full
@@ -73,7 +59,7 @@ def test_the_column_tells_the_band(lsd):
 
 def test_a_metric_of_parts_has_a_table_of_its_own():
     both, _ = choose_metrics(["level", "lsd"])
-    rows = [row("ours", "a", 0.5) | {"level 0-4": -1.25, "level 4-8": 2.0}]
+    rows = [row("a", lsd=0.5) | {"level 0-4": -1.25, "level 4-8": 2.0}]
     _, single, parted = means_table(rows, both).split("\n\n")
     assert "| LSD to 24 kHz ↓ |" in single
     assert cells(single, "ours")[2:] == ["0.250", "0.500"]
@@ -90,7 +76,7 @@ def test_another_file_is_not_taken_for_rows(content, tmp_path):
 
 
 def test_rows_survive_a_file(tmp_path):
-    rows = [row("a, b", 'x "y"', 0.1 + 0.2), row("c", "øre", math.nan)]
+    rows = [row('x "y"', "a, b", lsd=0.1 + 0.2), row("øre", lsd=math.nan)]
     write_rows(tmp_path / "rows.csv", rows)
     again = read_rows(tmp_path / "rows.csv")
     assert again[0] == rows[0]

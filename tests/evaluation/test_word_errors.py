@@ -15,7 +15,7 @@ from speechbrain_apcodec.evaluation.scores import METRICS, score
 from speechbrain_apcodec.evaluation.systems import System
 from speechbrain_apcodec.evaluation.tables import means_table
 from speechbrain_apcodec.utils.errors import ConfigurationError
-from tests.evaluation.fakes import write_recordings
+from tests.support.evaluation import write_recordings
 
 RATE = 48000
 WER = {name: METRICS[name] for name in ("wer", "wer_original")}

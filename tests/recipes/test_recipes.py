@@ -19,7 +19,7 @@ import pytest
 from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
 from tests.installed import ROOT
 from tests.recipes.corpora import MAKERS
-from tests.tts.tiny_sentences import write_sentences
+from tests.support.tiny_sentences import write_sentences
 
 TABLES = sorted(Path(__file__).parent.glob("*.csv"))
 FILES = ("Script_file", "Hparam_file", "Data_prep_file", "Readme_file")

@@ -12,8 +12,8 @@ from speechbrain_apcodec.tts.brain import draw_hidden
 from speechbrain_apcodec.tts.sentences import prepare_sentences
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.hparams import load_hparams
+from tests.support.tiny_sentences import RECIPE, arguments, write_sentences
 from tests.training.tiny_run import checkpoints, history, run_process
-from tests.tts.tiny_sentences import RECIPE, arguments, write_sentences
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ from speechbrain_apcodec.tts.export import export_tts, is_tts_run
 from speechbrain_apcodec.utils.audio import read_audio
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 from tests.former_names import with_former_names
+from tests.support.tiny_sentences import write_tiny_voice
 from tests.tiny_model import write_tiny_model
-from tests.tts.tiny_sentences import write_tiny_voice
 
 CPU = {"device": "cpu"}
 TEXT = "A bee can dig."

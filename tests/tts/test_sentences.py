@@ -11,8 +11,8 @@ from speechbrain_apcodec.tts.sentences import (
     split_sentences,
 )
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from tests.support.tiny_sentences import write_sentences
 from tests.tiny_model import write_tiny_model
-from tests.tts.tiny_sentences import write_sentences
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from speechbrain.lobes.models.transformer.Transformer import TransformerDecoder
 
+from speechbrain_apcodec.tts.decoder import Decoder
 from speechbrain_apcodec.tts.transformer import TokenTransformer
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -40,6 +42,29 @@ def draw(batch=3, pieces=9, steps=14, seed=1):
     return text, num_text, inputs, pieces.clamp(min=0)
 
 
+def speechbrains_decoder():
+    options = {name: SIZES[name] for name in ("d_model", "nhead", "d_ffn")}
+    return TransformerDecoder(
+        SIZES["num_decoder_layers"],
+        **options,
+        activation=torch.nn.GELU,
+        normalize_before=True,
+    )
+
+
+def test_weights_are_those_of_speechbrains_decoder():
+    """The same names, order and initial values."""
+    torch.manual_seed(0)
+    theirs = speechbrains_decoder()
+    torch.manual_seed(0)
+    ours = Decoder(3, SIZES["d_model"], SIZES["nhead"], SIZES["d_ffn"], 0.0)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    for (name, one), (wanted, other) in zip(
+        ours.named_parameters(), theirs.named_parameters(), strict=True
+    ):
+        assert name == wanted and torch.equal(one, other)
+
+
 def test_layers_do_what_speechbrains_decoder_does(model):
     text, num_text, inputs, pieces = draw()
     memory, padding = model.encode(text, num_text)
@@ -54,7 +79,9 @@ def test_layers_do_what_speechbrains_decoder_does(model):
             x[item, step] += memory[item, piece]
             x[item, step] += model.elapsed_embedding.weight[step - begun]
     future = torch.ones(steps, steps, dtype=torch.bool).triu(1)
-    wanted, _, attention = model.decoder(
+    decoder = speechbrains_decoder().double().eval()
+    decoder.load_state_dict(model.decoder.state_dict())
+    wanted, _, attention = decoder(
         x, memory, tgt_mask=future, memory_key_padding_mask=padding
     )
     prediction = model(text, num_text, inputs, pieces)

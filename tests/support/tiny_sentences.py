@@ -53,17 +53,7 @@ def speech_of(text):
 def write_sentences(folder, num_train=12):
     """Write a tiny codec and tokens of sentences, as if it had made them.
 
-    Arguments
-    ---------
-    folder : pathlib.Path
-        Gets ``codec`` and ``tokens``.
-    num_train : int
-        Number of sentences to train on.
-
-    Returns
-    -------
-    list of str
-        Arguments for the recipe.
+    ``folder`` gets ``codec`` and ``tokens``. Returns arguments of the recipe.
     """
     tokens = folder / "tokens"
     write_tiny_model(folder / "codec", num_codebooks=2, codebook_size=32)
@@ -89,20 +79,8 @@ def write_sentences(folder, num_train=12):
 def arguments(data, output_folder, *options, **overrides):
     """Make the recipe's arguments for a tiny run.
 
-    Arguments
-    ---------
-    data : list of str
-        From ``write_sentences``.
-    output_folder : pathlib.Path
-        Of the run.
-    *options : str
-        Run options of SpeechBrain.
-    **overrides : object
-        Hyper-parameters beside those of ``TINY``.
-
-    Returns
-    -------
-    list of str
+    ``data`` is from ``write_sentences``, the options are SpeechBrain's run
+    options, the overrides hyper-parameters beside those of ``TINY``.
     """
     hparams = {**TINY, "output_folder": str(output_folder), **overrides}
     return [
@@ -117,21 +95,9 @@ def arguments(data, output_folder, *options, **overrides):
 
 
 def write_tiny_voice(folder, name=None, **overrides):
-    """Train for an epoch, and export.
+    """Train for an epoch and export; return the folder of the voice.
 
-    Arguments
-    ---------
-    folder : pathlib.Path
-        Gets ``codec``, ``tokens``, ``run`` and ``voice``.
-    name : str, optional
-        Of the voice.
-    **overrides : object
-        Hyper-parameters.
-
-    Returns
-    -------
-    pathlib.Path
-        The voice.
+    ``folder`` gets ``codec``, ``tokens``, ``run`` and ``voice``.
     """
     data = write_sentences(folder)
     options = {"number_of_epochs": 1, **overrides}
