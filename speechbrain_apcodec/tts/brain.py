@@ -101,10 +101,9 @@ class TokenBrain(RecordedBrain):
         guided = getattr(self.hparams, "guidance", 1.0) != 1.0
         if guided and not self.hparams.text_hidden_share:
             raise ConfigurationError(
-                f"guidance {self.hparams.guidance} compares with the model "
-                "that does not see the text, which no training without "
-                "text_hidden_share gives: set that to 0.1, say, or guidance "
-                "to 1"
+                f"guidance {self.hparams.guidance} needs a model that was also "
+                "trained without text: set text_hidden_share to 0.1, say, or "
+                "guidance to 1"
             )
         self.pattern = self.hparams.pattern
         self.model = self.modules.model
