@@ -1,6 +1,7 @@
 """A recipe that is no part of the package has our tokens as its targets."""
 
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def test_downstream_recipe_trains_three_steps(tiny_model, tmp_path):
     assert losses[2] < losses[1] < losses[0]
 
 
-def test_the_readme_shows_this_yaml():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert (RECIPE / "tokens.yaml").read_text() in readme
+def test_the_site_shows_this_yaml():
+    page = (ROOT / "docs" / "tokens.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```{literalinclude} (\S+)$", page, re.MULTILINE)
+    assert (ROOT / "docs" / shown).samefile(RECIPE / "tokens.yaml")
