@@ -12,9 +12,7 @@ PATTERNS = (
     "recipes/**/*.md",
     "speechbrain_apcodec/**/*.md",
 )
-DOCUMENTS = sorted(
-    path for pattern in PATTERNS for path in ROOT.glob(pattern)
-)
+DOCUMENTS = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
 NAMES = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
 
 
@@ -63,7 +61,8 @@ def table(text, name):
 
     Each is a list of its cells, without emphasis.
     """
-    (block,) = re.findall(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.S)
+    pattern = rf"<!-- {name} -->\n(.*?)<!-- /{name} -->"
+    (block,) = re.findall(pattern, text, re.S)
     rows = [line.strip("|\n ") for line in block.strip().splitlines()]
     return [
         [cell.strip(" *`") for cell in row.split(" | ")] for row in rows[2:]
