@@ -14,7 +14,8 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
 PACKAGE = "speechbrain_apcodec"
 sys.path.insert(0, str(ROOT))
 
@@ -39,7 +40,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings name the types
 
 # Types in docstrings are words for readers, and most are foreign.
-nitpick_ignore_regex = [("py:(class|exc|obj)", r".*")]
+nitpick_ignore_regex = [("py:(class|exc|obj)", r"(?!speechbrain_apcodec\.).*")]
+nitpick_ignore = [("py:func", "measure_codebooks")]
 
 #: Pages of the site that are files of the repository.
 PAGES = {
@@ -59,37 +61,43 @@ PAGES = {
 }
 
 
-def read_page(name):
-    """Read a file of the repository, with links that hold on the site.
+def relink(text, path, name):
+    """Let the relative links of a page hold on the site.
 
     Arguments
     ---------
+    text : str
+        The Markdown of the page.
+    path : pathlib.Path
+        The file that its links start from.
     name : str
-        Name of the page, a key of ``PAGES``.
+        Name of the page.
 
     Returns
     -------
     str
-        Markdown. A link to another page leads there, one to another file
-        downloads it, and of one to a folder the text is left.
+        A link to another page leads there, one to another file downloads it,
+        and of one to a folder the text is left.
     """
-    path = ROOT / PAGES[name]
-    folder = (ROOT / "docs" / name).parent
+    folder = (DOCS / name).parent
     pages = {ROOT / file: f"{page}.md" for page, file in PAGES.items()}
 
-    def relink(match):
-        text, target, anchor = match.groups()
+    def lead(match):
+        words, target, anchor = match.groups()
         linked = (path.parent / target).resolve()
+        if not linked.exists():
+            return match.group()
         if linked.is_dir():
-            return text
-        if linked in pages:
-            linked = ROOT / "docs" / pages[linked]
-        return f"[{text}]({os.path.relpath(linked, folder)}{anchor or ''})"
+            return words
+        linked = DOCS / pages[linked] if linked in pages else linked
+        target = os.path.relpath(linked, folder)
+        if linked.suffix == ".md" and not linked.is_relative_to(DOCS):
+            # MyST would look for a page.
+            return f"{{download}}`{words} <{target}>`"
+        return f"[{words}]({target}{anchor or ''})"
 
     return re.sub(
-        r"\[([^]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)",
-        relink,
-        path.read_text(encoding="utf-8"),
+        r"\[([^]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)", lead, text
     )
 
 
@@ -118,10 +126,14 @@ def describe_floor(floor):
 
 
 def fill_page(app, name, source):
-    """Give a page that is not written here its text."""
+    """Complete a page as it is read."""
+    path = Path(app.env.doc2path(name))
     if name in PAGES:
-        source[0] = read_page(name)
-    elif name.startswith("api/") and name != "api/index":
+        path = ROOT / PAGES[name]
+        source[0] = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        source[0] = relink(source[0], path, name)
+    elif path.suffix == ".rst":
         source[0] += "\n" + describe_floor(name.removeprefix("api/"))
 
 
