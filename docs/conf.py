@@ -96,9 +96,7 @@ def relink(text, path, name):
             return f"{{download}}`{words} <{target}>`"
         return f"[{words}]({target}{anchor or ''})"
 
-    return re.sub(
-        r"\[([^]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)", lead, text
-    )
+    return re.sub(r"\[([^]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)", lead, text)
 
 
 def describe_floor(floor):
