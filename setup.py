@@ -17,6 +17,9 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 PACKAGE = "speechbrain_apcodec"
+#: Where the repository is published, such as https://github.com/OWNER/NAME.
+#: Set it before a release: the links of a package index lead there.
+REPOSITORY = ""
 SUFFIXES = {".csv", ".flac", ".json", ".md", ".py", ".safetensors", ".yaml"}
 
 
@@ -24,6 +27,37 @@ def version():
     """Read the version without importing the package."""
     text = (ROOT / PACKAGE / "__init__.py").read_text(encoding="utf-8")
     return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE).group(1)
+
+
+def long_description(repository=REPOSITORY):
+    """Read the README with links that hold on a package index.
+
+    Its links are relative, and no file lies beside it there. Where no
+    repository is published yet, the text of a link stays without it.
+    """
+    folders = {"": "blob/main", "!": "raw/main"}
+
+    def relink(match):
+        image, text, path = match.groups()
+        if repository:
+            return f"{image}[{text}]({repository}/{folders[image]}/{path})"
+        return "" if image else text
+
+    return re.sub(
+        r"(!?)\[([^]]*)\]\((?!\w+:|#)([^)]+)\)",
+        relink,
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+    )
+
+
+def project_urls(repository=REPOSITORY):
+    """Name the addresses that a package index shows."""
+    urls = {"Paper": "https://arxiv.org/abs/2402.10533"}
+    if repository:
+        urls["Source"] = repository
+        urls["Documentation"] = f"{repository}/blob/main/docs/index.md"
+        urls["Changes"] = f"{repository}/blob/main/CHANGELOG.md"
+    return urls
 
 
 def files_in(folder):
@@ -51,6 +85,7 @@ EVALUATE = [
 BENCHMARK = ["transformers>=4.56"]
 ONNX = ["onnx>=1.18", "onnxruntime>=1.22", "onnxscript>=0.7"]
 PHONEMES = ["espeakng-loader>=0.2.4", "phonemizer-fork>=3.3"]
+DOCS = ["furo>=2024.8", "myst-nb>=1.2", "sphinx>=8"]
 TEST = [
     "hypothesis>=6.100",
     "pytest>=8",
@@ -64,9 +99,10 @@ setup(
     name=PACKAGE,
     version=version(),
     description="APCodec, a neural codec for 48 kHz speech, for SpeechBrain",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
     author="speechbrain_apcodec contributors",
+    project_urls=project_urls(),
     license="Apache-2.0",
     license_files=["LICENSE"],
     classifiers=[
@@ -114,7 +150,8 @@ setup(
         "bench": BENCHMARK,
         "onnx": ONNX,
         "phonemes": PHONEMES,
-        "test": TEST + TRAIN + EVALUATE + ONNX + PHONEMES,
+        "docs": DOCS,
+        "test": TEST + TRAIN + EVALUATE + ONNX + PHONEMES + DOCS,
     },
     entry_points={
         "console_scripts": ["apcodec = speechbrain_apcodec.cli.main:main"]

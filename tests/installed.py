@@ -1,10 +1,12 @@
 """The package as a user has it: a wheel, installed outside the checkout."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,6 +19,13 @@ _NOT_OURS = shutil.ignore_patterns(
 def copy_checkout(target):
     """Copy the checkout, so that no build leaves anything in it."""
     return Path(shutil.copytree(ROOT, target, ignore=_NOT_OURS))
+
+
+def read_setup():
+    """Run ``setup.py`` without building: what it says, and its names."""
+    with mock.patch("setuptools.setup") as setup:
+        names = runpy.run_path(str(ROOT / "setup.py"))
+    return setup.call_args.kwargs, names
 
 
 def build_wheel(source, folder):

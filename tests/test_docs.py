@@ -1,8 +1,8 @@
 """What the documents promise: their commands, code, files and links."""
 
+import csv
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,14 +14,12 @@ import yaml
 from speechbrain_apcodec.cli.main import build_parser
 from speechbrain_apcodec.cli.train import find_hparams
 from speechbrain_apcodec.utils.audio import write_audio
-from tests.installed import ROOT
+from tests.documents import DOCUMENTS, NAMES, blocks, commands, links, read
+from tests.documents import table as table_of
+from tests.installed import ROOT, read_setup
 
-DOCUMENTS = sorted(
-    path
-    for pattern in ("*.md", "recipes/**/*.md", "speechbrain_apcodec/**/*.md")
-    for path in ROOT.glob(pattern)
-)
-NAMES = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
+TESTS = "pip install '.[test]' && python -m pytest -n auto"
+DEMO = "pip install . && apcodec demo"
 
 
 @pytest.fixture(params=DOCUMENTS, ids=NAMES)
@@ -29,40 +27,17 @@ def document(request):
     return request.param
 
 
-def blocks(path, *languages):
-    """Read the code blocks of a document in one of the languages."""
-    text = path.read_text(encoding="utf-8")
-    pattern = r"^```(\w*)\n(.*?)^```$"
-    return [
-        block
-        for language, block in re.findall(pattern, text, re.MULTILINE | re.S)
-        if language in languages
-    ]
-
-
-def commands(path):
-    """List the command lines of a document, each with its folder."""
-    for block in blocks(path, "bash", "sh", ""):
-        folder = path.parent
-        for line in block.replace("\\\n", " ").splitlines():
-            for command in line.split("&&"):
-                words = shlex.split(command, comments=True)
-                if words[:1] == ["cd"]:
-                    folder = ROOT / words[1]
-                elif words:
-                    yield folder, words
+@pytest.fixture(scope="module")
+def extras():
+    return read_setup()[0]["extras_require"]
 
 
 def test_links_lead_somewhere(document):
-    text = document.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if "://" in target or target.startswith("#"):
-            continue
-        linked = document.parent / target.split("#")[0]
-        assert linked.exists(), f"{target} does not exist"
+    for target in links(document):
+        assert (document.parent / target).exists(), target
 
 
-def test_commands_are_understood(document):
+def test_commands_are_understood(document, extras):
     for folder, words in commands(document):
         if words[0] == "apcodec":
             arguments = build_parser().parse_args(words[1:])
@@ -71,6 +46,14 @@ def test_commands_are_understood(document):
         elif words[:2] == ["python", "train.py"]:
             assert (folder / "train.py").is_file()
             assert (folder / words[2]).is_file(), words[2]
+        elif words[:2] == ["python", "-m"]:
+            module = ROOT / words[2].replace(".", "/")
+            assert words[2] == "pytest" or module.with_suffix(".py").is_file()
+        elif words[0] == "python" and words[1].startswith("benchmarks/"):
+            assert (ROOT / words[1]).is_file(), words[1]
+        elif words[:2] == ["pip", "install"]:
+            for extra in re.findall(r"^\.\[(.+)\]$", words[2]):
+                assert extra in extras
 
 
 def test_yaml_examples_are_yaml(document):
@@ -97,17 +80,45 @@ def test_python_examples_run(document, tmp_path):
 
 
 def test_ci_runs_the_command_of_the_readme():
-    command = "pip install '.[test]' && python -m pytest -n auto"
     for name in ("README.md", "CONTRIBUTING.md", ".ci/run"):
-        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-        assert command in lines, name
+        assert TESTS in read(name).splitlines(), name
 
 
-def test_readme_names_every_configuration_and_floor():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_readme_is_a_screen_and_begins_with_the_demo():
+    lines = read("README.md").splitlines()
+    assert len(lines) <= 120
+    first, *_ = blocks(ROOT / "README.md", "bash")
+    assert first.splitlines() == [DEMO]
+
+
+def test_the_qualities_of_the_readme_are_committed():
+    published = read("recipes/AudioFolder/codec/results/README.md")
+    published = published.replace("*", "")
+    rows = table_of(read("README.md"), "quality")
+    assert rows
+    for row in rows:
+        assert f"| {' | '.join(row)} |" in published, row
+
+
+def test_the_speeds_of_the_readme_are_committed():
+    with (ROOT / "benchmarks/results/speed.csv").open(newline="") as file:
+        committed = {
+            f"{float(row['times real time']):.1f}"
+            for row in csv.DictReader(file)
+            if row["times real time"]
+        }
+    rows = table_of(read("README.md"), "speed")
+    assert rows
+    for _, *speeds in rows:
+        assert set(speeds) <= committed, speeds
+
+
+def test_the_site_names_every_configuration_and_floor():
+    training, floors = read("docs/training.md"), read("docs/architecture.md")
     for path in (ROOT / "hparams").glob("*.yaml"):
-        assert f"`hparams/{path.name}`" in readme
+        assert f"`hparams/{path.name}`" in training
     for path in (ROOT / "speechbrain_apcodec").glob("*/__init__.py"):
-        assert f"| `{path.parent.name}` |" in readme
-    for path in re.findall(r"lobes/\w+\.py", readme):
+        assert f"| `{path.parent.name}` |" in floors
+        assert (ROOT / "docs" / "api" / f"{path.parent.name}.rst").is_file()
+    for path in re.findall(r"lobes/\w+\.py", floors):
         assert Path(ROOT, "speechbrain_apcodec", path).is_file()

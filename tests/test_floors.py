@@ -9,7 +9,7 @@ from tests.installed import ROOT
 
 PACKAGE = "speechbrain_apcodec"
 
-#: What each floor may import, itself included; the README draws the same.
+#: What each floor may import, itself included; the site draws the same.
 FLOORS = {
     "utils": set(),
     "tokens": {"utils"},
@@ -70,8 +70,8 @@ def test_every_folder_is_a_floor():
     assert folders == set(FLOORS)
 
 
-def test_the_readme_shows_the_floors():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_site_shows_the_floors():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (.*)\|$", text, re.MULTILINE)
     assert [floor for floor, _ in rows] == list(FLOORS)
     for floor, below in rows:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import speechbrain_apcodec
-from tests.installed import ROOT, build_wheel, run
+from tests.installed import ROOT, build_wheel, read_setup, run
 
 pytestmark = pytest.mark.xdist_group("wheel")
 
@@ -193,6 +193,26 @@ def test_every_import_is_declared(wheel):
             )
             allowed = required | optional if is_lazy else required
             assert distribution in allowed, f"{path} imports {imported}"
+
+
+def test_links_hold_on_a_package_index():
+    arguments, names = read_setup()
+    base = names["REPOSITORY"]
+    texts = {
+        base: arguments["long_description"],
+        "": names["long_description"](""),
+        "https://example.org/a/b": names["long_description"](
+            "https://example.org/a/b"
+        ),
+    }
+    for repository, text in texts.items():
+        for image, target in re.findall(r"(!?)\[[^]]*\]\(([^)]+)\)", text):
+            assert target.startswith("https://"), target
+            folder = f"{repository}/{'raw' if image else 'blob'}/main/"
+            if repository and target.startswith(repository):
+                assert (ROOT / target.removeprefix(folder)).exists(), target
+    urls = names["project_urls"]("https://example.org/a/b").values()
+    assert all(url.startswith("https://") for url in urls)
 
 
 def test_citation_and_changelog_name_the_version():

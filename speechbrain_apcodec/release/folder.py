@@ -1,15 +1,16 @@
 """The folder of an exported model: what is in it, and how it is written.
 
-=========================  ==================================================
-``hyperparams.yaml``       builds and loads the codec, nothing else
-``codec.safetensors``      its weights
-``config.json``            model id, SHA-256 of the weights, rate and sizes,
-                           and the network for those who want no YAML
-``README.md``              model card
-``losses.yaml``            optional: codec, discriminators and losses, for
-                           ``apcodec losses``
+==============================  ==============================================
+``hyperparams.yaml``            builds and loads the codec, nothing else
+``codec.safetensors``           its weights
+``config.json``                 model id, SHA-256 of the weights, rate and
+                                sizes, and the network for those who want no
+                                YAML
+``README.md``                   model card
+``losses.yaml``                 optional: codec, discriminators and losses,
+                                for ``apcodec losses``
 ``discriminators.safetensors``  optional: their weights
-=========================  ==================================================
+==============================  ==============================================
 
 A folder is written beside its place, loaded once to prove itself, and only
 then put there: there is never half a model.

@@ -1,5 +1,6 @@
 """A recipe that is no part of the package has our tokens as its targets."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def test_downstream_recipe_trains_three_steps(tiny_model, tmp_path):
     assert_losses_fall(tmp_path / "results")
 
 
-def test_the_readme_shows_this_yaml():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert (RECIPE / "tokens.yaml").read_text() in readme
+def test_the_site_shows_this_yaml():
+    page = (ROOT / "docs" / "tokens.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```{literalinclude} (\S+)$", page, re.MULTILINE)
+    assert (ROOT / "docs" / shown).samefile(RECIPE / "tokens.yaml")

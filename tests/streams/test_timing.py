@@ -144,7 +144,7 @@ def test_samples_come_within_a_hop_of_their_last_token(codec):
     ],
 )
 def test_latency_of_the_configurations(yaml, latency):
-    """As the README says; the norm over the utterance aside."""
+    """As the site says; the norm over the utterance aside."""
     text = merge_hparams(HPARAMS / f"{yaml}.yaml")
     codec = load_hyperpyyaml(inference_hparams(text, ["codec"]))["codec"]
     assert codec.timing.latency_samples == latency
