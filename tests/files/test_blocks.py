@@ -168,7 +168,9 @@ for name in ("short", "long"):
 
 def test_the_memory_does_not_grow_with_the_length(tiny_model_folder, tmp_path):
     for name, seconds in {"short": 20, "long": 200}.items():
-        write_audio(tmp_path / f"{name}.wav", quiet_noise(2, seconds * 48000), 48000)
+        write_audio(
+            tmp_path / f"{name}.wav", quiet_noise(2, seconds * 48000), 48000
+        )
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, str(tiny_model_folder), str(tmp_path)],
         capture_output=True,

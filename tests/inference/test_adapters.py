@@ -178,7 +178,11 @@ def extract(tokenizer, dataset, device, num_codebooks):
 
 
 def test_dasb_extraction_runs(tiny_model):
-    wavs = {"long": quiet_noise(3200), "short": quiet_noise(1600), "other": quiet_noise(960)}
+    wavs = {
+        "long": quiet_noise(3200),
+        "short": quiet_noise(1600),
+        "other": quiet_noise(960),
+    }
     dataset = DynamicItemDataset({key: {"wav": key} for key in wavs})
     dataset.add_dynamic_item(wavs.get, takes="wav", provides="sig")
     dataset.set_output_keys(["id", "sig"])
