@@ -143,7 +143,7 @@ class CodecBrain(RecordedBrain):
                 )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Clear the gradients; a zero in their place would be a step."""
+        """Clear the gradients: with zeros, AdamW would still step."""
         for optimizer in (self.optimizers_dict or {}).values():
             optimizer.zero_grad(set_to_none=set_to_none)
 
