@@ -1,7 +1,8 @@
 """The ``config.json`` of an exported model, and the checksums in it.
 
 It says in plain JSON what a model is, without running the code that a YAML
-may name. From its ``architecture`` the network is built without any YAML.
+may name. Its ``network`` is that of the YAML, in version 1 an
+``architecture`` (``utils/network.py``).
 
 Authors
  * speechbrain_apcodec contributors, 2026
@@ -16,8 +17,8 @@ from speechbrain_apcodec.utils.errors import CheckpointError
 #: Facts about an exported model, beside its weights.
 CONFIG_FILE = "config.json"
 
-#: Version of the folder's layout that this code writes and reads.
-FORMAT_VERSION = 1
+#: Version of the folder's layout that this code writes. It reads 1, too.
+FORMAT_VERSION = 2
 
 
 def read_config(path):
@@ -33,7 +34,7 @@ def read_config(path):
     dict
         ``format_version``, ``model_id``, ``sha256`` (of each weight file),
         ``sample_rate``, ``hop_length``, ``num_codebooks`` and
-        ``codebook_size``; in folders of a newer export ``architecture``.
+        ``codebook_size``; ``network``, if it can be described.
 
     Raises
     ------
@@ -47,6 +48,7 @@ def read_config(path):
         entries_are_sound = (
             isinstance(config["model_id"], str)
             and isinstance(config.get("architecture", {}), dict)
+            and isinstance(config.get("network", {}), dict)
             and all(
                 isinstance(digest, str) for digest in config["sha256"].values()
             )
@@ -72,10 +74,10 @@ def read_config(path):
             f"{path} is not the {CONFIG_FILE} of an exported model: run "
             "`apcodec export` on the training run"
         ) from error
-    if version != FORMAT_VERSION:
+    if version not in (1, FORMAT_VERSION):
         raise CheckpointError(
             f"{path} has format version {version}, but this "
-            f"speechbrain_apcodec reads version {FORMAT_VERSION}: install the "
+            f"speechbrain_apcodec reads up to {FORMAT_VERSION}: install the "
             "version that the model was exported with"
         )
     if not entries_are_sound:

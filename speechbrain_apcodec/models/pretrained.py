@@ -20,7 +20,7 @@ from speechbrain.utils.fetching import (
 )
 
 from speechbrain_apcodec.lobes.codec import Codec
-from speechbrain_apcodec.models.architecture import build_codec
+from speechbrain_apcodec.lobes.network import build_codec
 from speechbrain_apcodec.models.config import CONFIG_FILE, read_config
 from speechbrain_apcodec.models.loading import (
     SafetensorsPretrainer,
@@ -31,8 +31,10 @@ from speechbrain_apcodec.models.sources import (
     fetch_file,
     find_source,
 )
-from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
+from speechbrain_apcodec.utils.hparams import place_overrides
 from speechbrain_apcodec.utils.moved import with_present_names
+from speechbrain_apcodec.utils.network import gather_network
 
 Interface = TypeVar("Interface", bound=Pretrained)
 
@@ -135,9 +137,12 @@ def load_pretrained(
         None after ``download_only``.
     """
     path = fetch_file(hparams_file, found.source, found.savedir, **found.how)
-    yaml = StringIO(with_present_names(path.read_text(encoding="utf-8")))
+    text = with_present_names(path.read_text(encoding="utf-8"))
+    yaml = StringIO(text)
     yaml.name = str(path)  # from which HyperPyYAML looks for included files
-    hparams = load_hyperpyyaml(yaml, overrides, overrides_must_match)
+    hparams = load_hyperpyyaml(
+        yaml, place_overrides(overrides, text), overrides_must_match
+    )
     hparams["savedir"] = found.savedir
     pretrainer = hparams["pretrainer"]
     pretrainer.set_collect_in(found.savedir)
@@ -167,13 +172,32 @@ def load_by_config(found: FoundModel) -> tuple[Codec, SafetensorsPretrainer]:
     CheckpointError
         If ``config.json`` does not say how the network is built.
     """
-    if "architecture" not in found.config:
+    network = found.config.get("network") or gather_network(
+        found.config.get("architecture", {})
+    )
+    if not network:
         raise CheckpointError(
             f"{CONFIG_FILE} of {found.config['model_id']} does not say how the "
             "network is built: load it by its YAML, or export it anew "
             "with `apcodec export FOLDER OUT_DIR`"
         )
-    codec = build_codec(found.config["architecture"])
+    try:
+        codec = build_codec(network)
+    # Whatever stands there, such as a size of -1.
+    except (
+        APCodecError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(
+            f"the network in {CONFIG_FILE} cannot be built: {reason}"
+        ) from error
     pretrainer = SafetensorsPretrainer(found.savedir, {"codec": codec})
     pretrainer.collect_files(default_source=found.source, **found.how)
     pretrainer.load_collected()

@@ -31,7 +31,6 @@ from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import save
 
 from speechbrain_apcodec.inference.apcodec import APCodec
-from speechbrain_apcodec.models.architecture import describe_architecture
 from speechbrain_apcodec.models.config import (
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -48,6 +47,7 @@ from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.atomic import temporary_beside
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.network import describe_network, with_network
 
 HPARAMS_FILE = "hyperparams.yaml"
 LOSSES_FILE = "losses.yaml"
@@ -171,6 +171,8 @@ def exported_folder(out_dir, own_files, config_file, read, force=False):
 
 def _fill(folder, hparams, states, name, half, origin, card):
     """Write all files of a model."""
+    network = describe_network(hparams)
+    hparams = with_network(hparams)
     texts = {HPARAMS_FILE: inference_hparams(hparams, ["codec"])}
     if "discriminators" in states:
         texts[LOSSES_FILE] = inference_hparams(
@@ -203,9 +205,8 @@ def _fill(folder, hparams, states, name, half, origin, card):
         "num_codebooks": codec.num_codebooks,
         "codebook_size": codec.codebook_size,
     }
-    architecture = describe_architecture(texts[HPARAMS_FILE])
-    if architecture is not None:
-        config["architecture"] = architecture
+    if network is not None:
+        config["network"] = network
     (folder / CONFIG_FILE).write_text(
         json.dumps(config, indent=4) + "\n", encoding="utf-8"
     )

@@ -11,7 +11,7 @@ from speechbrain.utils.logger import get_logger
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 from speechbrain_apcodec.utils.hparams import find_changes, keys_behind
-from speechbrain_apcodec.utils.moved import with_present_names
+from speechbrain_apcodec.utils.network import with_network
 
 logger = get_logger(__name__)
 
@@ -82,7 +82,8 @@ def open_run(output_folder, hparams):
 
 def _check_changes(folder, former, hparams):
     """Refuse changes that a checkpoint does not bear; tell of the others."""
-    changes = find_changes(with_present_names(former), hparams)
+    hparams = with_network(hparams)
+    changes = find_changes(with_network(former), hparams)
     fixed = keys_behind(hparams, _FIXED)
     refused = [text for key, text in changes if key in fixed]
     if refused:

@@ -22,8 +22,10 @@ How files are merged:
   ``codec: {latent_dim: 64}`` changes one argument of a ``!new:`` object and
   keeps its tag. Everything else (a number, a list, a tagged object, null)
   replaces what it meets.
+* A key that the mapping ``network`` has and the top level has not is one of
+  ``network``: ``ratio: 4`` is short for ``network: {ratio: 4}``.
 * A key keeps the place where it stood first.
-* Overrides come last, by the same rule, and only for keys that exist.
+* Overrides come last, by the same rules, and only for keys that exist.
 
 HyperPyYAML's own ``!include:`` nests the included file below a key, so that
 it cannot serve for this.
@@ -82,13 +84,14 @@ def merge_hparams(path, overrides=""):
     """
     merged = _merge_files(Path(path).resolve(), including=(), done=set())
     if isinstance(overrides, str):
-        overrides = _parse(overrides, "the overrides")
+        overrides = parse(overrides, "the overrides")
     for key, value in (overrides or {}).items():
-        if key not in merged:
+        home = _home(key, merged)
+        if key not in home:
             raise ConfigurationError(_unknown_key(key, merged, path))
-        _check_number(key, merged[key], value)
+        _check_number(key, home[key], value)
     _update(merged, overrides or {})
-    return _dump(merged)
+    return dump(merged)
 
 
 def load_hparams(path, overrides=""):
@@ -124,6 +127,35 @@ def load_hparams(path, overrides=""):
     return load_hyperpyyaml(_resolve(merge_hparams(path, overrides), path))
 
 
+def place_overrides(overrides, text):
+    r"""Put overrides where `merge_hparams` puts them, for HyperPyYAML.
+
+    Arguments
+    ---------
+    overrides : str or dict or None
+        Values that are to replace those of the text.
+    text : str
+        HyperPyYAML text.
+
+    Returns
+    -------
+    dict
+
+    Example
+    -------
+    >>> place_overrides("num_blocks: 2", "network:\n    num_blocks: 8\n")
+    {'network': {'num_blocks': 2}}
+    """
+    if isinstance(overrides, str):
+        overrides = parse(overrides, "the overrides")
+    tree, placed = parse(text, "the text"), dict(overrides or {})
+    for key in list(placed):
+        if _home(key, tree) is not tree:
+            network = placed.get("network", {})
+            placed["network"] = {**network, key: placed.pop(key)}
+    return placed
+
+
 def read_values(merged, path):
     r"""Resolve the references of a merged text, without building anything.
 
@@ -150,7 +182,7 @@ def read_values(merged, path):
     >>> read_values("hop: 40\nfolder: !ref run/<hop>\n", "a.yaml")["folder"]
     'run/40'
     """
-    return dict(_parse(_resolve(merged, path), path))
+    return dict(parse(_resolve(merged, path), path))
 
 
 def _resolve(merged, path):
@@ -187,7 +219,7 @@ def find_changes(former, present):
     >>> find_changes("rate: 48000\nbooks: 4\n", "rate: 48000\nbooks: 8\n")
     [('books', 'books: 4 -> 8')]
     """
-    texts = _parse(former, "the former text"), _parse(present, "the text")
+    texts = parse(former, "the former text"), parse(present, "the text")
     return [
         (path.split(".")[0], f"{path}: {old} -> {new}")
         for path, old, new in _differences("", *map(_plain, texts))
@@ -215,7 +247,7 @@ def keys_behind(text, roots):
     >>> sorted(keys_behind(text, ["model"]))
     ['model', 'rate']
     """
-    merged = _plain(_parse(text, "the text"))
+    merged = _plain(parse(text, "the text"))
     found, open_keys = set(), [key for key in roots if key in merged]
     while open_keys:
         key = open_keys.pop()
@@ -282,10 +314,10 @@ def _read(path, including):
         raise ConfigurationError(
             f"Cannot read the hyper-parameters {path}{asked}: {reason}."
         ) from error
-    return _parse(text, path)
+    return parse(text, path)
 
 
-def _parse(text, source):
+def parse(text, source):
     """Parse text into a mapping that keeps tags and comments."""
     try:
         mapping = _round_trip().load(text)
@@ -319,17 +351,25 @@ def _pop_include(mapping, path):
 
 
 def _update(below, above):
-    """Update a mapping in place by the rule of the module docstring."""
+    """Update a mapping in place by the rules of the module docstring."""
     for key, value in above.items():
-        known = below.get(key)
+        home = _home(key, below)
+        known = home.get(key)
         if _is_untagged_mapping(value) and isinstance(known, Mapping):
             _update(known, value)
-        elif key in below:
-            below[key] = value
-            _replace_comment(below, above, key)
+        elif key in home:
+            home[key] = value
+            _replace_comment(home, above, key)
         else:
-            below[key] = value
-            _take_comment(below, above, key)
+            home[key] = value
+            _take_comment(home, above, key)
+
+
+def _home(key, mapping):
+    """Return the mapping that a key belongs to."""
+    network = mapping.get("network")
+    inside = key not in mapping and isinstance(network, Mapping)
+    return network if inside and key in network else mapping
 
 
 def _is_untagged_mapping(value):
@@ -376,12 +416,13 @@ def _check_number(key, known, value):
 
 def _unknown_key(key, mapping, path):
     """Say which keys the user may have meant."""
-    close = difflib.get_close_matches(str(key), [str(k) for k in mapping])
+    known = [str(k) for k in (*mapping, *(mapping.get("network") or ()))]
+    close = difflib.get_close_matches(str(key), known)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"{path} has no hyper-parameter '{key}'.{hint}"
 
 
-def _dump(mapping):
+def dump(mapping):
     """Write a mapping as text."""
     stream = StringIO()
     try:
