@@ -10,7 +10,11 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
-from speechbrain_apcodec.utils.hparams import find_changes, keys_behind
+from speechbrain_apcodec.utils.hparams import (
+    find_changes,
+    keys_behind,
+    parse,
+)
 from speechbrain_apcodec.utils.network import with_network
 
 logger = get_logger(__name__)
@@ -84,7 +88,7 @@ def _check_changes(folder, former, hparams):
     """Refuse changes that a checkpoint does not bear; tell of the others."""
     hparams = with_network(hparams)
     changes = find_changes(with_network(former), hparams)
-    fixed = keys_behind(hparams, _FIXED)
+    fixed = keys_behind(parse(hparams, "the settings"), _FIXED)
     refused = [text for key, text in changes if key in fixed]
     if refused:
         raise ConfigurationError(

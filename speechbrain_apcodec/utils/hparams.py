@@ -47,6 +47,8 @@ from ruamel.yaml.representer import RepresenterError
 
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
+_REFERRING = ("!ref", "!copy")
+
 
 def merge_hparams(path, overrides=""):
     r"""Merge a YAML with the files it includes into one HyperPyYAML text.
@@ -226,36 +228,43 @@ def find_changes(former, present):
     ]
 
 
-def keys_behind(text, roots):
+def keys_behind(tree, roots):
     r"""Collect the keys that others refer to, those of theirs included.
 
     Arguments
     ---------
-    text : str
-        HyperPyYAML text from ``merge_hparams``.
+    tree : dict
+        From `parse`.
     roots : iterable of str
-        Top keys; those that the text lacks are left out.
+        Top keys.
 
     Returns
     -------
     set of str
-        ``roots`` and all top keys behind them.
+        ``roots`` and all top keys behind them, whether there or missing.
 
     Example
     -------
     >>> text = "rate: 48000\nhop: 40\nmodel: !new:M\n    rate: !ref <rate>\n"
-    >>> sorted(keys_behind(text, ["model"]))
+    >>> sorted(keys_behind(parse(text, "the text"), ["model"]))
     ['model', 'rate']
     """
-    merged = _plain(parse(text, "the text"))
-    found, open_keys = set(), [key for key in roots if key in merged]
+    found, open_keys = set(), list(roots)
     while open_keys:
         key = open_keys.pop()
         if key not in found:
             found.add(key)
-            names = re.findall(r"<(\w+)", repr(merged[key]))
-            open_keys += [name for name in names if name in merged]
+            open_keys += _references(tree.get(key))
     return found
+
+
+def _references(node):
+    """Yield the top keys that a node refers to."""
+    if isinstance(node, Mapping | list):
+        for value in node.values() if isinstance(node, Mapping) else node:
+            yield from _references(value)
+    elif getattr(getattr(node, "tag", None), "value", None) in _REFERRING:
+        yield from re.findall(r"<(\w+)", node.value)
 
 
 def _plain(node):

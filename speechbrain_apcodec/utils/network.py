@@ -72,7 +72,7 @@ def describe_network(hparams: str) -> dict[str, Any] | None:
     tree = parse(with_present_names(hparams), "the hyper-parameters")
     if f":{_LOBES}" not in _tag(tree.get("codec")):
         return None
-    for key in tree.keys() - keys_behind(dump(tree), ["codec"]):
+    for key in tree.keys() - keys_behind(tree, ["codec"]):
         del tree[key]
     codec = YAML().load(resolve_references(dump(tree)))["codec"]
     try:
