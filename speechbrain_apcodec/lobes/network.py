@@ -24,15 +24,17 @@ from speechbrain_apcodec.lobes.autoencoder import (
 from speechbrain_apcodec.lobes.codec import Codec
 from speechbrain_apcodec.lobes.convolutions import (
     CausalConv1d,
-    CausalDownsample,
-    CausalUpsample,
-    Downsample,
     FeedForward,
     NonCausalConv1d,
-    Upsample,
 )
 from speechbrain_apcodec.lobes.mel_prior import MelPrior
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
+from speechbrain_apcodec.lobes.rate_changes import (
+    CausalDownsample,
+    CausalUpsample,
+    Downsample,
+    Upsample,
+)
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
@@ -134,8 +136,9 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
             f"network is no description of a codec: {error}"
         ) from error
     convolution = _layer("convolution", sizes.convolution)
-    shared = {
-        "bins": sizes.n_fft // 2 + 1,
+    bins = sizes.n_fft // 2 + 1
+    shared: dict[str, Any] = {
+        "bins": bins,
         "channels": sizes.channels,
         "hidden_channels": sizes.hidden_channels,
         "num_blocks": sizes.num_blocks,
@@ -158,21 +161,25 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
     }
     prior = sizes.amplitude_prior
     if isinstance(prior, int):
-        prior = MelPrior(shared["bins"], sizes.sample_rate, prior)
-    joint = (sizes.latent_dim, sizes.kernel_size, convolution)
+        prior = MelPrior(bins, sizes.sample_rate, prior)
+    joint: dict[str, Any] = {
+        "latent_dim": sizes.latent_dim,
+        "kernel_size": sizes.kernel_size,
+        "convolution": convolution,
+    }
     stft = (sizes.n_fft, sizes.stft_hop_length, sizes.window_length)
     # The random weights of a seed depend on the order.
-    sub_encoders = [
+    encoders = (
         SubEncoder(**encoder),
         SubEncoder(**encoder, unit_circle=sizes.unit_circle),
-    ]
-    sub_decoders = [
+    )
+    decoders = (
         SubDecoder(**decoder, num_heads=1, prior=prior),
         SubDecoder(**decoder, num_heads=2),
-    ]
+    )
     return Codec(
         STFTAnalysis(*stft, sizes.floor, sizes.double_precision),
-        Encoder(*sub_encoders, *joint),
+        Encoder(*encoders, **joint),
         ResidualVectorQuantizer(
             sizes.latent_dim,
             sizes.num_codebooks,
@@ -180,7 +187,7 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
             sizes.codebook_dim,
             sizes.search_width,
         ),
-        Decoder(*sub_decoders, *joint),
+        Decoder(*decoders, **joint),
         STFTSynthesis(*stft),
         sizes.sample_rate,
     )

@@ -8,11 +8,17 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_apcodec.utils.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
 
 #: Facts about an exported model, beside its weights.
 CONFIG_FILE = "config.json"
@@ -21,20 +27,12 @@ CONFIG_FILE = "config.json"
 FORMAT_VERSION = 2
 
 
-def read_config(path):
+def read_config(path: AnyPath) -> dict[str, Any]:
     """Read the ``config.json`` of an exported model.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-        ``format_version``, ``model_id``, ``sha256`` (of each weight file),
-        ``sample_rate``, ``hop_length``, ``num_codebooks`` and
-        ``codebook_size``; ``network``, if it can be described.
+    It holds ``format_version``, ``model_id``, ``sha256`` (of each weight
+    file), ``sample_rate``, ``hop_length``, ``num_codebooks`` and
+    ``codebook_size``; ``network``, if one describes the codec.
 
     Raises
     ------
@@ -85,27 +83,8 @@ def read_config(path):
     return config
 
 
-def file_sha256(path):
-    """Compute the SHA-256 of a file.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "empty"
-    >>> path.touch()
-    >>> file_sha256(path)[:8]
-    'e3b0c442'
-    """
+def file_sha256(path: AnyPath) -> str:
+    """Compute the SHA-256 of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(1 << 20):

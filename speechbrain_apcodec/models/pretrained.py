@@ -41,22 +41,12 @@ Interface = TypeVar("Interface", bound=Pretrained)
 
 @dataclasses.dataclass(frozen=True)
 class FoundModel:
-    """An exported model, and how its files are fetched.
-
-    Arguments
-    ---------
-    source : FetchSource
-        Where it is.
-    savedir : pathlib.Path, optional
-        Folder in which its files are collected.
-    how : dict
-        ``local_strategy`` and ``fetch_config``.
-    config : dict
-        Content of its ``config.json``.
-    """
+    """An exported model, and how its files are fetched."""
 
     source: FetchSource
+    #: Folder in which its files are collected.
     savedir: Path | None
+    #: ``local_strategy`` and ``fetch_config``.
     how: dict[str, Any]
     config: dict[str, Any]
 
@@ -69,26 +59,7 @@ def find_model(
 ) -> FoundModel:
     """Find a model and read its ``config.json``.
 
-    Arguments
-    ---------
-    source : str or pathlib.Path or FetchSource
-        Folder of an exported model, hub id or URL.
-    savedir : str or pathlib.Path, optional
-        Folder, for this model and revision alone, in which its files are
-        collected; default: they are read where they lie or from the cache.
-    local_strategy : LocalStrategy
-        Whether ``savedir`` gets links or copies.
-    fetch_config : FetchConfig
-        Revision, token, network and so on.
-
-    Returns
-    -------
-    FoundModel
-
-    Raises
-    ------
-    CheckpointError
-        If there is no model, or ``savedir`` holds another one.
+    See ``APCodec.from_hparams`` for the arguments and errors.
     """
     source = find_source(source)
     savedir = claim_savedir(savedir, source, fetch_config)
@@ -104,37 +75,16 @@ def load_pretrained(
     cls: type[Interface],
     found: FoundModel,
     hparams_file: str,
-    overrides: dict | str | None = None,
+    overrides: dict[str, Any] | str | None = None,
     overrides_must_match: bool = True,
     download_only: bool = False,
     **kwargs: Any,
 ) -> Interface | None:
     """Build an interface from a model's YAML, and load its weights.
 
-    SpeechBrain's ``pretrained_from_hparams`` reads the YAML as it is. What an
-    earlier version exported may name classes by their former modules.
-
-    Arguments
-    ---------
-    cls : type
-        The interface.
-    found : FoundModel
-        The model.
-    hparams_file : str
-        Name of the YAML in it, which has ``modules`` and ``pretrainer``.
-    overrides : dict or str, optional
-        Changes to the YAML.
-    overrides_must_match : bool
-        Whether the YAML must have each key of ``overrides``.
-    download_only : bool
-        Whether only to fetch the files.
-    **kwargs : dict
-        Further arguments of ``cls``.
-
-    Returns
-    -------
-    Pretrained or None
-        None after ``download_only``.
+    SpeechBrain's ``pretrained_from_hparams``, of which these are the
+    arguments, reads the YAML as it is. What an earlier version exported may
+    name classes by their former modules.
     """
     path = fetch_file(hparams_file, found.source, found.savedir, **found.how)
     text = with_present_names(path.read_text(encoding="utf-8"))
@@ -156,21 +106,7 @@ def load_pretrained(
 def load_by_config(found: FoundModel) -> tuple[Codec, SafetensorsPretrainer]:
     """Build a codec from its ``config.json``, and load its weights.
 
-    Arguments
-    ---------
-    found : FoundModel
-        The model.
-
-    Returns
-    -------
-    codec : Codec
-    pretrainer : SafetensorsPretrainer
-        It knows the checksums.
-
-    Raises
-    ------
-    CheckpointError
-        If ``config.json`` does not say how the network is built.
+    The pretrainer that is returned beside it knows the checksums.
     """
     network = found.config.get("network") or gather_network(
         found.config.get("architecture", {})
@@ -210,21 +146,8 @@ def check_agreement(
     """Compare a codec with the ``config.json`` that was fetched first.
 
     The pretrainer compares with the ``config.json`` beside the weights. There
-    is none if a hub's branch has moved on between two files.
-
-    Arguments
-    ---------
-    codec : Codec
-        As it was loaded.
-    config : dict
-        Content of the file.
-    sha256 : dict
-        Checksums of the files that were loaded, by the name of the module.
-
-    Raises
-    ------
-    CheckpointError
-        If they differ.
+    is none if a hub's branch has moved on between two files. ``sha256`` are
+    the checksums of the files that were loaded, by the name of the module.
     """
     for key in ("sample_rate", "hop_length", "num_codebooks", "codebook_size"):
         if config[key] != getattr(codec, key):

@@ -91,8 +91,9 @@ def inference_hparams(
 
 def _drop_comments(node: Any) -> None:
     """Drop the comments of a training YAML: they would be out of place."""
-    if isinstance(node, Mapping | list):
+    if hasattr(node, "ca"):
         node.ca.comment, node.ca.end = None, []
         node.ca.items.clear()
+    if isinstance(node, Mapping | list):
         for value in node.values() if isinstance(node, Mapping) else node:
             _drop_comments(value)

@@ -126,7 +126,7 @@ def load_hparams(path, overrides=""):
     160
     """
     # An error from a constructor is passed on with its type and traceback.
-    return load_hyperpyyaml(_resolve(merge_hparams(path, overrides), path))
+    return load_hyperpyyaml(resolve(merge_hparams(path, overrides), path))
 
 
 def place_overrides(overrides, text):
@@ -184,10 +184,11 @@ def read_values(merged, path):
     >>> read_values("hop: 40\nfolder: !ref run/<hop>\n", "a.yaml")["folder"]
     'run/40'
     """
-    return dict(parse(_resolve(merged, path), path))
+    return dict(parse(resolve(merged, path), path))
 
 
-def _resolve(merged, path):
+def resolve(merged, path):
+    """Resolve the references of a text; one that fails is one line."""
     try:
         return resolve_references(merged).getvalue()
     except ValueError as error:

@@ -11,11 +11,16 @@ Authors
 from collections.abc import Mapping
 from typing import Any
 
-from hyperpyyaml import resolve_references
-from ruamel.yaml import YAML
-
-from speechbrain_apcodec.utils.hparams import dump, keys_behind, parse
+from speechbrain_apcodec.utils.hparams import (
+    dump,
+    keys_behind,
+    parse,
+    resolve,
+)
 from speechbrain_apcodec.utils.moved import with_present_names
+
+# What an error calls the text.
+_SOURCE = "the hyper-parameters"
 
 _LOBES = "speechbrain_apcodec.lobes."
 
@@ -69,12 +74,12 @@ def describe_network(hparams: str) -> dict[str, Any] | None:
     >>> describe_network(text)
     {'ratio': 8, 'channels': 256}
     """
-    tree = parse(with_present_names(hparams), "the hyper-parameters")
+    tree = parse(with_present_names(hparams), _SOURCE)
     if f":{_LOBES}" not in _tag(tree.get("codec")):
         return None
     for key in tree.keys() - keys_behind(tree, ["codec"]):
         del tree[key]
-    codec = YAML().load(resolve_references(dump(tree)))["codec"]
+    codec = parse(resolve(dump(tree), _SOURCE), _SOURCE)["codec"]
     try:
         plain = _plain(codec)
     except KeyError:
@@ -96,7 +101,7 @@ def with_network(hparams: str) -> str:
         The same, but for what no ``network`` describes.
     """
     network = describe_network(hparams)
-    tree = parse(with_present_names(hparams), "the hyper-parameters")
+    tree = parse(with_present_names(hparams), _SOURCE)
     if network is None:
         return dump(tree)
     if "network" in tree:

@@ -14,7 +14,7 @@ from speechbrain_apcodec.lobes.network import build_codec
 from speechbrain_apcodec.models import pretrained
 from speechbrain_apcodec.release.export import export
 from speechbrain_apcodec.release.hparams import inference_hparams
-from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.errors import CheckpointError, ConfigurationError
 from speechbrain_apcodec.utils.hparams import merge_hparams
 from speechbrain_apcodec.utils.network import (
     describe_network,
@@ -193,6 +193,13 @@ def test_parts_of_others_have_no_description(foreign):
     text = f"codec: {foreign}\n"
     assert describe_network(text) is None
     assert with_network(text) == text
+
+
+@pytest.mark.parametrize("value", ["!ref <gone>", "!PLACEHOLDER"])
+def test_what_is_left_open_is_one_line(value):
+    text = tiny_hparams().replace("ratio: 8", f"ratio: {value}")
+    with pytest.raises(ConfigurationError, match="gone|PLACEHOLDER"):
+        describe_network(text)
 
 
 def test_layers_may_be_given_as_classes():
