@@ -19,7 +19,7 @@ FLOORS = {
     "training": {"utils", "lobes", "losses"},
     "models": {"utils", "lobes"},
     "inference": {"utils", "tokens", "streams", "lobes", "models"},
-    "release": {"utils", "models", "inference"},
+    "release": {"utils", "lobes", "models", "inference"},
     "onnx": {"utils", "streams", "lobes", "models", "inference", "release"},
     "files": {"utils", "inference"},
     "corpus": {"utils", "inference"},

@@ -1,39 +1,38 @@
 """The ``config.json`` of an exported model, and the checksums in it.
 
 It says in plain JSON what a model is, without running the code that a YAML
-may name. From its ``architecture`` the network is built without any YAML.
+may name. Its ``network`` is that of the YAML, in version 1 an
+``architecture`` (``utils/network.py``).
 
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from speechbrain_apcodec.utils.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from speechbrain_apcodec.utils.types import AnyPath
 
 #: Facts about an exported model, beside its weights.
 CONFIG_FILE = "config.json"
 
-#: Version of the folder's layout that this code writes and reads.
-FORMAT_VERSION = 1
+#: Version of the folder's layout that this code writes. It reads 1, too.
+FORMAT_VERSION = 2
 
 
-def read_config(path):
+def read_config(path: AnyPath) -> dict[str, Any]:
     """Read the ``config.json`` of an exported model.
 
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-        ``format_version``, ``model_id``, ``sha256`` (of each weight file),
-        ``sample_rate``, ``hop_length``, ``num_codebooks`` and
-        ``codebook_size``; in folders of a newer export ``architecture``.
+    It holds ``format_version``, ``model_id``, ``sha256`` (of each weight
+    file), ``sample_rate``, ``hop_length``, ``num_codebooks`` and
+    ``codebook_size``; ``network``, if one describes the codec.
 
     Raises
     ------
@@ -47,6 +46,7 @@ def read_config(path):
         entries_are_sound = (
             isinstance(config["model_id"], str)
             and isinstance(config.get("architecture", {}), dict)
+            and isinstance(config.get("network", {}), dict)
             and all(
                 isinstance(digest, str) for digest in config["sha256"].values()
             )
@@ -72,10 +72,10 @@ def read_config(path):
             f"{path} is not the {CONFIG_FILE} of an exported model: run "
             "`apcodec export` on the training run"
         ) from error
-    if version != FORMAT_VERSION:
+    if version not in (1, FORMAT_VERSION):
         raise CheckpointError(
             f"{path} has format version {version}, but this "
-            f"speechbrain_apcodec reads version {FORMAT_VERSION}: install the "
+            f"speechbrain_apcodec reads up to {FORMAT_VERSION}: install the "
             "version that the model was exported with"
         )
     if not entries_are_sound:
@@ -83,27 +83,8 @@ def read_config(path):
     return config
 
 
-def file_sha256(path):
-    """Compute the SHA-256 of a file.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "empty"
-    >>> path.touch()
-    >>> file_sha256(path)[:8]
-    'e3b0c442'
-    """
+def file_sha256(path: AnyPath) -> str:
+    """Compute the SHA-256 of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with Path(path).open("rb") as file:
         while block := file.read(1 << 20):

@@ -22,32 +22,13 @@ def load_state(
     """Load tensors into a module; every tensor must fit.
 
     Floating-point tensors may have another precision than the module, which
-    keeps its own.
-
-    Arguments
-    ---------
-    module : torch.nn.Module
-        Takes the tensors.
-    state : dict
-        Tensors by name.
-    description : str or pathlib.Path
-        What the error message calls the origin of the tensors.
+    keeps its own. The ``description`` is what an error calls their origin.
 
     Raises
     ------
     CheckpointError
         If tensors are missing, unexpected, misshapen, of another kind
         (integers for floats) or not finite. The module is then unchanged.
-
-    Example
-    -------
-    >>> layer = torch.nn.Linear(3, 2)
-    >>> load_state(layer, {"weight": torch.zeros(2, 4)}, "layer")
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.CheckpointError: layer does not fit the \
-model: 1 tensor is missing (bias); 1 tensor is misshapen (weight: [2, 4] \
-instead of [2, 3])
     """
     misfit = describe_misfit(state, module.state_dict())
     if misfit:
@@ -58,21 +39,7 @@ instead of [2, 3])
 def describe_misfit(
     state: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> str:
-    """Say how tensors differ from those that are expected.
-
-    Arguments
-    ---------
-    state : dict
-        Tensors by name.
-    expected : dict
-        Tensors of the right names, shapes and kinds.
-
-    Returns
-    -------
-    str
-        One line that counts and names the tensors that are missing,
-        unexpected, misshapen, of another type (integers for floats) or not
-        finite; empty if all is well.
+    """Count and name in one line the tensors that do not fit.
 
     Example
     -------

@@ -13,13 +13,15 @@ Authors
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from sentencepiece import SentencePieceProcessor
-from speechbrain.utils.fetching import FetchConfig, LocalStrategy
+from speechbrain.utils.fetching import FetchConfig, FetchSource, LocalStrategy
 from speechbrain.utils.parameter_transfer import Pretrainer
+from torch import Tensor, nn
 
 from speechbrain_apcodec.models.config import (
     CONFIG_FILE,
@@ -29,6 +31,7 @@ from speechbrain_apcodec.models.config import (
 from speechbrain_apcodec.models.fit import load_state
 from speechbrain_apcodec.models.sources import fetch_file
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
 #: Suffix of the weight files. No other place decides it.
 WEIGHTS_SUFFIX = ".safetensors"
@@ -37,53 +40,13 @@ WEIGHTS_SUFFIX = ".safetensors"
 TEXT_SUFFIX = ".model"
 
 
-def weights_file(name):
-    """Return the file name of a module's weights.
-
-    Arguments
-    ---------
-    name : str
-        Name of the module, such as ``"codec"``.
-
-    Returns
-    -------
-    str
-
-    Example
-    -------
-    >>> weights_file("codec")
-    'codec.safetensors'
-    """
+def weights_file(name: str) -> str:
+    """Return the file name of a module's weights."""
     return name + WEIGHTS_SUFFIX
 
 
-def read_weights(path):
-    """Read a safetensors file.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-        Tensors by name, on the CPU.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, truncated or no safetensors file.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> from safetensors.torch import save_file
-    >>> path = Path(tempfile.mkdtemp()) / weights_file("layer")
-    >>> save_file({"bias": torch.ones(2)}, path)
-    >>> read_weights(path)
-    {'bias': tensor([1., 1.])}
-    """
+def read_weights(path: AnyPath) -> dict[str, Tensor]:
+    """Read a safetensors file; CheckpointError if it is no whole one."""
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path} is missing: give the model's folder")
@@ -96,32 +59,14 @@ def read_weights(path):
         ) from error
 
 
-def read_checkpoint(path):
+def read_checkpoint(path: AnyPath) -> Mapping[str, Any]:
     """Read a PyTorch file without running code that it may hold.
-
-    Arguments
-    ---------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict
-        Its content, on the CPU.
 
     Raises
     ------
     CheckpointError
         If the file is missing, damaged, or holds anything but a dictionary
         of tensors and plain values.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "layer.ckpt"
-    >>> torch.save({"bias": torch.ones(2)}, path)
-    >>> read_checkpoint(path)
-    {'bias': tensor([1., 1.])}
     """
     path = Path(path)
     if not path.is_file():
@@ -179,11 +124,11 @@ class SafetensorsPretrainer(Pretrainer):
 
     def __init__(
         self,
-        collect_in=None,
-        loadables=None,
-        paths=None,
-        conditions=None,
-        parts=None,
+        collect_in: AnyPath | None = None,
+        loadables: dict[str, Any] | None = None,
+        paths: dict[str, str] | None = None,
+        conditions: dict[str, bool] | None = None,
+        parts: dict[str, list[str]] | None = None,
     ):
         super().__init__(
             collect_in=collect_in,
@@ -193,19 +138,19 @@ class SafetensorsPretrainer(Pretrainer):
         )
         self.parts = parts or {}
         #: SHA-256 of each file that was loaded, by the name of its loadable.
-        self.sha256 = {}
+        self.sha256: dict[str, str] = {}
 
     def collect_files(
         self,
-        default_source=None,
-        local_strategy=LocalStrategy.SYMLINK,
-        fetch_config=FetchConfig(),  # noqa: B008 (frozen)
-    ):
+        default_source: AnyPath | FetchSource | None = None,
+        local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+        fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
+    ) -> dict[str, Path]:
         """Fetch the weight files.
 
         Arguments
         ---------
-        default_source : str or pathlib.Path or FetchSource, optional
+        default_source : path or FetchSource, optional
             Where the files are that have no path of their own.
         local_strategy : LocalStrategy
             Whether ``collect_in`` gets links or copies.
@@ -244,7 +189,7 @@ class SafetensorsPretrainer(Pretrainer):
             self.is_local.append(name)
         return collected
 
-    def load_collected(self):
+    def load_collected(self) -> None:
         """Load the files that ``collect_files`` found.
 
         Raises
@@ -271,13 +216,13 @@ class SafetensorsPretrainer(Pretrainer):
             for module, tensors in self._targets(name, state):
                 load_state(module, tensors, path)
 
-    def _is_text(self, name):
+    def _is_text(self, name: str) -> bool:
         return isinstance(self.loadables[name], SentencePieceProcessor)
 
-    def _filename(self, name):
+    def _filename(self, name: str) -> str:
         return name + TEXT_SUFFIX if self._is_text(name) else weights_file(name)
 
-    def _load_text(self, name, path):
+    def _load_text(self, name: str, path: Path) -> None:
         try:
             self.loadables[name].load(str(path))
         except (RuntimeError, OSError) as error:
@@ -285,7 +230,9 @@ class SafetensorsPretrainer(Pretrainer):
                 f"{path} is no SentencePiece model: fetch or export it again"
             ) from error
 
-    def _targets(self, name, state):
+    def _targets(
+        self, name: str, state: dict[str, Tensor]
+    ) -> list[tuple[nn.Module, dict[str, Tensor]]]:
         """Pair each module to be loaded with its tensors."""
         if name not in self.parts:
             return [(self.loadables[name], state)]
@@ -302,7 +249,7 @@ class SafetensorsPretrainer(Pretrainer):
         ]
 
 
-def _checked_sha256(path, filename):
+def _checked_sha256(path: Path, filename: str) -> str:
     """Return the digest; it must be that of ``config.json``, if any."""
     digest = file_sha256(path)
     config = path.parent / CONFIG_FILE

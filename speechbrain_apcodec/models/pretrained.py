@@ -20,7 +20,7 @@ from speechbrain.utils.fetching import (
 )
 
 from speechbrain_apcodec.lobes.codec import Codec
-from speechbrain_apcodec.models.architecture import build_codec
+from speechbrain_apcodec.lobes.network import build_codec
 from speechbrain_apcodec.models.config import CONFIG_FILE, read_config
 from speechbrain_apcodec.models.loading import (
     SafetensorsPretrainer,
@@ -31,30 +31,22 @@ from speechbrain_apcodec.models.sources import (
     fetch_file,
     find_source,
 )
-from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
+from speechbrain_apcodec.utils.hparams import place_overrides
 from speechbrain_apcodec.utils.moved import with_present_names
+from speechbrain_apcodec.utils.network import gather_network
 
 Interface = TypeVar("Interface", bound=Pretrained)
 
 
 @dataclasses.dataclass(frozen=True)
 class FoundModel:
-    """An exported model, and how its files are fetched.
-
-    Arguments
-    ---------
-    source : FetchSource
-        Where it is.
-    savedir : pathlib.Path, optional
-        Folder in which its files are collected.
-    how : dict
-        ``local_strategy`` and ``fetch_config``.
-    config : dict
-        Content of its ``config.json``.
-    """
+    """An exported model, and how its files are fetched."""
 
     source: FetchSource
+    #: Folder in which its files are collected.
     savedir: Path | None
+    #: ``local_strategy`` and ``fetch_config``.
     how: dict[str, Any]
     config: dict[str, Any]
 
@@ -67,26 +59,7 @@ def find_model(
 ) -> FoundModel:
     """Find a model and read its ``config.json``.
 
-    Arguments
-    ---------
-    source : str or pathlib.Path or FetchSource
-        Folder of an exported model, hub id or URL.
-    savedir : str or pathlib.Path, optional
-        Folder, for this model and revision alone, in which its files are
-        collected; default: they are read where they lie or from the cache.
-    local_strategy : LocalStrategy
-        Whether ``savedir`` gets links or copies.
-    fetch_config : FetchConfig
-        Revision, token, network and so on.
-
-    Returns
-    -------
-    FoundModel
-
-    Raises
-    ------
-    CheckpointError
-        If there is no model, or ``savedir`` holds another one.
+    See ``APCodec.from_hparams`` for the arguments and errors.
     """
     source = find_source(source)
     savedir = claim_savedir(savedir, source, fetch_config)
@@ -102,42 +75,24 @@ def load_pretrained(
     cls: type[Interface],
     found: FoundModel,
     hparams_file: str,
-    overrides: dict | str | None = None,
+    overrides: dict[str, Any] | str | None = None,
     overrides_must_match: bool = True,
     download_only: bool = False,
     **kwargs: Any,
 ) -> Interface | None:
     """Build an interface from a model's YAML, and load its weights.
 
-    SpeechBrain's ``pretrained_from_hparams`` reads the YAML as it is. What an
-    earlier version exported may name classes by their former modules.
-
-    Arguments
-    ---------
-    cls : type
-        The interface.
-    found : FoundModel
-        The model.
-    hparams_file : str
-        Name of the YAML in it, which has ``modules`` and ``pretrainer``.
-    overrides : dict or str, optional
-        Changes to the YAML.
-    overrides_must_match : bool
-        Whether the YAML must have each key of ``overrides``.
-    download_only : bool
-        Whether only to fetch the files.
-    **kwargs : dict
-        Further arguments of ``cls``.
-
-    Returns
-    -------
-    Pretrained or None
-        None after ``download_only``.
+    SpeechBrain's ``pretrained_from_hparams``, of which these are the
+    arguments, reads the YAML as it is. What an earlier version exported may
+    name classes by their former modules.
     """
     path = fetch_file(hparams_file, found.source, found.savedir, **found.how)
-    yaml = StringIO(with_present_names(path.read_text(encoding="utf-8")))
+    text = with_present_names(path.read_text(encoding="utf-8"))
+    yaml = StringIO(text)
     yaml.name = str(path)  # from which HyperPyYAML looks for included files
-    hparams = load_hyperpyyaml(yaml, overrides, overrides_must_match)
+    hparams = load_hyperpyyaml(
+        yaml, place_overrides(overrides, text), overrides_must_match
+    )
     hparams["savedir"] = found.savedir
     pretrainer = hparams["pretrainer"]
     pretrainer.set_collect_in(found.savedir)
@@ -151,29 +106,34 @@ def load_pretrained(
 def load_by_config(found: FoundModel) -> tuple[Codec, SafetensorsPretrainer]:
     """Build a codec from its ``config.json``, and load its weights.
 
-    Arguments
-    ---------
-    found : FoundModel
-        The model.
-
-    Returns
-    -------
-    codec : Codec
-    pretrainer : SafetensorsPretrainer
-        It knows the checksums.
-
-    Raises
-    ------
-    CheckpointError
-        If ``config.json`` does not say how the network is built.
+    The pretrainer that is returned beside it knows the checksums.
     """
-    if "architecture" not in found.config:
+    network = found.config.get("network") or gather_network(
+        found.config.get("architecture", {})
+    )
+    if not network:
         raise CheckpointError(
             f"{CONFIG_FILE} of {found.config['model_id']} does not say how the "
             "network is built: load it by its YAML, or export it anew "
             "with `apcodec export FOLDER OUT_DIR`"
         )
-    codec = build_codec(found.config["architecture"])
+    try:
+        codec = build_codec(network)
+    # Whatever stands there, such as a size of -1.
+    except (
+        APCodecError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(
+            f"the network in {CONFIG_FILE} cannot be built: {reason}"
+        ) from error
     pretrainer = SafetensorsPretrainer(found.savedir, {"codec": codec})
     pretrainer.collect_files(default_source=found.source, **found.how)
     pretrainer.load_collected()
@@ -186,21 +146,8 @@ def check_agreement(
     """Compare a codec with the ``config.json`` that was fetched first.
 
     The pretrainer compares with the ``config.json`` beside the weights. There
-    is none if a hub's branch has moved on between two files.
-
-    Arguments
-    ---------
-    codec : Codec
-        As it was loaded.
-    config : dict
-        Content of the file.
-    sha256 : dict
-        Checksums of the files that were loaded, by the name of the module.
-
-    Raises
-    ------
-    CheckpointError
-        If they differ.
+    is none if a hub's branch has moved on between two files. ``sha256`` are
+    the checksums of the files that were loaded, by the name of the module.
     """
     for key in ("sample_rate", "hop_length", "num_codebooks", "codebook_size"):
         if config[key] != getattr(codec, key):

@@ -10,8 +10,10 @@ Authors
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -31,6 +33,7 @@ from speechbrain.utils.fetching import (
 
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
 #: Says in a ``savedir`` where the files in it come from.
 ORIGIN_FILE = "origin.json"
@@ -39,33 +42,13 @@ ORIGIN_FILE = "origin.json"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def find_source(source):
-    """Tell a folder, a URL and a hub id apart.
-
-    Arguments
-    ---------
-    source : str or pathlib.Path or FetchSource
-        What the user gave.
-
-    Returns
-    -------
-    FetchSource
-        The kind of source and its place.
-
-    Raises
-    ------
-    CheckpointError
-        If it is none of the three, such as a mistyped folder.
+def find_source(source: AnyPath | FetchSource) -> FetchSource:
+    """Tell a folder, a URL and a hub id apart; CheckpointError if it is none.
 
     Example
     -------
     >>> find_source("some-organisation/some-codec").FetchFrom.name
     'HUGGING_FACE'
-    >>> find_source("results/codec/export")
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.CheckpointError: there is no folder \
-results/codec/export: check the path (a hub id has the form ORGANISATION/NAME)
     """
     if isinstance(source, FetchSource):
         return source
@@ -87,41 +70,21 @@ results/codec/export: check the path (a hub id has the form ORGANISATION/NAME)
     )
 
 
-def claim_savedir(savedir, source, fetch_config=FetchConfig()):  # noqa: B008
+def claim_savedir(
+    savedir: AnyPath | None,
+    source: FetchSource,
+    fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
+) -> Path | None:
     """Make sure that a folder holds the files of one model only.
 
-    Arguments
-    ---------
-    savedir : str or pathlib.Path or None
-        Where the files of the model are to be put, or None to read them
-        where they lie.
-    source : FetchSource
-        Where they come from.
-    fetch_config : FetchConfig
-        Its revision is part of the claim. If it allows to overwrite or
-        update files, the folder may change its owner.
-
-    Returns
-    -------
-    pathlib.Path or None
-        The folder; None if it is the source itself.
+    Its owner is a source and a revision. If the ``fetch_config`` allows to
+    overwrite or update files, it may change. None is returned if the files
+    are to be read where they lie.
 
     Raises
     ------
     CheckpointError
         If the folder holds the files of another source or revision.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> _ = (Path(folder) / "config.json").write_text("{}")
-    >>> source = FetchSource(FetchFrom.HUGGING_FACE, "organisation/codec")
-    >>> claim_savedir(folder, source)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-        ...
-    speechbrain_apcodec.utils.errors.CheckpointError: savedir ... holds files \
-of unknown origin: name an empty folder
     """
     if savedir is None:
         return None
@@ -160,49 +123,14 @@ of unknown origin: name an empty folder
 
 
 def fetch_file(
-    filename,
-    source,
-    savedir=None,
-    save_filename=None,
-    local_strategy=LocalStrategy.SYMLINK,
-    fetch_config=FetchConfig(),  # noqa: B008 (frozen)
-):
-    """Fetch one file of a model as SpeechBrain does, with clear errors.
-
-    Arguments
-    ---------
-    filename : str
-        Name of the file in the source.
-    source : str or pathlib.Path or FetchSource
-        Folder, URL or hub id.
-    savedir : str or pathlib.Path, optional
-        Where to put the file, or a link to it.
-    save_filename : str, optional
-        Its name there.
-    local_strategy : LocalStrategy
-        Link or copy.
-    fetch_config : FetchConfig
-        Revision, network and so on.
-
-    Returns
-    -------
-    pathlib.Path
-        The local file.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be had.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> (Path(folder) / "config.json").write_text("{}")
-    2
-    >>> fetch_file("config.json", folder).name
-    'config.json'
-    """
+    filename: str,
+    source: AnyPath | FetchSource,
+    savedir: AnyPath | None = None,
+    save_filename: str | None = None,
+    local_strategy: LocalStrategy = LocalStrategy.SYMLINK,
+    fetch_config: FetchConfig = FetchConfig(),  # noqa: B008 (frozen)
+) -> Path:
+    """Fetch one file of a model as SpeechBrain does, with clear errors."""
     kind, place = find_source(source)
     if kind == FetchFrom.LOCAL and not (Path(place) / filename).is_file():
         raise CheckpointError(
@@ -221,7 +149,9 @@ def fetch_file(
 
 
 @contextmanager
-def _fetch_errors(filename, place, revision):
+def _fetch_errors(
+    filename: str, place: str, revision: str | None
+) -> Iterator[None]:
     """Say in one line why a file could not be fetched."""
     try:
         yield
@@ -254,7 +184,7 @@ def _fetch_errors(filename, place, revision):
         ) from error
 
 
-def _holds_model(folder):
+def _holds_model(folder: Path) -> bool:
     """Tell whether a folder holds files that ``fetch`` would return."""
     return folder.is_dir() and any(
         file.is_file()
@@ -263,7 +193,7 @@ def _holds_model(folder):
     )
 
 
-def _read_origin(path):
+def _read_origin(path: Path) -> dict[str, Any] | None:
     """Return the owner of a folder; None if nobody signed."""
     try:
         origin = json.loads(path.read_text(encoding="utf-8"))

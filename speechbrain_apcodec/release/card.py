@@ -5,9 +5,11 @@ Authors
 """
 
 import re
+from typing import Any
 
 import yaml
 
+from speechbrain_apcodec.lobes.codec import Codec
 from speechbrain_apcodec.models.loading import weights_file
 from speechbrain_apcodec.utils.errors import CheckpointError
 
@@ -77,24 +79,13 @@ _FRONT_MATTER = re.compile(r"---\n(.*?)^---\n", re.MULTILINE | re.DOTALL)
 _CHECKSUM = re.compile(r"SHA-256 of `?([\w.-]+)`?\W+([0-9a-f]{64})\b")
 
 
-def model_card(config, codec, precision, origin):
-    """Write the text of a model card.
+def model_card(
+    config: dict[str, Any], codec: Codec, precision: str, origin: str
+) -> str:
+    """Write a model card, Markdown with YAML front matter.
 
-    Arguments
-    ---------
-    config : dict
-        Content of its ``config.json``.
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        The codec.
-    precision : str
-        Precision of the weights on disk, such as ``"float32"``.
-    origin : str
-        Where the weights come from, Markdown.
-
-    Returns
-    -------
-    str
-        Markdown with YAML front matter.
+    The ``precision`` is that of the weights on disk, such as ``"float32"``,
+    the ``origin`` Markdown that tells where they come from.
     """
     bits = (codec.codebook_size - 1).bit_length() * codec.frame_rate
     bitrates = ", ".join(
@@ -117,42 +108,15 @@ def model_card(config, codec, precision, origin):
     )
 
 
-def card_checksums(card):
-    """Read the checksums that a model card states.
-
-    Arguments
-    ---------
-    card : str
-        Markdown.
-
-    Returns
-    -------
-    dict
-        Name of a file -> 64 hexadecimal digits.
-
-    Example
-    -------
-    >>> card_checksums(f"| SHA-256 of codec.safetensors | `{'0a' * 32}` |")
-    {'codec.safetensors': \
-'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a'}
-    """
+def card_checksums(card: str) -> dict[str, str]:
+    """Read the checksums that a model card states, by the name of the file."""
     return dict(_CHECKSUM.findall(card))
 
 
-def with_checksum(card, config):
-    """Let a model card state the checksum of the codec's weights.
+def with_checksum(card: str, config: dict[str, Any]) -> str:
+    """Let a model card state the checksum of ``codec.safetensors``.
 
-    Arguments
-    ---------
-    card : str
-        Markdown, maybe with another checksum.
-    config : dict
-        Content of the model's ``config.json``.
-
-    Returns
-    -------
-    str
-        The card, in which no other word has changed.
+    No other word of the card changes.
 
     Example
     -------
@@ -177,24 +141,16 @@ def with_checksum(card, config):
     return f"{card.rstrip()}\n\n| | |\n| --- | --- |\n{row}\n"
 
 
-def publishable_card(card, config, repo_id, licence=None):
+def publishable_card(
+    card: str,
+    config: dict[str, Any],
+    repo_id: str,
+    licence: str | None = None,
+) -> str:
     """Give a model card all that a hub and its visitors want to know.
 
-    Arguments
-    ---------
-    card : str
-        Markdown, with or without YAML front matter. What it states stays.
-    config : dict
-        Content of the model's ``config.json``.
-    repo_id : str
-        Where the model will be.
-    licence : str, optional
-        Of the weights, as hubs name it, such as ``"apache-2.0"``; needed
-        where the card's front matter has none.
-
-    Returns
-    -------
-    str
+    What the card states stays. The licence of the weights is named as hubs
+    name it, such as ``"apache-2.0"``.
 
     Raises
     ------
@@ -206,7 +162,7 @@ def publishable_card(card, config, repo_id, licence=None):
     try:
         stated = yaml.safe_load(found[1]) or {} if found else {}
         front = {
-            **yaml.safe_load(_FRONT_MATTER.match(CARD)[1]),
+            **yaml.safe_load(CARD.split("---\n")[1]),
             **({"license": licence} if licence else {}),
             **stated,
         }
@@ -236,5 +192,5 @@ def publishable_card(card, config, repo_id, licence=None):
     return with_checksum(f"---\n{block}---\n{body}", config)
 
 
-def _checksum_row(config):
+def _checksum_row(config: dict[str, Any]) -> str:
     return f"| SHA-256 of {CODEC_FILE} | `{config['sha256'][CODEC_FILE]}` |"

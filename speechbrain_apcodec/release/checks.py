@@ -25,6 +25,7 @@ from speechbrain_apcodec.release.folder import (
     LOSSES_FILE,
 )
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
 _NEEDED = (HPARAMS_FILE, CONFIG_FILE, CARD_FILE, weights_file("codec"))
 
@@ -39,13 +40,8 @@ _PRIVATE = {
 }
 
 
-def check_release(folder):
+def check_release(folder: AnyPath) -> None:
     """Make sure that a model's folder can be given to others.
-
-    Arguments
-    ---------
-    folder : str or pathlib.Path
-        Folder of an exported model.
 
     Raises
     ------
@@ -75,19 +71,8 @@ def check_release(folder):
     _check_coding(folder)
 
 
-def find_private(text):
-    """Find what a published text should not tell.
-
-    Arguments
-    ---------
-    text : str
-        Of a YAML, a JSON file or a model card.
-
-    Returns
-    -------
-    str
-        The first path of a machine, token or e-mail address, and what it
-        is; empty if there is none.
+def find_private(text: str) -> str:
+    """Find the first path of a machine, token or e-mail address in a text.
 
     Example
     -------
@@ -104,7 +89,7 @@ def find_private(text):
     return ""
 
 
-def _check_checksums(folder):
+def _check_checksums(folder: Path) -> None:
     """Compare every weight file with what is said of it."""
     stated = read_config(folder / CONFIG_FILE)["sha256"]
     for path in sorted(folder.glob("*.safetensors")):
@@ -122,7 +107,7 @@ def _check_checksums(folder):
             )
 
 
-def _check_coding(folder):
+def _check_coding(folder: Path) -> None:
     """Load the model in both ways and code a second of noise."""
     cpu = {"device": "cpu"}
     model = APCodec.from_config(folder, run_opts=cpu)

@@ -12,19 +12,21 @@ Authors
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from torch import Tensor, nn
 
 import speechbrain_apcodec
+from speechbrain_apcodec.lobes.codec import Codec
 from speechbrain_apcodec.models.fit import describe_misfit
-from speechbrain_apcodec.models.loading import (
-    read_checkpoint,
-)
+from speechbrain_apcodec.models.loading import read_checkpoint
 from speechbrain_apcodec.release.folder import write_model
 from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.errors import CheckpointError
 from speechbrain_apcodec.utils.hparams import merge_hparams
+from speechbrain_apcodec.utils.types import AnyPath
 
 ORIGIN = """\
 Converted by `apcodec convert` from checkpoints in the format of the published
@@ -50,8 +52,13 @@ _BLOCK = {
 
 
 def convert(
-    encoder, decoder, out_dir, discriminators=None, name=None, force=False
-):
+    encoder: AnyPath,
+    decoder: AnyPath,
+    out_dir: AnyPath,
+    discriminators: AnyPath | None = None,
+    name: str | None = None,
+    force: bool = False,
+) -> Path:
     """Convert published-format checkpoints into a model's folder.
 
     Arguments
@@ -101,19 +108,8 @@ def convert(
     )
 
 
-def encoder_keys(codec):
-    """Map the tensors of the published encoder file.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        Tells how many blocks and codebooks there are.
-
-    Returns
-    -------
-    dict
-        Our key for each published key.
-    """
+def encoder_keys(codec: Codec) -> dict[str, str]:
+    """Map the tensors of the published encoder file to ours."""
     keys = _normed("latent_output_conv", "encoder.joint_convolution")
     for old, old_resampling, new in _BRANCHES:
         branch = f"encoder.{new}"
@@ -131,19 +127,8 @@ def encoder_keys(codec):
     return keys
 
 
-def decoder_keys(codec):
-    """Map the tensors of the published decoder file.
-
-    Arguments
-    ---------
-    codec : speechbrain_apcodec.lobes.codec.Codec
-        Tells how many blocks there are.
-
-    Returns
-    -------
-    dict
-        Our key for each published key.
-    """
+def decoder_keys(codec: Codec) -> dict[str, str]:
+    """Map the tensors of the published decoder file to ours."""
     keys = _normed("latent_input_conv", "decoder.input_convolution")
     for old, old_resampling, new in _BRANCHES:
         branch = f"decoder.{new}"
@@ -159,22 +144,9 @@ def decoder_keys(codec):
     return keys
 
 
-def discriminator_keys(part, discriminator):
-    """Map the tensors of one kind of discriminators.
-
-    Arguments
-    ---------
-    part : str
-        Its name, ``"mpd"`` or ``"mrd"``.
-    discriminator : torch.nn.Module
-        Tells how many sub-discriminators and layers there are.
-
-    Returns
-    -------
-    dict
-        Our key for each published key.
-    """
-    keys = {}
+def discriminator_keys(part: str, discriminator: Any) -> dict[str, str]:
+    """Map the tensors of one kind of discriminators, "mpd" or "mrd"."""
+    keys: dict[str, str] = {}
     for i, stack in enumerate(discriminator.discriminators):
         old, new = f"discriminators.{i}", f"{part}.discriminators.{i}"
         for j in range(len(stack.convolutions)):
@@ -183,7 +155,7 @@ def discriminator_keys(part, discriminator):
     return keys
 
 
-def _published_hparams():
+def _published_hparams() -> str:
     """Read the published configuration, installed or in a checkout."""
     package = Path(speechbrain_apcodec.__file__).parent
     installed = package / "hparams"
@@ -191,7 +163,7 @@ def _published_hparams():
     return merge_hparams(folder / "base.yaml")
 
 
-def _backbone(old, new, num_blocks):
+def _backbone(old: str, new: str, num_blocks: int) -> dict[str, str]:
     """Map input convolution, blocks, output norm and Linear of a branch."""
     layers = {
         f"embed_{old}": "input_convolution",
@@ -211,7 +183,7 @@ def _backbone(old, new, num_blocks):
     return keys
 
 
-def _normed(old, new):
+def _normed(old: str, new: str) -> dict[str, str]:
     """Map a weight-normalised layer: g is original0, v is original1."""
     return {
         f"{old}.bias": f"{new}.bias",
@@ -220,19 +192,13 @@ def _normed(old, new):
     }
 
 
-def _read_parts(parts):
+def _read_parts(
+    parts: list[tuple[AnyPath, str, dict[str, str], nn.Module]],
+) -> dict[str, Tensor]:
     """Read parts of files and give their tensors our names.
 
-    Arguments
-    ---------
-    parts : list of tuple
-        For each part: file, name, our key for each published key, and the
-        module that the tensors are for.
-
-    Returns
-    -------
-    dict
-        Tensors by our names.
+    A part is a file, its name there, our key for each published key, and the
+    module that the tensors are for.
     """
     files = {path: read_checkpoint(path) for path, *_ in parts}
     tensors = {}

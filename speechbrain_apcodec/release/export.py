@@ -8,6 +8,7 @@ Authors
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -27,6 +28,7 @@ from speechbrain_apcodec.release.folder import (
 )
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
 #: What trainings keep their best checkpoint by; lower is better.
 BEST_BY = ("mel_mae", "token_loss")
@@ -39,13 +41,13 @@ _LEVELS = 4
 
 
 def export(
-    checkpoint_dir,
-    out_dir,
-    name=None,
-    half=False,
-    discriminators=False,
-    force=False,
-):
+    checkpoint_dir: AnyPath,
+    out_dir: AnyPath,
+    name: str | None = None,
+    half: bool = False,
+    discriminators: bool = False,
+    force: bool = False,
+) -> Path:
     """Export a checkpoint of a training run as a model's folder.
 
     The averaged weights (``ema.ckpt``) are taken where there are any. A
@@ -106,35 +108,13 @@ def export(
     )
 
 
-def find_checkpoint(folder):
-    """Find the checkpoint to export.
-
-    Arguments
-    ---------
-    folder : str or pathlib.Path
-        A checkpoint, or a folder that holds some, itself or below ``save``.
-
-    Returns
-    -------
-    pathlib.Path
-        The checkpoint's folder.
+def find_checkpoint(folder: AnyPath) -> Path:
+    """Find the checkpoint to export: itself, or in a folder or its ``save``.
 
     Raises
     ------
     CheckpointError
         If there is none, or none was ever validated with a finite result.
-
-    Example
-    -------
-    >>> import tempfile
-    >>> run = Path(tempfile.mkdtemp())
-    >>> for name, mel_mae in ("CKPT+1", 0.9), ("CKPT+2", 0.8), ("CKPT+3", 1):
-    ...     (run / "save" / name).mkdir(parents=True)
-    ...     _ = (run / "save" / name / META_FILE).write_text(
-    ...         f"{{unixtime: {name[-1]}, mel_mae: {mel_mae}}}"
-    ...     )
-    >>> find_checkpoint(run).name
-    'CKPT+2'
     """
     folder = Path(folder)
     if (folder / META_FILE).is_file():
@@ -167,7 +147,14 @@ def find_checkpoint(folder):
     return max(found, key=lambda c: metas[c]["unixtime"])
 
 
-def _export_again(folder, out_dir, name, half, discriminators, force):
+def _export_again(
+    folder: Path,
+    out_dir: AnyPath,
+    name: str | None,
+    half: bool,
+    discriminators: bool,
+    force: bool,
+) -> Path:
     """Write an exported model anew; its weights and card stay."""
     if Path(out_dir).exists() and folder.samefile(out_dir):
         raise CheckpointError(
@@ -196,7 +183,7 @@ def _export_again(folder, out_dir, name, half, discriminators, force):
     )
 
 
-def _read_meta(checkpoint):
+def _read_meta(checkpoint: Path) -> dict[str, Any]:
     path = checkpoint / META_FILE
     with damage_named(
         CheckpointError, f"{path} is damaged", "name another checkpoint"
@@ -206,23 +193,8 @@ def _read_meta(checkpoint):
         return meta
 
 
-def find_hparams(checkpoint):
-    """Find the YAML of the run that a checkpoint belongs to.
-
-    Arguments
-    ---------
-    checkpoint : pathlib.Path
-        From ``find_checkpoint``.
-
-    Returns
-    -------
-    pathlib.Path
-
-    Raises
-    ------
-    CheckpointError
-        If there is none.
-    """
+def find_hparams(checkpoint: Path) -> Path:
+    """Find the YAML of the run that a checkpoint belongs to."""
     for folder in list(checkpoint.resolve().parents)[:_LEVELS]:
         if (folder / HPARAMS_FILE).is_file():
             return folder / HPARAMS_FILE
@@ -232,20 +204,8 @@ def find_hparams(checkpoint):
     )
 
 
-def describe_origin(checkpoint, averaged):
-    """Say in Markdown where the weights come from.
-
-    Arguments
-    ---------
-    checkpoint : pathlib.Path
-        From ``find_checkpoint``.
-    averaged : bool
-        Whether they are a moving average.
-
-    Returns
-    -------
-    str
-    """
+def describe_origin(checkpoint: Path, averaged: bool) -> str:
+    """Say in Markdown where the weights, maybe a moving average, come from."""
     kind = "moving average" if averaged else "last values"
     lines = [f"Trained with speechbrain_apcodec ({kind} of the weights).", ""]
     lines += ["| at the checkpoint | |", "| --- | --- |"]

@@ -24,15 +24,17 @@ Authors
 import json
 import re
 import shutil
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from safetensors.torch import save
+from torch import Tensor, nn
 
 from speechbrain_apcodec.inference.apcodec import APCodec
-from speechbrain_apcodec.models.architecture import describe_architecture
 from speechbrain_apcodec.models.config import (
     CONFIG_FILE,
     FORMAT_VERSION,
@@ -41,14 +43,13 @@ from speechbrain_apcodec.models.config import (
 )
 from speechbrain_apcodec.models.fit import load_state
 from speechbrain_apcodec.models.loading import weights_file
-from speechbrain_apcodec.release.card import (
-    model_card,
-    with_checksum,
-)
+from speechbrain_apcodec.release.card import model_card, with_checksum
 from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.atomic import temporary_beside
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.network import describe_network, with_network
+from speechbrain_apcodec.utils.types import AnyPath
 
 HPARAMS_FILE = "hyperparams.yaml"
 LOSSES_FILE = "losses.yaml"
@@ -68,49 +69,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def write_model(
-    out_dir,
-    hparams,
-    states,
-    name=None,
-    half=False,
-    origin="",
-    card=None,
-    force=False,
-):
-    """Write the folder of an exported model.
+    out_dir: AnyPath,
+    hparams: str,
+    states: Mapping[str, Mapping[str, Tensor]],
+    name: str | None = None,
+    half: bool = False,
+    origin: str = "",
+    card: str | None = None,
+    force: bool = False,
+) -> Path:
+    """Write the folder of an exported model, as ``release.export`` says.
 
-    Arguments
-    ---------
-    out_dir : str or pathlib.Path
-        The folder.
-    hparams : str
-        HyperPyYAML text with a ``codec``, of which only what the model
-        needs is kept.
-    states : dict
-        Tensors of the ``codec``, and of the ``discriminators`` if they are
-        to be in the model.
-    name : str, optional
-        Name of the model, which coded files carry; default: that of the
-        folder.
-    half : bool
-        Store float16 instead of float32.
-    origin : str
-        Where the weights come from, for the model card, Markdown.
-    card : str, optional
-        A model card to keep; default: a new one.
-    force : bool
-        Whether an earlier export in ``out_dir`` may be replaced.
-
-    Returns
-    -------
-    pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    CheckpointError
-        If there is something in ``out_dir`` that may not be replaced, the
-        name cannot serve, or the tensors do not fit the configuration.
+    Of ``hparams``, HyperPyYAML with a ``codec``, only what the model needs is
+    kept. The ``states`` are tensors of the ``codec`` and, if they are to be
+    in the model, of the ``discriminators``. The ``origin``, Markdown, says
+    where they come from; an older model's ``card`` is kept.
     """
     name = checked_name(name, out_dir)
     with exported_folder(
@@ -126,32 +99,18 @@ def write_model(
 
 
 @contextmanager
-def exported_folder(out_dir, own_files, config_file, read, force=False):
+def exported_folder(
+    out_dir: AnyPath,
+    own_files: set[str],
+    config_file: str,
+    read: Callable[[Path], Any],
+    force: bool = False,
+) -> Iterator[Path]:
     """Yield a temporary folder that becomes ``out_dir`` if all goes well.
 
-    Arguments
-    ---------
-    out_dir : str or pathlib.Path
-        The folder.
-    own_files : set of str
-        What an export of this kind consists of.
-    config_file : str
-        The file by which an earlier export is known.
-    read : callable
-        From the path of that file to its content; raises CheckpointError.
-    force : bool
-        Whether an earlier export in ``out_dir`` may be replaced, as a
-        whole.
-
-    Yields
-    ------
-    pathlib.Path
-        Where to write.
-
-    Raises
-    ------
-    CheckpointError
-        If there is something in ``out_dir`` that may not be replaced.
+    An earlier export is known by its ``config_file``, which ``read`` accepts,
+    and by having ``own_files`` alone. With ``force`` it is replaced as a
+    whole; anything else is refused by a CheckpointError.
     """
     out_dir = Path(out_dir)
     _check_replaceable(out_dir, own_files, config_file, read)
@@ -170,8 +129,18 @@ def exported_folder(out_dir, own_files, config_file, read, force=False):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fill(folder, hparams, states, name, half, origin, card):
+def _fill(
+    folder: Path,
+    hparams: str,
+    states: Mapping[str, Mapping[str, Tensor]],
+    name: str,
+    half: bool,
+    origin: str,
+    card: str | None,
+) -> None:
     """Write all files of a model."""
+    network = describe_network(hparams)
+    hparams = with_network(hparams)
     texts = {HPARAMS_FILE: inference_hparams(hparams, ["codec"])}
     if "discriminators" in states:
         texts[LOSSES_FILE] = inference_hparams(
@@ -204,9 +173,8 @@ def _fill(folder, hparams, states, name, half, origin, card):
         "num_codebooks": codec.num_codebooks,
         "codebook_size": codec.codebook_size,
     }
-    architecture = describe_architecture(texts[HPARAMS_FILE])
-    if architecture is not None:
-        config["architecture"] = architecture
+    if network is not None:
+        config["network"] = network
     (folder / CONFIG_FILE).write_text(
         json.dumps(config, indent=4) + "\n", encoding="utf-8"
     )
@@ -218,28 +186,8 @@ def _fill(folder, hparams, states, name, half, origin, card):
     )
 
 
-def write_weights(path, module, half):
-    """Write a module's tensors.
-
-    Arguments
-    ---------
-    path : pathlib.Path
-        The safetensors file.
-    module : torch.nn.Module
-        The module.
-    half : bool
-        Store float16 instead of float32.
-
-    Returns
-    -------
-    str
-        The file's SHA-256.
-
-    Raises
-    ------
-    CheckpointError
-        If a value is too large for float16.
-    """
+def write_weights(path: Path, module: nn.Module, half: bool) -> str:
+    """Write a module's tensors, in float32 or float16; return the SHA-256."""
     state = {
         key: value.half() if half and value.is_floating_point() else value
         for key, value in module.state_dict().items()
@@ -262,25 +210,8 @@ def write_weights(path, module, half):
     return file_sha256(path)
 
 
-def checked_name(name, out_dir):
-    """Return a name that a file's header and a hub can carry.
-
-    Arguments
-    ---------
-    name : str or None
-        The name, or None to take the folder's.
-    out_dir : str or pathlib.Path
-        The model's folder.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    CheckpointError
-        If it cannot serve as a name.
-    """
+def checked_name(name: str | None, out_dir: AnyPath) -> str:
+    """Return a name, that of the folder by default, for headers and hubs."""
     if name is None:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(out_dir).resolve().name)
     if not _NAME.fullmatch(name):
@@ -291,7 +222,12 @@ def checked_name(name, out_dir):
     return name
 
 
-def _check_replaceable(out_dir, own_files, config_file, read):
+def _check_replaceable(
+    out_dir: Path,
+    own_files: set[str],
+    config_file: str,
+    read: Callable[[Path], Any],
+) -> None:
     """Refuse to delete what is not an export."""
     if out_dir.is_symlink() or (out_dir.exists() and not out_dir.is_dir()):
         raise CheckpointError(f"{out_dir} is no folder: name another one")
@@ -309,7 +245,7 @@ def _check_replaceable(out_dir, own_files, config_file, read):
     read(out_dir / config_file)
 
 
-def _replace(out_dir, temporary):
+def _replace(out_dir: Path, temporary: Path) -> None:
     """Put the new folder where the old one is, if there is one."""
     if not out_dir.exists():
         temporary.rename(out_dir)

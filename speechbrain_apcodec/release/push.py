@@ -8,8 +8,10 @@ Authors
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import (
     CommitOperationAdd,
@@ -25,6 +27,7 @@ from speechbrain_apcodec.release.card import publishable_card
 from speechbrain_apcodec.release.checks import check_release
 from speechbrain_apcodec.release.folder import CARD_FILE, OWN_FILES
 from speechbrain_apcodec.utils.errors import CheckpointError
+from speechbrain_apcodec.utils.types import AnyPath
 
 # Status codes of a hub that have one likely reason.
 _REASONS = {
@@ -35,22 +38,19 @@ _REASONS = {
 
 
 @contextmanager
-def prepared(folder, repo_id, licence=None):
+def prepared(
+    folder: AnyPath, repo_id: str, licence: str | None = None
+) -> Iterator[Path]:
     """Yield a folder with exactly what a hub is to get, all of it checked.
 
     Arguments
     ---------
-    folder : str or pathlib.Path
+    folder : path
         Folder of an exported model. It is not changed.
     repo_id : str
         ORGANISATION/NAME, which the model card will name.
     licence : str, optional
         Of the weights; needed where the model card has none.
-
-    Yields
-    ------
-    pathlib.Path
-        A temporary folder: the files of the model, the card completed.
 
     Raises
     ------
@@ -78,7 +78,9 @@ def prepared(folder, repo_id, licence=None):
         yield staging
 
 
-def push(staging, repo_id, tag=None, private=False):
+def push(
+    staging: Path, repo_id: str, tag: str | None = None, private: bool = False
+) -> str:
     """Send a prepared folder to a hub, in one commit.
 
     Files of an earlier version that this one does not have are removed.
@@ -99,11 +101,6 @@ def push(staging, repo_id, tag=None, private=False):
     -------
     str
         Address of the commit.
-
-    Raises
-    ------
-    CheckpointError
-        If the hub cannot be reached or refuses.
     """
     if get_token() is None:
         raise CheckpointError(
@@ -135,12 +132,12 @@ def push(staging, repo_id, tag=None, private=False):
 
 
 @contextmanager
-def _hub_errors(what):
+def _hub_errors(what: str) -> Iterator[None]:
     """Say in one line why the hub did not do what it was asked for."""
     try:
         yield
     except HfHubHTTPError as error:
-        status = getattr(error.response, "status_code", None)
+        status: Any = getattr(error.response, "status_code", None)
         said = error.server_message or " ".join(str(error).split())
         raise CheckpointError(
             f"{what}: the hub answers {status}, {_REASONS.get(status, said)}"

@@ -10,18 +10,26 @@ Authors
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from speechbrain.utils.fetching import FetchFrom
+from speechbrain.utils.fetching import FetchFrom, FetchSource
+from torch import nn
 
 from speechbrain_apcodec.inference.apcodec import APCodec
 from speechbrain_apcodec.models.sources import find_source
 from speechbrain_apcodec.release.folder import LOSSES_FILE
-from speechbrain_apcodec.utils.audio import mix_to_mono, read_audio
+from speechbrain_apcodec.utils.audio import read_audio
 from speechbrain_apcodec.utils.errors import AudioFileError, CheckpointError
+from speechbrain_apcodec.utils.levels import mix_to_mono
+from speechbrain_apcodec.utils.types import AnyPath
 
 
-def reference_losses(model, path, run_opts=None):
+def reference_losses(
+    model: AnyPath | FetchSource,
+    path: AnyPath,
+    run_opts: dict[str, Any] | None = None,
+) -> dict[str, float]:
     """Compute the training loss of a model on one file, term by term.
 
     The whole file is one segment; channels are mixed to mono. Everything
@@ -92,7 +100,7 @@ def reference_losses(model, path, run_opts=None):
     return {name: float(value) for name, value in terms.items()}
 
 
-def _shortest(discriminators):
+def _shortest(discriminators: nn.Module) -> int:
     """Return the fewest samples that can be padded by reflection."""
     paddings = [0]
     for module in discriminators.modules():

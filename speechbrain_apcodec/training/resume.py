@@ -10,8 +10,12 @@ from speechbrain.utils.logger import get_logger
 
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
-from speechbrain_apcodec.utils.hparams import find_changes, keys_behind
-from speechbrain_apcodec.utils.moved import with_present_names
+from speechbrain_apcodec.utils.hparams import (
+    find_changes,
+    keys_behind,
+    parse,
+)
+from speechbrain_apcodec.utils.network import with_network
 from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)
@@ -72,8 +76,9 @@ def open_run(output_folder: AnyPath, hparams: str) -> None:
 
 def _check_changes(folder: Path, former: str, hparams: str) -> None:
     """Refuse changes that a checkpoint does not bear; log the others."""
-    changes = find_changes(with_present_names(former), hparams)
-    fixed = keys_behind(hparams, _FIXED)
+    hparams = with_network(hparams)
+    changes = find_changes(with_network(former), hparams)
+    fixed = keys_behind(parse(hparams, "the settings"), _FIXED)
     refused = [text for key, text in changes if key in fixed]
     if refused:
         raise ConfigurationError(

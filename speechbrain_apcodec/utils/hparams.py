@@ -22,8 +22,10 @@ How files are merged:
   ``codec: {latent_dim: 64}`` changes one argument of a ``!new:`` object and
   keeps its tag. Everything else (a number, a list, a tagged object, null)
   replaces what it meets.
+* A key that the mapping ``network`` has and the top level has not is one of
+  ``network``: ``ratio: 4`` is short for ``network: {ratio: 4}``.
 * A key keeps the place where it stood first.
-* Overrides come last, by the same rule, and only for keys that exist.
+* Overrides come last, by the same rules, and only for keys that exist.
 
 HyperPyYAML's own ``!include:`` nests the included file below a key, so that
 it cannot serve for this.
@@ -51,6 +53,8 @@ from speechbrain_apcodec.utils.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.utils.types import AnyPath
+
+_REFERRING = ("!ref", "!copy")
 
 Overrides: TypeAlias = str | Mapping[str, Any]
 
@@ -92,13 +96,14 @@ def merge_hparams(path: AnyPath, overrides: Overrides = "") -> str:
     merged = _merge_files(Path(path).resolve(), including=(), done=set())
     assert merged is not None, "no file was merged before the first"
     if isinstance(overrides, str):
-        overrides = _parse(overrides, "the overrides")
+        overrides = parse(overrides, "the overrides")
     for key, value in (overrides or {}).items():
-        if key not in merged:
+        home = _home(key, merged)
+        if key not in home:
             raise ConfigurationError(_unknown_key(key, merged, path))
-        _check_number(key, merged[key], value)
+        _check_number(key, home[key], value)
     _update(merged, overrides or {})
-    return _dump(merged)
+    return dump(merged)
 
 
 def load_hparams(path: AnyPath, overrides: Overrides = "") -> dict[str, Any]:
@@ -115,7 +120,25 @@ def load_hparams(path: AnyPath, overrides: Overrides = "") -> dict[str, Any]:
     160
     """
     # An error from a constructor is passed on with its type and traceback.
-    return load_hyperpyyaml(_resolve(merge_hparams(path, overrides), path))
+    return load_hyperpyyaml(resolve(merge_hparams(path, overrides), path))
+
+
+def place_overrides(overrides: Overrides | None, text: str) -> dict[str, Any]:
+    r"""Put overrides where `merge_hparams` puts them, for HyperPyYAML.
+
+    Example
+    -------
+    >>> place_overrides("num_blocks: 2", "network:\n    num_blocks: 8\n")
+    {'network': {'num_blocks': 2}}
+    """
+    if isinstance(overrides, str):
+        overrides = parse(overrides, "the overrides")
+    tree, placed = parse(text, "the text"), dict(overrides or {})
+    for key in list(placed):
+        if _home(key, tree) is not tree:
+            network = placed.get("network", {})
+            placed["network"] = {**network, key: placed.pop(key)}
+    return placed
 
 
 def read_values(merged: str, path: AnyPath) -> dict[str, Any]:
@@ -129,10 +152,11 @@ def read_values(merged: str, path: AnyPath) -> dict[str, Any]:
     >>> read_values("hop: 40\nfolder: !ref run/<hop>\n", "a.yaml")["folder"]
     'run/40'
     """
-    return dict(_parse(_resolve(merged, path), path))
+    return dict(parse(resolve(merged, path), path))
 
 
-def _resolve(merged: str, path: AnyPath) -> str:
+def resolve(merged: str, path: AnyPath) -> str:
+    """Resolve the references of a text; one that fails is one line."""
     try:
         return resolve_references(merged).getvalue()
     except ValueError as error:
@@ -154,33 +178,40 @@ def find_changes(former: str, present: str) -> list[tuple[str, str]]:
     >>> find_changes("rate: 48000\nbooks: 4\n", "rate: 48000\nbooks: 8\n")
     [('books', 'books: 4 -> 8')]
     """
-    texts = _parse(former, "the former text"), _parse(present, "the text")
+    texts = parse(former, "the former text"), parse(present, "the text")
     return [
         (path.split(".")[0], f"{path}: {old} -> {new}")
         for path, old, new in _differences("", *map(_plain, texts))
     ]
 
 
-def keys_behind(text: str, roots: Iterable[str]) -> set[str]:
-    r"""Collect those top keys of a merged text that ``roots`` refer to.
+def keys_behind(tree: Mapping[str, Any], roots: Iterable[str]) -> set[str]:
+    r"""Collect those top keys of a parsed text that ``roots`` refer to.
 
     The result holds the roots too, and is closed under reference.
 
     Example
     -------
     >>> text = "rate: 48000\nhop: 40\nmodel: !new:M\n    rate: !ref <rate>\n"
-    >>> sorted(keys_behind(text, ["model"]))
+    >>> sorted(keys_behind(parse(text, "the text"), ["model"]))
     ['model', 'rate']
     """
-    merged = _plain(_parse(text, "the text"))
-    found, open_keys = set(), [key for key in roots if key in merged]
+    found, open_keys = set(), list(roots)
     while open_keys:
         key = open_keys.pop()
         if key not in found:
             found.add(key)
-            names = re.findall(r"<(\w+)", repr(merged[key]))
-            open_keys += [name for name in names if name in merged]
+            open_keys += _references(tree.get(key))
     return found
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Yield the top keys that a node refers to."""
+    if isinstance(node, Mapping | list):
+        for value in node.values() if isinstance(node, Mapping) else node:
+            yield from _references(value)
+    elif getattr(getattr(node, "tag", None), "value", None) in _REFERRING:
+        yield from re.findall(r"<(\w+)", node.value)
 
 
 def _plain(node: Any) -> Any:
@@ -243,10 +274,10 @@ def _read(path: Path, including: tuple[Path, ...]) -> CommentedMap:
         raise ConfigurationError(
             f"Cannot read the hyper-parameters {path}{asked}: {reason}."
         ) from error
-    return _parse(text, path)
+    return parse(text, path)
 
 
-def _parse(text: str, source: AnyPath) -> CommentedMap:
+def parse(text: str, source: AnyPath) -> CommentedMap:
     """Parse text into a mapping that keeps tags and comments."""
     try:
         mapping = _round_trip().load(text)
@@ -280,18 +311,29 @@ def _pop_include(mapping: CommentedMap, path: Path) -> list[str]:
 
 
 def _update(below: MutableMapping[str, Any], above: Mapping[str, Any]) -> None:
-    """Update a mapping in place by the rule of the module docstring."""
+    """Update a mapping in place by the rules of the module docstring."""
     for key, value in above.items():
-        known = below.get(key)
+        home = _home(key, below)
+        known = home.get(key)
         if _is_untagged_mapping(value) and isinstance(known, MutableMapping):
             _update(known, value)
-        elif key in below:
-            below[key] = value
-            _replace_comment(below, above, key)
+        elif key in home:
+            home[key] = value
+            _replace_comment(home, above, key)
         else:
-            below[key] = value
+            home[key] = value
             if tokens := _comments(above).get(key):
-                _comments(below)[key] = tokens
+                _comments(home)[key] = tokens
+
+
+def _home(
+    key: str, mapping: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Return the mapping that a key belongs to."""
+    network = mapping.get("network")
+    if key in mapping or not isinstance(network, MutableMapping):
+        return mapping
+    return network if key in network else mapping
 
 
 def _is_untagged_mapping(value: object) -> bool:
@@ -338,12 +380,13 @@ def _check_number(key: str, known: object, value: object) -> None:
 
 def _unknown_key(key: str, mapping: CommentedMap, path: AnyPath) -> str:
     """Say which keys the user may have meant."""
-    close = difflib.get_close_matches(str(key), [str(k) for k in mapping])
+    known = [str(k) for k in (*mapping, *(mapping.get("network") or ()))]
+    close = difflib.get_close_matches(str(key), known)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"{path} has no hyper-parameter '{key}'.{hint}"
 
 
-def _dump(mapping: CommentedMap) -> str:
+def dump(mapping: CommentedMap) -> str:
     """Write a mapping as text."""
     stream = StringIO()
     try:

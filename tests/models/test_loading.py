@@ -157,7 +157,7 @@ def test_config_of_something_else(folder, text, message):
 @pytest.mark.parametrize(
     "entry, message",
     [
-        ({"format_version": 2}, "format version 2"),
+        ({"format_version": 3}, "format version 3"),
         ({"num_codebooks": 8}, "num_codebooks 8, but the model has 4"),
         ({"sample_rate": 16000}, "sample_rate 16000, but"),
         ({"model_id": 5}, "damaged"),

@@ -74,9 +74,9 @@ def change_yaml(folder):
     path.write_text(text.replace("window_length: 320", "window_length: 240"))
 
 
-def drop_architecture(folder):
+def drop_network(folder):
     config = json.loads((folder / "config.json").read_text())
-    del config["architecture"]
+    del config["network"]
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -91,7 +91,7 @@ def drop_architecture(folder):
         (change_weights, "was changed or damaged"),
         (change_card, "README.md states another SHA-256"),
         (change_yaml, "is two models"),
-        (drop_architecture, "export it anew"),
+        (drop_network, "export it anew"),
         (
             lambda f: shutil.copy(f / WEIGHTS, f / "more.safetensors"),
             "or is foreign",
@@ -201,7 +201,7 @@ def test_a_checksum_is_stated_once():
 
 def test_an_older_folder_is_exported_anew(folder, tmp_path):
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    drop_architecture(folder)
+    drop_network(folder)
     append(folder / "README.md", "My own words.\n")
     new = tmp_path / "new" / folder.name
     new.parent.mkdir()

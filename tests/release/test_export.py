@@ -163,7 +163,7 @@ def test_config_and_card(run_folder, tmp_path):
     out = export(run_folder, tmp_path / "my codec")
     config = json.loads((out / "config.json").read_text())
     assert config["model_id"] == "my-codec"
-    assert config["format_version"] == 1
+    assert config["format_version"] == 2
     card = (out / "README.md").read_text()
     front = card.split("---")[1]
     assert "library_name: speechbrain" in front

@@ -119,7 +119,7 @@ def test_no_training_keys_in_any_configuration(path):
     [
         ("width: 4", "no key 'codec'"),
         ("codec: !ref <gone>", "no key 'gone'"),
-        ("- codec", "no key 'codec'"),
+        ("- codec", "must hold 'key: value' lines"),
         ("codec: [", "no valid YAML"),
     ],
 )

@@ -1,14 +1,20 @@
 """What a run's folder is, how a run is resumed, and how it is ended."""
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
+from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.training.resume import open_run
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
+from speechbrain_apcodec.utils.hparams import merge_hparams
+from speechbrain_apcodec.utils.network import describe_network
 from tests.former_names import FORMER, with_former_names
+from tests.tiny_model import HPARAMS
 from tests.training.tiny_brain import fit, make_brain, make_items
 from tests.training.tiny_run import arguments
 
@@ -54,6 +60,27 @@ def test_a_run_of_an_earlier_version_goes_on(run_folder, caplog):
     open_run(run_folder, present)
     assert caplog.text == ""
     assert noted(run_folder) == present
+
+
+def test_a_run_from_before_the_network_was_one_mapping_goes_on(
+    tmp_path, caplog
+):
+    """Its YAML lists the parts of the codec."""
+    former = Path(DEFAULT_MODEL, "hyperparams.yaml").read_text()
+    network = describe_network(former)
+    present, other = (
+        merge_hparams(HPARAMS / "base.yaml", {**network, "num_blocks": blocks})
+        for blocks in (network["num_blocks"], 5)
+    )
+    checkpointer = re.search(r"\ncheckpointer:.*(\n .*)+\n", present)[0]
+    (tmp_path / "hyperparams.yaml").write_text(former + checkpointer)
+    (tmp_path / "save" / "CKPT+1").mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"num_blocks: 4 -> 5\)"):
+        open_run(tmp_path, other)
+    open_run(tmp_path, present)
+    open_run(tmp_path, present)
+    assert caplog.text == ""
+    assert noted(tmp_path) == present
 
 
 def test_what_may_change_is_said_and_noted(run_folder, caplog):

@@ -5,7 +5,11 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 from speechbrain_apcodec.utils.errors import ConfigurationError
-from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
+from speechbrain_apcodec.utils.hparams import (
+    load_hparams,
+    merge_hparams,
+    place_overrides,
+)
 
 BASE = """\
 # The base
@@ -90,6 +94,31 @@ def test_tagged_mapping_replaces_the_whole_object(folder):
     )
     hparams = load_hparams(path, "data_folder: x")
     assert isinstance(hparams["linear"], torch.nn.Dropout)
+
+
+NETWORK = "network:\n    ratio: !ref <ratio>\n    num_blocks: 8  # many\n"
+
+
+def test_a_key_of_the_network_may_stand_at_the_top(folder):
+    write(folder / "deep.yaml", "include: [base.yaml]\n" + NETWORK)
+    path = write(
+        folder / "a.yaml",
+        "include: [deep.yaml]\nratio: 4\nnum_blocks: 6  # fewer\n",
+    )
+    text = merge_hparams(path)
+    assert "\n    num_blocks: 6  # fewer\n" in text
+    network = {"ratio": 4, "num_blocks": 6}
+    assert load_hparams(path, "data_folder: x")["network"] == network
+    overrides = {"data_folder": "x", "num_blocks": 2}
+    hparams = load_hparams(path, overrides)
+    assert hparams["network"] == {**network, "num_blocks": 2}
+    assert "num_blocks" not in hparams
+    with pytest.raises(ConfigurationError, match="mean num_blocks"):
+        merge_hparams(path, "num_block: 2")
+    with pytest.raises(ConfigurationError, match="must be a number"):
+        merge_hparams(path, "num_blocks: many")
+    placed = place_overrides("num_blocks: 2\nnetwork: {ratio: 3}", text)
+    assert placed == {"network": {"ratio": 3, "num_blocks": 2}}
 
 
 def test_list_and_null_replace(tmp_path):
