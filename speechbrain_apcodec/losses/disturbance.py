@@ -79,6 +79,12 @@ class DisturbanceLoss(Term):
     """
 
     names = ("disturbance",)
+    window: Tensor
+    bank: Tensor
+    speech: Tensor
+    widths: Tensor
+    thresholds: Tensor
+    exponents: Tensor
 
     def __init__(self, sample_rate: int):
         super().__init__()
@@ -145,10 +151,7 @@ class DisturbanceLoss(Term):
         quiet = ((audible + 1e5) / 1e7) ** 0.04
         symmetric = self._norm(heard, 2) / quiet
         asymmetric = self._norm(heard * added, 1) / quiet
-        total = sum(
-            weight * (frames.clamp(max=45).square().mean(1) + 1e-8).sqrt()
-            for weight, frames in ((0.1, symmetric), (0.0309, asymmetric))
-        )
+        total = 0.1 * _over_time(symmetric) + 0.0309 * _over_time(asymmetric)
         return {"disturbance": total.mean()}
 
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
@@ -185,6 +188,11 @@ class DisturbanceLoss(Term):
         weighted = (bands[..., 1:] * widths) ** power
         mean = weighted.sum(-1) / total
         return total * (mean + 1e-12) ** (1 / power)
+
+
+def _over_time(frames: Tensor) -> Tensor:
+    """Root mean square of the frames of each item, [batch]."""
+    return (frames.clamp(max=45).square().mean(1) + 1e-8).sqrt()
 
 
 def _pre_emphasis(bins: int) -> Tensor:

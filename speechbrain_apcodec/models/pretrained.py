@@ -35,6 +35,7 @@ from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 from speechbrain_apcodec.utils.hparams import place_overrides
 from speechbrain_apcodec.utils.moved import with_present_names
 from speechbrain_apcodec.utils.network import gather_network
+from speechbrain_apcodec.utils.types import AnyPath
 
 Interface = TypeVar("Interface", bound=Pretrained)
 
@@ -52,8 +53,8 @@ class FoundModel:
 
 
 def find_model(
-    source: str | Path | FetchSource,
-    savedir: str | Path | None,
+    source: AnyPath | FetchSource,
+    savedir: AnyPath | None,
     local_strategy: LocalStrategy,
     fetch_config: FetchConfig,
 ) -> FoundModel:

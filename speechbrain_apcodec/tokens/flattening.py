@@ -16,7 +16,9 @@ from speechbrain_apcodec.utils.types import Tokens
 
 
 def token_index_offsets(
-    num_codebooks: int, codebook_size: int, device: torch.device | None = None
+    num_codebooks: int,
+    codebook_size: int,
+    device: torch.device | str | None = None,
 ) -> Tensor:
     """Compute the first id of each codebook in the flat vocabulary.
 

@@ -268,9 +268,10 @@ class TokenBrain(RecordedBrain):
 
     # Logging and checkpoints ----------------------------------------------
 
-    def show(self, epoch: int) -> None:
+    def show(self, epoch: int | None) -> None:
         """Make a sample after every ``sample_every`` epochs."""
-        if epoch % self.hparams.sample_every == 0 and if_main_process():
+        due = epoch is not None and epoch % self.hparams.sample_every == 0
+        if due and if_main_process():
             self._speak()
 
     def _speak(self) -> None:
