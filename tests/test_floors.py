@@ -26,6 +26,7 @@ FLOORS = {
     "evaluation": {"utils", "models", "inference", "files"},
     "tts": {
         "utils",
+        "tokens",
         "training",
         "models",
         "inference",
