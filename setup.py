@@ -88,6 +88,7 @@ PHONEMES = ["espeakng-loader>=0.2.4", "phonemizer-fork>=3.3"]
 DOCS = ["furo>=2024.8", "myst-nb>=1.2", "sphinx>=8"]
 TEST = [
     "hypothesis>=6.100",
+    "mypy>=1.18",
     "pytest>=8",
     "pytest-xdist>=3.5",
     "ruff==0.12.*",

@@ -1,4 +1,4 @@
-"""Lint and format, so that one command checks everything."""
+"""Lint, format and types, so that one command checks everything."""
 
 import shutil
 import subprocess
@@ -12,15 +12,16 @@ from tests.installed import ROOT
 @pytest.mark.parametrize(
     "tool",
     [
-        ["ruff", "check"],
-        ["ruff", "format", "--check"],
-        ["yamllint", "--strict"],
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["yamllint", "--strict", "."],
+        ["mypy"],
     ],
-    ids=" ".join,
+    ids=lambda tool: tool[0],
 )
 def test_style(tool):
     done = subprocess.run(
-        [sys.executable, "-m", *tool, "."],
+        [sys.executable, "-m", *tool],
         cwd=ROOT,
         capture_output=True,
         text=True,
