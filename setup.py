@@ -123,7 +123,11 @@ setup(
     },
     package_data={
         PACKAGE: [
-            f"pretrained/{name}" for name in files_in(f"{PACKAGE}/pretrained")
+            "py.typed",
+            *(
+                f"pretrained/{name}"
+                for name in files_in(f"{PACKAGE}/pretrained")
+            ),
         ],
         f"{PACKAGE}.hparams": files_in("hparams"),
         f"{PACKAGE}.recipes": files_in("recipes"),

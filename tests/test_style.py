@@ -17,7 +17,7 @@ from tests.installed import ROOT
         ["yamllint", "--strict", "."],
         ["mypy"],
     ],
-    ids=lambda tool: tool[0],
+    ids=" ".join,
 )
 def test_style(tool):
     done = subprocess.run(
