@@ -102,15 +102,17 @@ def test_the_qualities_of_the_readme_are_committed():
 
 def test_the_speeds_of_the_readme_are_committed():
     with (ROOT / "benchmarks/results/speed.csv").open(newline="") as file:
-        committed = {
-            f"{float(row['times real time']):.1f}"
+        committed = [
+            float(row["times real time"])
             for row in csv.DictReader(file)
             if row["times real time"]
-        }
+        ]
     rows = table_of(read("README.md"), "speed")
     assert rows
     for _, *speeds in rows:
-        assert set(speeds) <= committed, speeds
+        for speed in speeds:
+            near = min(abs(float(speed) - known) for known in committed)
+            assert near < 0.0501, speed  # rounded
 
 
 def test_the_site_names_every_configuration_and_floor():
