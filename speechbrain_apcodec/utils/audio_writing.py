@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy
 import soundfile
@@ -19,9 +19,6 @@ from torch import Tensor
 from speechbrain_apcodec.utils.atomic import atomic_path, check_destination
 from speechbrain_apcodec.utils.errors import AudioFileError
 from speechbrain_apcodec.utils.types import AnyPath
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 #: Samples per channel that are written in one go, to bound the memory.
 BLOCK_SAMPLES = 1 << 20
@@ -159,7 +156,7 @@ class _Sink:
         self._file = path.open("w+b", buffering=0)
         self._error: OSError | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> _Sink:
         return self
 
     def __exit__(self, *_: object) -> None:
