@@ -67,10 +67,8 @@ def merge_hparams(path: AnyPath, overrides: Overrides = "") -> str:
     Arguments
     ---------
     path : str or pathlib.Path
-        The YAML file.
     overrides : str or dict
-        Values that replace those of the files: a YAML text, as SpeechBrain's
-        ``parse_arguments`` returns, or a (nested) dictionary.
+        Values that replace those of the files, as YAML or (nested) dictionary.
 
     Returns
     -------
@@ -124,13 +122,7 @@ def load_hparams(path: AnyPath, overrides: Overrides = "") -> dict[str, Any]:
 
 
 def place_overrides(overrides: Overrides | None, text: str) -> dict[str, Any]:
-    r"""Put overrides where `merge_hparams` puts them, for HyperPyYAML.
-
-    Example
-    -------
-    >>> place_overrides("num_blocks: 2", "network:\n    num_blocks: 8\n")
-    {'network': {'num_blocks': 2}}
-    """
+    """Put overrides where `merge_hparams` puts them, for HyperPyYAML."""
     if isinstance(overrides, str):
         overrides = parse(overrides, "the overrides")
     tree, placed = parse(text, "the text"), dict(overrides or {})
