@@ -31,6 +31,7 @@ from speechbrain_apcodec.utils.hparams import (
     merge_hparams,
     read_values,
 )
+from speechbrain_apcodec.utils.network import check_parts
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.training.recorded_brain import RecordedBrain
@@ -109,6 +110,7 @@ def _run(
     if run_opts["device"] is not None:
         check_device(run_opts["device"])
     merged = merge_hparams(hparams_file, overrides)
+    check_parts(merged)
     values = read_values(merged, hparams_file)
     _check_numbers(values)
     ddp_init_group(run_opts)

@@ -11,6 +11,7 @@ Authors
 from collections.abc import Mapping
 from typing import Any
 
+from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.hparams import (
     dump,
     keys_behind,
@@ -29,6 +30,14 @@ codec: !apply:{_LOBES}network.build_codec
     network: !ref <network>
 quantizer: !ref <codec.quantizer>
 """
+
+_FORMER_KEYS = (
+    "amplitude_encoder",
+    "phase_encoder",
+    "amplitude_decoder",
+    "phase_decoder",
+    "quantizer",
+)
 
 # Of the former parts: their classes, arguments that follow from others, and
 # arguments that have another name now.
@@ -88,18 +97,7 @@ def describe_network(hparams: str) -> dict[str, Any] | None:
 
 
 def with_network(hparams: str) -> str:
-    """Let ``network`` hold, in plain values, what a YAML's ``codec`` is.
-
-    Arguments
-    ---------
-    hparams : str
-        HyperPyYAML text of any version.
-
-    Returns
-    -------
-    str
-        The same, but for what no ``network`` describes.
-    """
+    """Let ``network`` hold, in plain values, what a YAML's ``codec`` is."""
     network = describe_network(hparams)
     tree = parse(with_present_names(hparams), _SOURCE)
     if network is None:
@@ -111,6 +109,22 @@ def with_network(hparams: str) -> str:
         for key, value in parse(_CODEC, "the codec").items():
             tree[key] = value
     return dump(tree)
+
+
+def check_parts(hparams: str) -> None:
+    """Refuse parts of a codec that would be built and not used.
+
+    Before there was ``network``, a YAML could change a part by its key.
+    """
+    tree = parse(hparams, _SOURCE)
+    used = keys_behind(tree, ["codec"])
+    parts = [key for key in _FORMER_KEYS if isinstance(tree.get(key), Mapping)]
+    unused = [key for key in parts if key not in used]
+    if unused:
+        raise ConfigurationError(
+            f"the codec does not use {' and '.join(unused)}: set its sizes "
+            "under 'network', or list all parts under 'codec'"
+        )
 
 
 def gather_network(codec: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.errors import CheckpointError, ConfigurationError
 from speechbrain_apcodec.utils.hparams import merge_hparams
 from speechbrain_apcodec.utils.network import (
+    check_parts,
     describe_network,
     gather_network,
     with_network,
@@ -30,7 +31,7 @@ CONFIGURATIONS = [
     path for path in sorted(HPARAMS.glob("*.yaml")) if "tts" not in path.stem
 ]
 #: Exported before format version 2, and kept as it was.
-VERSION_1 = STREAMING_MODEL
+VERSION_1 = Path(STREAMING_MODEL)
 EMBEDDED = pytest.mark.parametrize(
     "source", [DEFAULT_MODEL, STREAMING_MODEL], ids=["default", "streaming"]
 )
@@ -200,6 +201,18 @@ def test_what_is_left_open_is_one_line(value):
     text = tiny_hparams().replace("ratio: 8", f"ratio: {value}")
     with pytest.raises(ConfigurationError, match="gone|PLACEHOLDER"):
         describe_network(text)
+
+
+@pytest.mark.parametrize("part", ["amplitude_encoder", "quantizer"])
+def test_a_part_that_the_codec_does_not_use_is_refused(part, tmp_path):
+    """A YAML of before ``network`` must not be obeyed in part, silently."""
+    yaml = tmp_path / "my.yaml"
+    mini = HPARAMS / "mini.yaml"
+    yaml.write_text(f"include:\n    - {mini}\n{part}:\n    kernel_size: 3\n")
+    with pytest.raises(ConfigurationError, match=f"does not use {part}"):
+        check_parts(merge_hparams(yaml))
+    check_parts(merge_hparams(mini))
+    check_parts((VERSION_1 / "hyperparams.yaml").read_text())
 
 
 def test_layers_may_be_given_as_classes():
