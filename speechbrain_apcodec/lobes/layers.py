@@ -102,6 +102,26 @@ class ConvNeXtBlock(nn.Module):
         return x + self.project(self.grn(y, time))
 
 
+class ResidualBlocks(nn.ModuleList):
+    """Blocks one after the other, which together begin as the identity.
+
+    So they can be added to a trained network.
+    """
+
+    def __init__(self, blocks: Iterable[ConvNeXtBlock] = ()) -> None:
+        super().__init__(blocks)
+        _initialize(self)
+        for block in self:
+            nn.init.zeros_(cast(ConvNeXtBlock, block).project.weight)
+
+    def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
+        """Transform [batch, frames, channels]."""
+        for block in self:
+            # The residual stays in float32 under autocast.
+            x = block(x.to(torch.promote_types(x.dtype, torch.float32)), time)
+        return x
+
+
 class Backbone(nn.Module):
     """Input convolution, ConvNeXt v2 blocks, output norm and Linear."""
 
@@ -116,17 +136,8 @@ class Backbone(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.output_norm = nn.LayerNorm(channels, eps=1e-6)
         self.output_linear: nn.Module = Linear(channels, channels)
-        for layer in self.modules():
-            # As ConvNeXt initialises: small weights let the blocks begin
-            # near the identity.
-            if isinstance(layer, nn.Conv1d | nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(cast(Tensor, layer.bias))
+        _initialize(self)
         input_convolution.begin_with_own_frame()
-        for layer in self.blocks.modules():
-            if isinstance(layer, Convolution):
-                nn.init.ones_(layer.weight)
-                layer.begin_with_own_frame()
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Transform [batch, frames, in_channels]."""
@@ -136,3 +147,17 @@ class Backbone(nn.Module):
         for block in self.blocks:
             x = block(x, time)
         return self.output_linear(self.output_norm(x))
+
+
+def _initialize(layers: nn.Module) -> None:
+    """Initialise as ConvNeXt does, but with depth-wise kernels of one frame.
+
+    Small weights let the blocks begin near the identity.
+    """
+    for layer in layers.modules():
+        if isinstance(layer, nn.Conv1d | nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.zeros_(cast(Tensor, layer.bias))
+        if isinstance(layer, Convolution) and layer.groups > 1:
+            nn.init.ones_(layer.weight)
+            layer.begin_with_own_frame()

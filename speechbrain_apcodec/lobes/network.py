@@ -27,6 +27,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     FeedForward,
     NonCausalConv1d,
 )
+from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
 from speechbrain_apcodec.lobes.mel_prior import MelPrior
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.rate_changes import (
@@ -90,6 +91,8 @@ class Network:
     double_precision: bool = False
     #: Show the encoder cosines and sines, not angles.
     unit_circle: bool = False
+    #: Blocks between the sub-encoders and the latent, and as many behind it.
+    num_latent_blocks: int = 0
     #: Mel bands of the ``lobes.mel_prior.MelPrior`` of the amplitude.
     amplitude_prior: int | MelPrior | None = None
 
@@ -167,6 +170,19 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
         "kernel_size": sizes.kernel_size,
         "convolution": convolution,
     }
+
+    def latent_blocks(channels: int) -> list[ConvNeXtBlock]:
+        return [
+            ConvNeXtBlock(
+                channels,
+                sizes.hidden_channels,
+                sizes.kernel_size,
+                sizes.grn_statistic,
+                convolution,
+            )
+            for _ in range(sizes.num_latent_blocks)
+        ]
+
     stft = (sizes.n_fft, sizes.stft_hop_length, sizes.window_length)
     # The random weights of a seed depend on the order.
     encoders = (
@@ -179,7 +195,11 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
     )
     return Codec(
         STFTAnalysis(*stft, sizes.floor, sizes.double_precision),
-        Encoder(*encoders, **joint),
+        Encoder(
+            *encoders,
+            **joint,
+            blocks=latent_blocks(2 * sizes.encoder_channels),
+        ),
         ResidualVectorQuantizer(
             sizes.latent_dim,
             sizes.num_codebooks,
@@ -187,7 +207,7 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
             sizes.codebook_dim,
             sizes.search_width,
         ),
-        Decoder(*decoders, **joint),
+        Decoder(*decoders, **joint, blocks=latent_blocks(sizes.channels)),
         STFTSynthesis(*stft),
         sizes.sample_rate,
     )

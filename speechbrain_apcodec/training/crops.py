@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from speechbrain_apcodec.training.clips import Clip, Clips, read_samples
+from speechbrain_apcodec.training.equalizer import equalize
 from speechbrain_apcodec.training.top_band import replicate_top_band
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.resampling import resample
@@ -182,6 +183,9 @@ class RandomCrop(CentreCrop):
     replicate_top_band : bool
         Whether recordings that end below the codec's band get a top band,
         see ``training.top_band``.
+    equalization_db : dict, optional
+        From a frequency in Hz to the lowest and highest gain of a random
+        filter, in dB, see ``training.equalizer``. None: no filter.
 
     Raises
     ------
@@ -211,6 +215,7 @@ class RandomCrop(CentreCrop):
         level_range_db: Sequence[float] | None = None,
         speeds_percent: Sequence[int] = (100,),
         replicate_top_band: bool = False,
+        equalization_db: Mapping[float, Sequence[float]] | None = None,
     ) -> None:
         super().__init__(
             segment_length, sample_rate, hop_length, stft_hop_length
@@ -226,6 +231,7 @@ class RandomCrop(CentreCrop):
         self.epoch_counter = epoch_counter
         self.level_range_db = level_range_db
         self.replicate_top_band = replicate_top_band
+        self.equalization_db = equalization_db
         if min(speeds_percent, default=0) < (1 if replicate_top_band else 100):
             raise ConfigurationError(
                 f"speeds_percent {list(speeds_percent)} must be one or more "
@@ -268,8 +274,14 @@ class RandomCrop(CentreCrop):
                 break
             place = random.random()
         segment = resample(segment, speed, 100, self.segment_length)
-        if not self.replicate_top_band:
-            return segment
-        # Of a speaker's recordings the first says what the others are like.
-        band_hz = clip.band_hz * speed / 100
-        return replicate_top_band(segment, band_hz, self.sample_rate, random)
+        if self.replicate_top_band:
+            # Of a speaker's recordings the first says what the others are like.
+            band_hz = clip.band_hz * speed / 100
+            segment = replicate_top_band(
+                segment, band_hz, self.sample_rate, random
+            )
+        if self.equalization_db is not None:
+            segment = equalize(
+                segment, self.equalization_db, self.sample_rate, random
+            )
+        return segment

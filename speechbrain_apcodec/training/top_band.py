@@ -15,9 +15,9 @@ import torch
 from speechbrain_apcodec.utils.types import Wav
 
 # Filters of recorders and codecs begin to fall this far below their edge.
-_EDGE_HZ = 400
-_WEAKER_DB = (1.0, 10.0)
-_TILT_DB = (0.0, 8.0)
+_EDGE_HZ = 1000
+_WEAKER_DB = (0.0, 6.0)
+_TILT_DB = (0.0, 4.0)
 
 
 def replicate_top_band(
