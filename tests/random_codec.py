@@ -22,6 +22,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     Upsample,
 )
 from speechbrain_apcodec.lobes.folding import fold
+from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from tests.golden_weights import published_value
@@ -101,6 +102,7 @@ def random_architecture(rng):
         "hop": rng.choice([40, 80]),
         "dense_kernel_size": rng.choice([None, 1]),
         "unit_circle": rng.choice([False, True]),
+        "num_latent_blocks": rng.choice([0, 1, 2]),
     }
 
 
@@ -120,6 +122,7 @@ def make_codec(
     hop=40,
     dense_kernel_size=None,
     unit_circle=False,
+    num_latent_blocks=0,
     folded=True,
 ):
     """Make a small codec with random weights everywhere."""
@@ -150,18 +153,27 @@ def make_codec(
         "kernel_size": joint_kernel_size,
         "convolution": convolution,
     }
+
+    def latent_blocks(channels):
+        return [
+            ConvNeXtBlock(channels, 8, kernel_size, statistic, convolution)
+            for _ in range(num_latent_blocks)
+        ]
+
     codec = Codec(
         STFTAnalysis(n_fft, hop, 320),
         Encoder(
             SubEncoder(**encoder),
             SubEncoder(**encoder, unit_circle=unit_circle),
             **joint,
+            blocks=latent_blocks(8),
         ),
         ResidualVectorQuantizer(6, 4, 64, 5),
         Decoder(
             SubDecoder(**decoder, num_heads=1),
             SubDecoder(**decoder, num_heads=2),
             **joint,
+            blocks=latent_blocks(6),
         ),
         STFTSynthesis(n_fft, hop, 320),
         sample_rate=48000,

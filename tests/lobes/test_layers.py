@@ -16,6 +16,7 @@ from speechbrain_apcodec.lobes.layers import (
     Backbone,
     ConvNeXtBlock,
     GlobalResponseNorm,
+    ResidualBlocks,
 )
 from speechbrain_apcodec.streams.time import Padded, apply_mask, length_mask
 from tests.support.signals import noise
@@ -184,3 +185,18 @@ def test_a_new_network_sees_the_frame_itself_first(convolution):
         change = (block(changed) - changed) - (block(x) - x)
         changes.append(change[:, 15].square().sum())
     assert changes[-1] > 20 * sum(changes[:-1])
+
+
+def test_new_residual_blocks_change_nothing_and_learn():
+    blocks = ResidualBlocks(ConvNeXtBlock(6, 8, 5) for _ in range(2))
+    x = noise(2, 9, 6)
+    y = blocks(x)
+    assert torch.equal(y, x)
+    y.square().sum().backward()
+    assert all(block.project.weight.grad.any() for block in blocks)
+
+
+def test_a_residual_in_half_precision_is_summed_in_float32():
+    blocks = ResidualBlocks([ConvNeXtBlock(6, 8, 5)])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert blocks(noise(2, 9, 6).bfloat16()).dtype == torch.float32

@@ -324,3 +324,23 @@ def test_a_top_band_is_replicated_where_it_is_missing(tmp_path):
     assert 0.1 < filled < 1.0
     assert full < 0.08  # whose manifest says that it is full
     assert top(replicate_top_band=True)[0] == filled
+
+
+def test_the_filter_of_an_item_is_the_same_again_and_another_next_epoch(
+    tmp_path,
+):
+    noise = 0.05 * np.random.default_rng(5).standard_normal(5000)
+    path = write_manifest(tmp_path, [5000] * 2, wavs=[noise, noise])
+    boost = {0: [0, 0], 8000: [6, 20]}
+
+    def crop(ranges, epoch=1):
+        crops = random_crop(epoch, equalization_db=ranges)
+        return next(iter(make_dataset(path, crops)))["sig"]
+
+    plain, filtered = crop(None), crop(boost)
+    flat = crop({0: [0, 0], 8000: [0, 0]})
+    assert torch.allclose(flat, plain, atol=1e-6)
+    assert filtered.square().mean() > 1.3 * plain.square().mean()
+    assert torch.equal(crop(boost), filtered)
+    others = [crop(boost, epoch).square().mean() for epoch in range(2, 6)]
+    assert len(set(others)) == 4
