@@ -18,52 +18,63 @@ from speechbrain_apcodec.losses.term import Term
 from speechbrain_apcodec.utils.types import Wavs
 
 BAND_HZ = 1000.0
+# Samples; windows overlap by three quarters.
+WINDOW_LENGTH = 1024
 # White noise of this mean square, -100 dBFS, counts as silence.
 QUIETEST = 1e-10
 
 
 class EnvelopeLoss(Term):
-    """Mean absolute error of the log power of bands of 1 kHz.
+    """How far the levels of bands of 1 kHz are off, over time.
 
-    All bands count the same, so that three quarters of the term lie above
-    6 kHz, at 48 kHz. In nepers of power: 0.23 is an error of 1 dB.
+    ``envelope`` is the mean absolute error of the log power of the decoded
+    waveform, in nepers: 0.23 is an error of 1 dB. ``predicted_envelope`` is
+    the mean square error of the mean log-amplitude that the decoder predicts
+    for a latent, less what a band is off on average: how loud many frames that
+    overlap become depends on their phases, too, and is left to the waveform.
+    Its gradient meets no phases on its way to the encoder.
+
+    All bands count the same, so that three quarters of the terms lie above
+    6 kHz, at 48 kHz.
 
     Arguments
     ---------
     sample_rate : int
         Hz.
-    window_length : int
-        Samples of the Hann window. Windows overlap by three quarters.
+    n_fft : int
+        Of the codec's STFT.
+    ratio : int
+        Frames of a latent.
 
     Example
     -------
-    >>> loss = EnvelopeLoss(48000)
+    >>> loss = EnvelopeLoss(48000, n_fft=1024, ratio=4)
     >>> wavs = torch.randn(2, 8000)
     >>> loss(wavs, wavs / 2)["envelope"].round(decimals=2)  # 6 dB
     tensor(1.3900)
     """
 
-    names = ("envelope",)
+    names = ("envelope", "predicted_envelope")
     window: Tensor
     bands: Tensor
+    bands_of_codec: Tensor
 
-    def __init__(self, sample_rate: int, window_length: int = 1024) -> None:
+    def __init__(self, sample_rate: int, n_fft: int, ratio: int) -> None:
         super().__init__()
-        window = torch.hann_window(window_length)
-        hertz = torch.linspace(0, sample_rate / 2, window_length // 2 + 1)
-        number = torch.arange(round(sample_rate / 2 / BAND_HZ))
-        bands = (hertz[:, None] / BAND_HZ).floor() == number
+        self.ratio = ratio
+        window = torch.hann_window(WINDOW_LENGTH)
         # The mean power of a bin, where white noise has its mean square.
-        weights = bands / bands.sum(dim=0) / window.square().sum()
+        bands = _bands(WINDOW_LENGTH, sample_rate) / window.square().sum()
         self.register_buffer("window", window, persistent=False)
-        self.register_buffer("bands", weights, persistent=False)
+        self.register_buffer("bands", bands, persistent=False)
+        self.register_buffer("bands_of_codec", _bands(n_fft, sample_rate), False)
 
     def forward(self, wavs: Wavs, decoded: Wavs) -> dict[str, Tensor]:
         """Compare waveforms of at least half a window."""
         spectrum = torch.stft(
             torch.cat([wavs.to(decoded.dtype), decoded]),
-            len(self.window),
-            len(self.window) // 4,
+            WINDOW_LENGTH,
+            WINDOW_LENGTH // 4,
             window=self.window,
             return_complex=True,
         ).transpose(1, 2)
@@ -72,6 +83,29 @@ class EnvelopeLoss(Term):
         natural, predicted = levels.chunk(2)
         return {"envelope": F.l1_loss(predicted, natural)}
 
+    def compare_amplitudes(
+        self, natural: Tensor, predicted: Tensor
+    ) -> dict[str, Tensor]:
+        """Compare log-amplitudes [batch, bins, frames]."""
+        error = self.bands_of_codec.t() @ (predicted - natural)
+        error = F.avg_pool1d(error, self.ratio)
+        error = error - error.mean(dim=(0, 2), keepdim=True)
+        return {"predicted_envelope": error.square().mean()}
+
     def compare(self, output: CodecOutput) -> dict[str, Tensor]:
-        """Compare waveforms; see ``Term``."""
-        return self(output.wavs, output.decoded)
+        """Compare waveforms and amplitudes; see ``Term``."""
+        amplitudes = (
+            output.natural.log_amplitude,
+            output.predicted.log_amplitude,
+        )
+        return self(output.wavs, output.decoded) | self.compare_amplitudes(
+            *amplitudes
+        )
+
+
+def _bands(n_fft: int, sample_rate: int) -> Tensor:
+    """Make the matrix, [bins, bands], that takes the mean of each band."""
+    hertz = torch.linspace(0, sample_rate / 2, n_fft // 2 + 1)
+    number = torch.arange(round(sample_rate / 2 / BAND_HZ))
+    bands = (hertz[:, None] / BAND_HZ).floor() == number
+    return bands / bands.sum(dim=0)

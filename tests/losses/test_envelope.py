@@ -11,7 +11,7 @@ from tests.support.signals import noise
 
 @pytest.fixture
 def loss():
-    return EnvelopeLoss(48000)
+    return EnvelopeLoss(48000, n_fft=1024, ratio=4)
 
 
 def shaped(seed, gain_db, low_hz, high_hz):
@@ -48,3 +48,16 @@ def test_silence_and_clipping_have_finite_gradients(loss, level):
     decoded = (level * noise(2, 7920, seed=1)).requires_grad_()
     loss(noise(2, 7920, seed=2), decoded)["envelope"].backward()
     assert decoded.grad.isfinite().all()
+
+
+def test_amplitudes_are_compared_band_by_band_but_for_their_mean(loss):
+    natural = noise(2, 513, 40, seed=1)
+    shift = torch.linspace(-1, 1, 513)[:, None]  # what phases may bring
+    error = loss.compare_amplitudes(natural, natural + shift)
+    assert error["predicted_envelope"] < 1e-10
+    wave = 0.5 * torch.tensor([1.0, -1.0]).repeat_interleave(20)
+    error = loss.compare_amplitudes(natural, natural + shift + wave)
+    assert error["predicted_envelope"] == pytest.approx(0.25)
+    # Of detail within a band or a latent little is left.
+    detail = loss.compare_amplitudes(natural, noise(2, 513, 40, seed=2))
+    assert detail["predicted_envelope"] < 0.04
