@@ -35,7 +35,8 @@ class Quantized:
     tokens: Tokens
     #: MSE that pulls codewords to latents, summed over stages.
     codebook_loss: Tensor
-    #: MSE that pulls latents to codewords, summed over stages.
+    #: MSE that pulls latents to codewords, summed over stages; to the sum of
+    #: the codewords where these are searched together.
     commitment_loss: Tensor
 
 
@@ -234,6 +235,11 @@ class ResidualVectorQuantizer(nn.Module):
                 codebook_loss = codebook_loss + codebook.mean()
                 commitment_loss = commitment_loss + commitment.mean()
                 tokens.append(index)
+            if self.search_width is not None:
+                # To the first codeword alone, which is all that a sum over
+                # stages passes on to the latent, would pull everything out of
+                # it that only later ones can tell.
+                commitment_loss = F.mse_loss(latent, quantized.detach())
         return Quantized(
             quantized,
             torch.stack(tokens, dim=-1),

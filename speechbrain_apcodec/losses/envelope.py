@@ -67,7 +67,9 @@ class EnvelopeLoss(Term):
         bands = _bands(WINDOW_LENGTH, sample_rate) / window.square().sum()
         self.register_buffer("window", window, persistent=False)
         self.register_buffer("bands", bands, persistent=False)
-        self.register_buffer("bands_of_codec", _bands(n_fft, sample_rate), False)
+        self.register_buffer(
+            "bands_of_codec", _bands(n_fft, sample_rate), False
+        )
 
     def forward(self, wavs: Wavs, decoded: Wavs) -> dict[str, Tensor]:
         """Compare waveforms of at least half a window."""

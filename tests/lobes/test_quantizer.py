@@ -211,6 +211,14 @@ def test_the_encoder_sees_the_decoder_through_searched_codebooks(latent):
     torch.testing.assert_close(latent.grad, weight)
 
 
+def test_commitment_pulls_to_the_sum_of_searched_codewords(latent):
+    latent = latent.requires_grad_()
+    output = make_searching(4)(latent)
+    (gradient,) = torch.autograd.grad(output.commitment_loss, latent)
+    error = (latent - output.quantized).detach()
+    torch.testing.assert_close(gradient, 2 * error / latent.numel())
+
+
 def test_searched_codebooks_lie_in_the_space_of_the_latent():
     with pytest.raises(ConfigurationError, match="codebook_dim to .* 8"):
         ResidualVectorQuantizer(8, codebook_dim=4, search_width=2)
