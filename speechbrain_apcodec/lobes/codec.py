@@ -313,7 +313,7 @@ class Codec(nn.Module):
         self,
         wavs: Wavs,
         num_codebooks: int | Tensor | None = None,
-        quantize: bool | Tensor = True,
+        quantize: bool = True,
     ) -> CodecOutput:
         """Encode and decode for training.
 
@@ -322,9 +322,8 @@ class Codec(nn.Module):
         wavs : float [batch, samples]
         num_codebooks : int or int64 [batch], optional
             Codebooks to use, for all items or for each; default: all.
-        quantize : bool or bool [batch]
-            False leaves the quantiser out, to warm up the rest; for an item,
-            the decoder hears its latent as it is.
+        quantize : bool
+            False leaves the quantiser out, to warm up the rest.
         """
         samples = wavs.shape[-1]
         # A gradient of the input is for what comes before the codec.
@@ -335,11 +334,9 @@ class Codec(nn.Module):
         latent = self.encoder(natural.log_amplitude, natural.phase)
         latent = latent[..., : self.num_frames(samples)]
         quantized, received = None, latent
-        if quantize is not False:
+        if quantize:
             quantized = self.quantizer(latent, num_codebooks)
             received = quantized.quantized
-        if isinstance(quantize, Tensor):
-            received = torch.where(quantize[:, None, None], received, latent)
         log_amplitude, phase = self.decoder(received)
         amplitude = log_amplitude.exp()
         predicted = Spectrum(

@@ -17,7 +17,9 @@ from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.losses.term import Term
 from speechbrain_apcodec.utils.types import Wavs
 
-BAND_HZ = 1000.0
+# What ViSQOL can hear of noise: finer levels do not raise it, but take bits.
+BAND_HZ = 2000.0
+LATENTS = 3  # 20 ms at 150 latents per second
 # Samples; windows overlap by three quarters.
 WINDOW_LENGTH = 1024
 # White noise of this mean square, -100 dBFS, counts as silence.
@@ -25,12 +27,12 @@ QUIETEST = 1e-10
 
 
 class EnvelopeLoss(Term):
-    """How far the levels of bands of 1 kHz are off, over time.
+    """How far the levels of bands of 2 kHz are off, over time.
 
     ``envelope`` is the mean absolute error of the log power of the decoded
     waveform, in nepers: 0.23 is an error of 1 dB. ``predicted_envelope`` is
     the mean square error of the mean log-amplitude that the decoder predicts
-    for a latent, less what a band is off on average: how loud many frames that
+    for three latents, less what a band is off on average: how loud many frames that
     overlap become depends on their phases, too, and is left to the waveform.
     Its gradient meets no phases on its way to the encoder.
 
@@ -90,7 +92,7 @@ class EnvelopeLoss(Term):
     ) -> dict[str, Tensor]:
         """Compare log-amplitudes [batch, bins, frames]."""
         error = self.bands_of_codec.t() @ (predicted - natural)
-        error = F.avg_pool1d(error, self.ratio)
+        error = F.avg_pool1d(error, LATENTS * self.ratio, self.ratio)
         error = error - error.mean(dim=(0, 2), keepdim=True)
         return {"predicted_envelope": error.square().mean()}
 

@@ -11,7 +11,7 @@ Authors
 
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import speechbrain as sb
 import torch
@@ -31,10 +31,7 @@ from speechbrain_apcodec.training.distillation import (
 )
 from speechbrain_apcodec.training.ema import ExponentialMovingAverage
 from speechbrain_apcodec.training.mean_metrics import mean_metrics
-from speechbrain_apcodec.training.quantizer_dropout import (
-    draw_num_codebooks,
-    draw_quantized,
-)
+from speechbrain_apcodec.training.quantizer_dropout import draw_num_codebooks
 from speechbrain_apcodec.training.recorded_brain import RecordedBrain
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.types import Tokens
@@ -55,7 +52,6 @@ class CodecBrain(RecordedBrain):
     ``discriminator_every`` (steps between two in which it takes part),
     ``discriminator_level_db`` (at which it hears every item, or None),
     ``quantizer_dropout`` (share of items with fewer codebooks),
-    ``quantizer_bypass`` (share of items without any; default: 0),
     ``frozen_parts`` (of the codec, not trained), ``codebook_health``,
     ``log_every`` (steps a log line), ``valid_metrics`` (dict of callables
     of reference and decoded waveform) and those of `RecordedBrain`.
@@ -240,7 +236,11 @@ class CodecBrain(RecordedBrain):
         """Encode and decode; unless training, with the average weights."""
         wavs = batch.sig.data.to(self.device)
         if stage == sb.Stage.TRAIN:
-            return self.modules.codec(wavs, *self._draw_quantization(len(wavs)))
+            return self.modules.codec(
+                wavs,
+                self._draw_num_codebooks(len(wavs)),
+                self.health.quantizes(self.optimizer_step),
+            )
         codec = self.codec if self.ema is None else self.ema.module
         return codec(wavs, quantize=self._has_quantized())
 
@@ -272,24 +272,17 @@ class CodecBrain(RecordedBrain):
             and since % self.hparams.discriminator_every == 0
         )
 
-    def _draw_quantization(
-        self, batch_size: int
-    ) -> tuple[Tensor | None, Tensor | bool]:
-        """Choose bitrates and the items that are quantised, reproducibly."""
+    def _draw_num_codebooks(self, batch_size: int) -> Tensor | None:
+        """Choose a bitrate for each item, reproducibly."""
         rank = self.rank if self.distributed_launch else 0
         epoch = self.hparams.epoch_counter.current
-        seed = hash((self.hparams.seed, epoch, self.step, rank)) % 2**63
         number = draw_num_codebooks(
             batch_size,
             self.codec.num_codebooks,
             self.hparams.quantizer_dropout,
-            seed,
+            seed=hash((self.hparams.seed, epoch, self.step, rank)) % 2**63,
         )
-        quantized: Tensor | bool = self.health.quantizes(self.optimizer_step)
-        if quantized:
-            bypass = getattr(self.hparams, "quantizer_bypass", 0.0)
-            quantized = draw_quantized(batch_size, bypass, seed + 1)
-        return _to(self.device, number), _to(self.device, quantized)
+        return None if number is None else number.to(self.device)
 
     def _backward(self, loss: Tensor, batch: PaddedBatch) -> bool:
         """Backpropagate a finite loss; report and refuse any other."""
@@ -392,11 +385,3 @@ class CodecBrain(RecordedBrain):
 
 def _tokens(output: CodecOutput) -> Tokens | None:
     return None if output.quantized is None else output.quantized.tokens
-
-
-_T = TypeVar("_T")
-
-
-def _to(device: str, value: _T) -> _T:
-    """Move a tensor; return anything else as it is."""
-    return value.to(device) if isinstance(value, Tensor) else value

@@ -51,13 +51,13 @@ def test_silence_and_clipping_have_finite_gradients(loss, level):
 
 
 def test_amplitudes_are_compared_band_by_band_but_for_their_mean(loss):
-    natural = noise(2, 513, 40, seed=1)
+    natural = noise(2, 513, 400, seed=1)
     shift = torch.linspace(-1, 1, 513)[:, None]  # what phases may bring
     error = loss.compare_amplitudes(natural, natural + shift)
     assert error["predicted_envelope"] < 1e-10
-    wave = 0.5 * torch.tensor([1.0, -1.0]).repeat_interleave(20)
+    wave = 0.5 * torch.tensor([1.0, -1.0]).repeat_interleave(200)
     error = loss.compare_amplitudes(natural, natural + shift + wave)
-    assert error["predicted_envelope"] == pytest.approx(0.25)
+    assert error["predicted_envelope"] == pytest.approx(0.25, rel=0.03)
     # Of detail within a band or a latent little is left.
-    detail = loss.compare_amplitudes(natural, noise(2, 513, 40, seed=2))
-    assert detail["predicted_envelope"] < 0.04
+    detail = loss.compare_amplitudes(natural, noise(2, 513, 400, seed=2))
+    assert detail["predicted_envelope"] < 0.01

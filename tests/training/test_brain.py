@@ -269,8 +269,8 @@ def test_quantizer_dropout_draws_reproducibly(tmp_path):
     brain = make_brain(tmp_path, checkpointer=False, quantizer_dropout=0.5)
     drawn = []
     for brain.step in range(1, 41):
-        drawn.append(brain._draw_quantization(4)[0])
-        assert torch.equal(brain._draw_quantization(4)[0], drawn[-1])
+        drawn.append(brain._draw_num_codebooks(4))
+        assert torch.equal(brain._draw_num_codebooks(4), drawn[-1])
     drawn = torch.cat(drawn)
     assert set(drawn.tolist()) == {1, 2}
     # Half of the items keep all; the rest draw 1 or 2.
