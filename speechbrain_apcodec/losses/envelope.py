@@ -32,7 +32,7 @@ class EnvelopeLoss(Term):
     ``envelope`` is the mean absolute error of the log power of the decoded
     waveform, in nepers: 0.23 is an error of 1 dB. ``predicted_envelope`` is
     the mean square error of the mean log-amplitude that the decoder predicts
-    for three latents, less what a band is off on average: how loud many frames that
+    for three latents, less what a band is off on average: how loud frames that
     overlap become depends on their phases, too, and is left to the waveform.
     Its gradient meets no phases on its way to the encoder.
 
