@@ -121,7 +121,7 @@ def split_sentences(tokens: AnyPath) -> _Splits:
 
     An entry is in the split that its column ``split`` names or, without one,
     the manifest: ``train.json``, ``valid.json`` or ``dev.json``, ``test.json``.
-    Its ``tokens`` become an absolute path. Raises a ``ConfigurationError`` for
+    Its ``tokens`` become an absolute path. Raises an ``APCodecError`` for
     another folder, or if train or valid has no sentence with text.
     """
     folder = Path(tokens).resolve()
