@@ -3,8 +3,8 @@
 The top-level folders ``hparams`` and ``recipes`` lie there because a
 SpeechBrain user looks for them there. The wheel carries them as
 ``speechbrain_apcodec/hparams`` and ``speechbrain_apcodec/recipes``, so that
-an installed package trains too and the relative ``include`` paths between
-the two folders hold in both places.
+an installed package trains too: a recipe finds ``hparams`` beside ``recipes``
+in both places.
 
 Authors
  * speechbrain_apcodec contributors, 2026

@@ -12,7 +12,7 @@ import torch
 import yaml
 
 from speechbrain_apcodec.cli.main import build_parser
-from speechbrain_apcodec.cli.train import find_hparams
+from speechbrain_apcodec.cli.train import find_recipe
 from speechbrain_apcodec.utils.audio import write_audio
 from tests.documents import DOCUMENTS, NAMES, blocks, commands, links, read
 from tests.documents import table as table_of
@@ -42,10 +42,10 @@ def test_commands_are_understood(document, extras):
         if words[0] == "apcodec":
             arguments = build_parser().parse_args(words[1:])
             if arguments.command == "train":
-                assert find_hparams(arguments.config).is_file()
+                find_recipe(arguments.config)
         elif words[:2] == ["python", "train.py"]:
             assert (folder / "train.py").is_file()
-            assert (folder / words[2]).is_file(), words[2]
+            assert (ROOT / words[2]).is_file(), words[2]
         elif words[:2] == ["python", "-m"]:
             module = ROOT / words[2].replace(".", "/")
             assert words[2] == "pytest" or module.with_suffix(".py").is_file()

@@ -113,9 +113,11 @@ def test_demo_needs_no_checkout(installed, tmp_path):
 
 
 def test_installed_package_has_the_recipes(installed, tmp_path):
-    output = apcodec(installed, "train", "no/such", cwd=tmp_path, code=2)
-    assert "AudioFolder/mini" in output
-    assert "VCTK/48khz_6kbps" in output
+    for config in ("VCTK/48khz_6kbps", "LJSpeech/tts"):
+        output = apcodec(installed, "train", config, cwd=tmp_path, code=2)
+        yaml = installed / PACKAGE / f"hparams/{config.split('/')[1]}.yaml"
+        assert f"{yaml}: '" in output
+        assert "is a !PLACEHOLDER" in output
 
 
 def test_includes_hold_in_the_installed_package(installed, tmp_path):

@@ -15,23 +15,24 @@ from speechbrain.utils.run_opts import RunOptions
 from speechbrain_apcodec.utils.hparams import load_hparams, merge_hparams
 from tests.installed import ROOT
 
-# What several YAMLs share is no configuration of its own.
-FRAGMENTS = {"dataset.yaml"}
-PARTS = ROOT / "hparams" / "parts"
-YAMLS = sorted(
-    path
-    for folder in ("hparams", "recipes")
-    for path in (ROOT / folder).rglob("*.yaml")
-    if path.name not in FRAGMENTS
-    and path.parent != PARTS
-    and "results" not in path.parts
-)
-NAMES = [path.relative_to(ROOT).as_posix() for path in YAMLS]
+HPARAMS = ROOT / "hparams"
+YAMLS = sorted(HPARAMS.glob("*.yaml"))
+PARTS = HPARAMS / "parts"
+# Each configuration, and each data set above the plainest of its task.
+FILES = [(path,) for path in YAMLS] + [
+    (HPARAMS / ("tts.yaml" if "TTS" in path.parts else "base.yaml"), path)
+    for path in sorted((ROOT / "recipes").rglob("hparams/dataset.yaml"))
+]
+NAMES = [files[-1].relative_to(ROOT).as_posix() for files in FILES]
 
 
-@pytest.fixture(params=YAMLS, ids=NAMES)
-def path(request):
+@pytest.fixture(params=FILES, ids=NAMES)
+def files(request):
     return request.param
+
+
+def merge(files):
+    return merge_hparams(files[0], above=files[1:])
 
 
 def source_code():
@@ -73,13 +74,13 @@ def test_there_are_yamls():
     assert any(name.startswith("recipes/") for name in NAMES)
 
 
-def test_every_key_is_used(path):
-    text = merge_hparams(path)
+def test_every_key_is_used(files):
+    text = merge(files)
     referenced = set(re.findall(r"<(\w+)[^>]*>", text))
     # What an object of base.yaml takes may be left over where a file puts
     # another object in its place, but then the file does not set it.
-    own = set(YAML().load(path.read_text(encoding="utf-8")))
-    base = (ROOT / "hparams" / "base.yaml").read_text(encoding="utf-8")
+    own = {key for path in files for key in YAML().load(path.read_text())}
+    base = (HPARAMS / "base.yaml").read_text()
     referenced |= set(re.findall(r"<(\w+)[^>]*>", base)) - own
     unused = [
         key
@@ -92,45 +93,30 @@ def test_every_key_is_used(path):
     assert not unused
 
 
-def test_every_named_object_exists(path):
-    targets = re.findall(r"!(?:new|name|apply):([\w.]+)", merge_hparams(path))
+def test_every_named_object_exists(files):
+    targets = re.findall(r"!(?:new|name|apply):([\w.]+)", merge(files))
     assert targets
     missing = [name for name in targets if pydoc.locate(name) is None]
     assert not missing
 
 
-def test_modules_are_built(path, tmp_path):
+def test_modules_are_built(files, tmp_path):
     # Folders that constructors make lie below the output folder.
     overrides = {"output_folder": str(tmp_path)}
-    for key, value in YAML().load(merge_hparams(path)).items():
+    for key, value in YAML().load(merge(files)).items():
         tag = getattr(value, "tag", None)
         if tag is not None and tag.value == "!PLACEHOLDER":
             overrides[key] = str(tmp_path / key)
-    hparams = load_hparams(path, overrides)
+    hparams = load_hparams(files[0], overrides, files[1:])
     assert hparams["modules"]
     for module in hparams["modules"].values():
         assert isinstance(module, torch.nn.Module)
 
 
-def test_configuration_has_a_recipe():
-    included = {
-        included
-        for name, path in zip(NAMES, YAMLS, strict=True)
-        if name.startswith("recipes/")
-        for included in re.findall(
-            r"hparams/(\w+)\.yaml", path.read_text(encoding="utf-8")
-        )
-    }
-    configurations = {
-        path.stem for path in (ROOT / "hparams").glob("*.yaml")
-    } - {"base"}
-    assert configurations == included
-
-
 def test_every_part_is_included():
     included = {
         included
-        for path in (ROOT / "hparams").glob("*.yaml")
+        for path in YAMLS
         for included in re.findall(r"parts/(\w+)\.yaml", path.read_text())
     }
     assert {path.stem for path in PARTS.glob("*.yaml")} == included
@@ -149,9 +135,7 @@ def repeated(below, above):
             yield key
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "hparams").glob("*.yaml")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("path", YAMLS, ids=lambda path: path.name)
 def test_yaml_states_only_what_differs(path):
     own = YAML().load(path.read_text())
     for name in own.get("include", []):

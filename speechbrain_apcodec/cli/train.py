@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "config",
         metavar="CONFIG",
-        help="DATASET/NAME, such as AudioFolder/mini; a wrong name lists all",
+        help="DATASET/NAME, such as AudioFolder/mini: one of the recipes, and "
+        "one of hparams; a wrong name lists all",
     )
     parser.add_argument(
         "overrides",
@@ -39,27 +40,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the recipe's script as if it were called by its path."""
-    hparams = find_hparams(arguments.config)
-    script = hparams.parents[1] / "train.py"
+    script, hparams = find_recipe(arguments.config)
     sys.argv = [str(script), str(hparams), *arguments.overrides]
-    # As Python does for a script: the recipe imports its prepare function.
+    # As Python does for a script: the recipe imports the list of its files.
     sys.path.insert(0, str(script.parent))
     runpy.run_path(str(script), run_name="__main__")
 
 
-def find_hparams(name: str) -> Path:
-    """Find the YAML of ``DATASET/NAME``; the error lists all."""
+def find_recipe(config: str) -> tuple[Path, Path]:
+    """Find the script and the YAML of ``DATASET/NAME``; the error lists all."""
     folder = _recipes()
-    known = {
-        f"{path.relative_to(folder).parts[0]}/{path.stem}": path
-        for path in sorted(folder.glob("**/hparams/*.yaml"))
-        if path.name != "dataset.yaml"  # what a dataset's YAMLs share
+    dataset, _, name = config.partition("/")
+    task = "TTS" if name.startswith("tts") else "codec"
+    scripts = {
+        path.relative_to(folder).parts[0]: path
+        for path in sorted(folder.glob(f"*/{task}/**/train.py"))
     }
-    if name not in known:
+    yamls = {
+        path.stem: path for path in sorted(folder.parent.glob("hparams/*.yaml"))
+    }
+    if dataset not in scripts or name not in yamls:
         raise ConfigurationError(
-            f"there is no configuration {name}: choose from {', '.join(known)}"
+            f"there is no configuration {config}: for DATASET/NAME choose "
+            f"DATASET from {', '.join(scripts)} and NAME from "
+            f"{', '.join(yamls)}"
         )
-    return known[name]
+    return scripts[dataset], yamls[name]
 
 
 def _recipes() -> Path:

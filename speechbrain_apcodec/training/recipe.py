@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import speechbrain as sb
@@ -35,6 +36,7 @@ from speechbrain_apcodec.utils.network import check_parts
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.training.recorded_brain import RecordedBrain
+    from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)
 
@@ -52,7 +54,9 @@ _LEAST = {
 
 
 def run_recipe(
-    prepare: Callable[..., object], arguments: Sequence[str] | None = None
+    list_files: Callable[..., Mapping[str, Any]],
+    dataset: AnyPath,
+    arguments: Sequence[str] | None = None,
 ) -> RecordedBrain:
     """Prepare the data, train, validate and test.
 
@@ -60,12 +64,17 @@ def run_recipe(
 
     Arguments
     ---------
-    prepare : callable
-        Prepares the data, on the main process, from ``prepare_arguments`` of
-        the YAML file.
+    list_files : callable
+        Lists what ``train``, ``valid`` and ``test`` consist of. Its arguments
+        are ``dataset`` of the YAML; ``prepare`` takes what it returns. Both
+        are called on the main process.
+    dataset : str or pathlib.Path
+        The recipe's `hparams/dataset.yaml`, merged above the configuration.
     arguments : list of str, optional
-        Hyper-parameter file, run options and overrides; default: those of
-        the command line.
+        A configuration, run options and overrides; default: those of the
+        command line. The configuration is a YAML or, as in `mini` and
+        `hparams/mini.yaml`, the name of one in a folder `hparams` above the
+        recipe.
 
     Returns
     -------
@@ -79,7 +88,9 @@ def run_recipe(
         or no validation had a finite result.
     """
     try:
-        brain = _run(prepare, sys.argv[1:] if arguments is None else arguments)
+        if arguments is None:
+            arguments = sys.argv[1:]
+        brain = _run(list_files, Path(dataset).resolve(), arguments)
     except KeyboardInterrupt:
         logger.log(NOTICE, "Interrupted: the same command goes on from here")
         sys.exit(128 + signal.SIGINT)
@@ -103,13 +114,37 @@ def _leave_group(brain: RecordedBrain) -> None:
     gc.collect()
 
 
+def _find_configuration(given: str, dataset: Path) -> Path:
+    """Find a YAML by its path, or by its name in `hparams` above the recipe."""
+    path = Path(given)
+    if path.is_file():
+        return path
+    known = {
+        yaml.stem: yaml
+        for folder in reversed(dataset.parents[2:])  # the nearest is the last
+        for yaml in sorted(folder.glob("hparams/*.yaml"))
+    }
+    name = path.name.removesuffix(".yaml")
+    # A name alone, or as it was written when each recipe had its own YAMLs.
+    named = path.parent.resolve() in (Path.cwd(), dataset.parent)
+    if not named or name not in known:
+        raise ConfigurationError(
+            f"there is no configuration {given}: give a YAML or the name of "
+            f"one, {', '.join(known)}"
+        )
+    return known[name]
+
+
 def _run(
-    prepare: Callable[..., object], arguments: Sequence[str]
+    list_files: Callable[..., Mapping[str, Any]],
+    dataset: Path,
+    arguments: Sequence[str],
 ) -> RecordedBrain:
-    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    given, run_opts, overrides = sb.parse_arguments(arguments)
     if run_opts["device"] is not None:
         check_device(run_opts["device"])
-    merged = merge_hparams(hparams_file, overrides)
+    hparams_file = _find_configuration(given, dataset)
+    merged = merge_hparams(hparams_file, overrides, [dataset])
     check_parts(merged)
     values = read_values(merged, hparams_file)
     _check_numbers(values)
@@ -121,9 +156,9 @@ def _run(
         f"{hparams_file} with these settings builds no training",
         "see the settings that differ",
     ):
-        hparams = load_hparams(hparams_file, overrides)
+        hparams = load_hparams(hparams_file, overrides, [dataset])
     sb.create_experiment_directory(hparams["output_folder"])
-    run_on_main(prepare, kwargs=hparams["prepare_arguments"])
+    run_on_main(lambda: hparams["prepare"](list_files(**hparams["dataset"])))
 
     if "pretrainer" in hparams:
         hparams["pretrainer"].collect_files()  # on all ranks, to know where

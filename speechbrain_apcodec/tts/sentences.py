@@ -35,6 +35,7 @@ _Splits: TypeAlias = dict[str, dict[str, dict[str, Any]]]
 
 
 def prepare_sentences(
+    splits: _Splits,
     tokens: AnyPath,
     codec_model: str,
     num_codebooks: int,
@@ -46,11 +47,10 @@ def prepare_sentences(
 
     Arguments
     ---------
+    splits : dict
+        What ``split_sentences`` returns.
     tokens : str or pathlib.Path
-        The folder that `apcodec tokens` wrote. Each entry of its manifests
-        is in the split that its column ``split`` names or, without one, the
-        manifest: ``train.json``, ``valid.json`` or ``dev.json``,
-        ``test.json``.
+        The folder that `apcodec tokens` wrote.
     codec_model : str
         Folder or hub id of the codec that made the tokens.
     num_codebooks : int
@@ -66,8 +66,8 @@ def prepare_sentences(
     Raises
     ------
     APCodecError
-        If another codec made the tokens, they differ from the YAML, a file
-        of them is damaged, a split is empty, or nothing has text.
+        If another codec made the tokens, they differ from the YAML, or a file
+        of them is damaged.
     """
     tokens, save_folder = Path(tokens), Path(save_folder)
     meta = read_meta(tokens)
@@ -82,7 +82,6 @@ def prepare_sentences(
                 f"the tokens in {tokens} have {name} {getattr(meta, name)}, "
                 f"the configuration has {value}: set --{name}"
             )
-    splits = split_sentences(tokens)
     _check_tokens(splits, meta)
     for name, items in splits.items():
         write_json(save_folder / f"{name}.json", items)
@@ -120,10 +119,13 @@ def _check_tokens(splits: _Splits, meta: TokensMeta) -> None:
 def split_sentences(tokens: AnyPath) -> _Splits:
     """Read the manifests of a folder of `apcodec tokens`, split by split.
 
-    The ``tokens`` of each entry become an absolute path. Raises a
-    ``ConfigurationError`` if train or valid has no sentence with text.
+    An entry is in the split that its column ``split`` names or, without one,
+    the manifest: ``train.json``, ``valid.json`` or ``dev.json``, ``test.json``.
+    Its ``tokens`` become an absolute path. Raises an ``APCodecError`` for
+    another folder, or if train or valid has no sentence with text.
     """
     folder = Path(tokens).resolve()
+    read_meta(folder)
     splits: _Splits = {"train": {}, "valid": {}, "test": {}}
     num_silent = 0
     for path in sorted(folder.glob("*.json")):

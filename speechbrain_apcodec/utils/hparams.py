@@ -54,12 +54,12 @@ from speechbrain_apcodec.utils.errors import ConfigurationError
 if TYPE_CHECKING:
     from speechbrain_apcodec.utils.types import AnyPath
 
-_REFERRING = ("!ref", "!copy")
-
 Overrides: TypeAlias = str | Mapping[str, Any]
 
 
-def merge_hparams(path: AnyPath, overrides: Overrides = "") -> str:
+def merge_hparams(
+    path: AnyPath, overrides: Overrides = "", above: Iterable[AnyPath] = ()
+) -> str:
     r"""Merge a YAML with the files it includes into one HyperPyYAML text.
 
     References, tags, placeholders and comments are kept as they are.
@@ -69,6 +69,8 @@ def merge_hparams(path: AnyPath, overrides: Overrides = "") -> str:
     path : str or pathlib.Path
     overrides : str or dict
         Values that replace those of the files, as YAML or (nested) dictionary.
+    above : list of str or pathlib.Path
+        Files merged above that one, such as a recipe's `dataset.yaml`.
 
     Returns
     -------
@@ -91,8 +93,14 @@ def merge_hparams(path: AnyPath, overrides: Overrides = "") -> str:
     rate: 16000
     books: 8
     """
-    merged = _merge_files(Path(path).resolve(), including=(), done=set())
-    assert merged is not None, "no file was merged before the first"
+    done: set[Path] = set()
+    merged, *others = (
+        mapping
+        for file in (path, *above)
+        for mapping in _in_order(Path(file).resolve(), (), done)
+    )
+    for other in others:
+        _update(merged, other)
     if isinstance(overrides, str):
         overrides = parse(overrides, "the overrides")
     for key, value in (overrides or {}).items():
@@ -104,7 +112,9 @@ def merge_hparams(path: AnyPath, overrides: Overrides = "") -> str:
     return dump(merged)
 
 
-def load_hparams(path: AnyPath, overrides: Overrides = "") -> dict[str, Any]:
+def load_hparams(
+    path: AnyPath, overrides: Overrides = "", above: Iterable[AnyPath] = ()
+) -> dict[str, Any]:
     r"""Merge a YAML as ``merge_hparams`` does and build what it describes.
 
     A placeholder without a value and a reference that leads nowhere are errors.
@@ -118,7 +128,8 @@ def load_hparams(path: AnyPath, overrides: Overrides = "") -> dict[str, Any]:
     160
     """
     # An error from a constructor is passed on with its type and traceback.
-    return load_hyperpyyaml(resolve(merge_hparams(path, overrides), path))
+    merged = merge_hparams(path, overrides, above)
+    return load_hyperpyyaml(resolve(merged, path))
 
 
 def place_overrides(overrides: Overrides | None, text: str) -> dict[str, Any]:
@@ -126,10 +137,9 @@ def place_overrides(overrides: Overrides | None, text: str) -> dict[str, Any]:
     if isinstance(overrides, str):
         overrides = parse(overrides, "the overrides")
     tree, placed = parse(text, "the text"), dict(overrides or {})
-    for key in list(placed):
-        if _home(key, tree) is not tree:
-            network = placed.get("network", {})
-            placed["network"] = {**network, key: placed.pop(key)}
+    for key in [key for key in placed if _home(key, tree) is not tree]:
+        network = placed.get("network", {})
+        placed["network"] = {**network, key: placed.pop(key)}
     return placed
 
 
@@ -202,13 +212,18 @@ def _references(node: Any) -> Iterator[str]:
     if isinstance(node, Mapping | list):
         for value in node.values() if isinstance(node, Mapping) else node:
             yield from _references(value)
-    elif getattr(getattr(node, "tag", None), "value", None) in _REFERRING:
+    elif tag_of(node) in ("!ref", "!copy"):
         yield from re.findall(r"<(\w+)", node.value)
+
+
+def tag_of(node: object) -> str:
+    """Return the tag of what the parser made, such as ``!new:Class``."""
+    return getattr(getattr(node, "tag", None), "value", None) or ""
 
 
 def _plain(node: Any) -> Any:
     """Turn what the parser made into plain values that can be compared."""
-    tag = getattr(getattr(node, "tag", None), "value", None)
+    tag = tag_of(node)
     if isinstance(node, Mapping):
         plain = {str(key): _plain(value) for key, value in node.items()}
         return {"": tag, **plain} if tag else plain
@@ -230,30 +245,21 @@ def _differences(
         yield path, old, new
 
 
-def _merge_files(
+def _in_order(
     path: Path, including: tuple[Path, ...], done: set[Path]
-) -> CommentedMap | None:
-    """Merge one file below its includes; None if it was merged before."""
+) -> Iterator[CommentedMap]:
+    """Yield the files that a file includes, then its own keys; each once."""
     if path in including:
         chain = " -> ".join(file.name for file in (*including, path))
         raise ConfigurationError(f"{path} includes itself: {chain}.")
     if path in done:
-        return None
+        return
     done.add(path)
     own = _read(path, including)
-    merged = None
     for name in _pop_include(own, path):
-        included = _merge_files(
-            (path.parent / name).resolve(), (*including, path), done
-        )
-        if merged is None:
-            merged = included
-        elif included is not None:
-            _update(merged, included)
-    if merged is None:
-        return own
-    _update(merged, own)
-    return merged
+        included = (path.parent / name).resolve()
+        yield from _in_order(included, (*including, path), done)
+    yield own
 
 
 def _read(path: Path, including: tuple[Path, ...]) -> CommentedMap:
@@ -280,9 +286,8 @@ def parse(text: str, source: AnyPath) -> CommentedMap:
         raise ConfigurationError(
             f"{source}{line} is no valid YAML: {reason}."
         ) from error
-    if mapping is None:
-        # Comments alone, or nothing: a mapping without keys.
-        mapping = _round_trip().map()
+    if mapping is None:  # comments alone, or nothing
+        return CommentedMap()
     if not isinstance(mapping, CommentedMap):
         raise ConfigurationError(
             f"{source} must hold 'key: value' lines at its top level."
@@ -307,7 +312,8 @@ def _update(below: MutableMapping[str, Any], above: Mapping[str, Any]) -> None:
     for key, value in above.items():
         home = _home(key, below)
         known = home.get(key)
-        if _is_untagged_mapping(value) and isinstance(known, MutableMapping):
+        plain = isinstance(value, Mapping) and not tag_of(value)
+        if plain and isinstance(known, MutableMapping):
             _update(known, value)
         elif key in home:
             home[key] = value
@@ -328,14 +334,6 @@ def _home(
     return network if key in network else mapping
 
 
-def _is_untagged_mapping(value: object) -> bool:
-    """Tell ``{a: 1}`` from ``!new:Class {a: 1}``."""
-    if not isinstance(value, Mapping):
-        return False
-    tag = getattr(value, "tag", None)
-    return tag is None or not tag.value
-
-
 def _comments(mapping: Mapping[str, Any]) -> dict[str, Any]:
     """Return ruamel's comment tokens by key; a plain mapping has none."""
     return mapping.ca.items if isinstance(mapping, CommentedMap) else {}
@@ -349,17 +347,17 @@ def _replace_comment(
     It described the old value and would now lie. What follows on the next
     lines is the heading of the next key and stays.
     """
-    known, own = _comments(below).get(key), _comments(above).get(key)
-    token, own_token = (
-        tokens[2] if tokens else None for tokens in (known, own)
+    token, own = (
+        _comments(mapping).get(key, (None, None, None))[2]
+        for mapping in (below, above)
     )
-    new = own_token.value.split("\n", 1)[0] if own_token else ""
+    new = own.value.split("\n", 1)[0] if own else ""
     if token is not None:
         _, newline, heading = token.value.partition("\n")
         token.value = new + newline + heading
-    elif own_token and new:
-        own_token.value = new + "\n"
-        _comments(below)[key] = own
+    elif new:
+        own.value = new + "\n"
+        _comments(below)[key] = _comments(above)[key]
 
 
 def _check_number(key: str, known: object, value: object) -> None:

@@ -17,6 +17,7 @@ from speechbrain_apcodec.utils.hparams import (
     keys_behind,
     parse,
     resolve,
+    tag_of,
 )
 from speechbrain_apcodec.utils.moved import with_present_names
 
@@ -84,7 +85,7 @@ def describe_network(hparams: str) -> dict[str, Any] | None:
     {'ratio': 8, 'channels': 256}
     """
     tree = parse(with_present_names(hparams), _SOURCE)
-    if f":{_LOBES}" not in _tag(tree.get("codec")):
+    if f":{_LOBES}" not in tag_of(tree.get("codec")):
         return None
     for key in tree.keys() - keys_behind(tree, ["codec"]):
         del tree[key]
@@ -167,7 +168,7 @@ def gather_network(codec: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _plain(node: Any) -> Any:
     """Free a node of what the reader notes; KeyError if it is foreign."""
-    kind, _, path = _tag(node).partition(":")
+    kind, _, path = tag_of(node).partition(":")
     if kind and not path.startswith(_LOBES):
         raise KeyError(path)
     name = path.rpartition(".")[2]
@@ -180,7 +181,3 @@ def _plain(node: Any) -> Any:
         if isinstance(node, plain):
             return plain(node)
     return node
-
-
-def _tag(node: Any) -> str:
-    return str(getattr(getattr(node, "tag", None), "value", None) or "")

@@ -17,7 +17,9 @@ from speechbrain_apcodec.utils.audio import (
     read_audio_info,
     write_audio,
 )
+from speechbrain_apcodec.utils.errors import ConfigurationError
 from tests.golden_weights import golden_losses
+from tests.installed import ROOT
 
 INFO_SOON = """
 import sys, time
@@ -243,9 +245,9 @@ def test_export_of_graphs(monkeypatch, capsys):
 def recipes(tmp_path, monkeypatch):
     """A recipes folder with one recipe that writes down its arguments."""
     folder = tmp_path / "recipes" / "Corpus" / "codec"
-    (folder / "hparams").mkdir(parents=True)
-    (folder / "hparams" / "mini.yaml").touch()
-    (folder / "hparams" / "dataset.yaml").touch()
+    folder.mkdir(parents=True)
+    (tmp_path / "hparams").mkdir()
+    (tmp_path / "hparams" / "mini.yaml").touch()
     (folder / "corpus_prepare_of_test.py").write_text("WORD = 'prepared'\n")
     (folder / "train.py").write_text(
         "import sys\n"
@@ -266,7 +268,7 @@ def test_train_runs_the_script_of_the_recipe(recipes, tmp_path):
     assert (tmp_path / "called.txt").read_text().split("|") == [
         "prepared",
         str(recipes / "train.py"),
-        str(recipes / "hparams" / "mini.yaml"),
+        str(tmp_path / "hparams" / "mini.yaml"),
         "--seed",
         "7",
         "--debug",
@@ -282,12 +284,23 @@ def test_a_traceback_of_training_is_not_hidden(recipes):
 def test_a_wrong_configuration_lists_all(recipes, capsys):
     assert main(["train", "Corpus/maxi"]) == 2
     errors = capsys.readouterr().err
-    assert "Corpus/maxi: choose from Corpus/mini\n" in errors
+    assert "Corpus/maxi: for DATASET/NAME choose" in errors
+    assert "DATASET from Corpus and NAME from mini\n" in errors
 
 
-def test_the_recipes_of_the_repository_are_found(capsys):
-    assert main(["train", "no/such"]) == 2
-    assert "AudioFolder/mini" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("dataset", "name", "task"),
+    [("VCTK", "mini", "codec"), ("LJSpeech", "tts", "TTS/apcodec_tokens")],
+)
+def test_the_recipes_of_the_repository_are_found(dataset, name, task):
+    script, yaml = train.find_recipe(f"{dataset}/{name}")
+    assert script == ROOT / "recipes" / dataset / task / "train.py"
+    assert yaml == ROOT / "hparams" / f"{name}.yaml"
+
+
+def test_a_voice_is_trained_where_there_is_text():
+    with pytest.raises(ConfigurationError, match="from AudioFolder, LJSpeech "):
+        train.find_recipe("VCTK/tts")
 
 
 def test_no_trace_is_left_in_the_caller(call):

@@ -26,29 +26,34 @@ SMALL = {
 TEST_SPEAKERS = {"p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5"}
 
 
-def load(dataset, function):
+def load(dataset):
+    """Import a recipe's list of files."""
     folder = RECIPES / dataset / "codec"
     (path,) = folder.glob("*_prepare.py")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return getattr(module, function)
+    return module
 
 
-def prepare(dataset, function, tmp_path, data_folder, rate=16000, **changes):
-    """Run a recipe's preparation with the arguments of its YAML."""
-    yaml = tmp_path / "prepare.yaml"
-    recipe = RECIPES / dataset / "codec/hparams/dataset.yaml"
-    yaml.write_text(f"include: [{RECIPES.parent}/hparams/base.yaml, {recipe}]")
+def prepare(dataset, tmp_path, data_folder, rate=16000, **changes):
+    """Prepare a recipe's files with the arguments of its YAML."""
     overrides = {
         "data_folder": str(data_folder),
         "output_folder": str(tmp_path / "run"),
         "cache_folder": str(tmp_path / "cache"),
         "sample_rate": rate,
-        "prepare_arguments": changes,
+        "dataset": changes,
     }
-    hparams = load_hparams(yaml, overrides | SMALL)
-    load(dataset, function)(**hparams["prepare_arguments"])
+    hparams = load_hparams(
+        RECIPES.parent / "hparams" / "base.yaml",
+        overrides | SMALL,
+        [RECIPES / dataset / "codec" / "hparams" / "dataset.yaml"],
+    )
+    recipe = load(dataset)
+    name = recipe.__name__.removesuffix("_prepare")
+    list_files = getattr(recipe, f"list_{name}")
+    hparams["prepare"](list_files(**hparams["dataset"]))
     manifests = {}
     for split in ("train", "valid", "test"):
         path = Path(hparams[f"{split}_manifest"])
@@ -91,7 +96,7 @@ def vctk(tmp_path):
 
 
 def test_vctk(tmp_path, vctk):
-    first = prepare("VCTK", "prepare_vctk", tmp_path, vctk, rate=48000)
+    first = prepare("VCTK", tmp_path, vctk, rate=48000)
     assert speakers(first["test"]) == TEST_SPEAKERS
     assert len(first["test"]) == 8 * 3
     assert speakers(first["train"]) == {"p225", "p226"}
@@ -101,21 +106,21 @@ def test_vctk(tmp_path, vctk):
     item = first["test"]["s5_002"]
     assert item["text"] == "Say s5_002."
     assert item["source"].endswith("s5_002_mic2.flac")
-    assert prepare("VCTK", "prepare_vctk", tmp_path, vctk, 48000) == first
+    assert prepare("VCTK", tmp_path, vctk, 48000) == first
 
 
 def test_vctk_microphone(tmp_path, vctk):
-    splits = prepare("VCTK", "prepare_vctk", tmp_path, vctk, microphone="mic1")
+    splits = prepare("VCTK", tmp_path, vctk, microphone="mic1")
     assert "p280" in speakers(splits["train"])
     with pytest.raises(ConfigurationError, match="microphone"):
-        prepare("VCTK", "prepare_vctk", tmp_path, vctk, microphone="mic3")
+        prepare("VCTK", tmp_path, vctk, microphone="mic3")
 
 
 def test_vctk_without_test_speakers(tmp_path):
     path = tmp_path / "V/wav48_silence_trimmed/p225/p225_001_mic2.flac"
     write_audio(path, 48000)
     with pytest.raises(ConfigurationError, match="0 of the test speakers"):
-        prepare("VCTK", "prepare_vctk", tmp_path, tmp_path / "V")
+        prepare("VCTK", tmp_path, tmp_path / "V")
 
 
 def test_libritts(tmp_path):
@@ -133,7 +138,7 @@ def test_libritts(tmp_path):
             chapter = folder / subset / speaker / "7"
             write_audio(chapter / f"{stem}.wav", 24000)
             write_text(chapter / f"{stem}.normalized.txt", f"By {speaker}.")
-    splits = prepare("LibriTTS", "prepare_libritts", tmp_path, folder, 24000)
+    splits = prepare("LibriTTS", tmp_path, folder, 24000)
     assert speakers(splits["train"]) == {"103", "1034", "100"}
     assert speakers(splits["valid"]) == {"84"}
     assert speakers(splits["test"]) == {"61"}
@@ -141,7 +146,6 @@ def test_libritts(tmp_path):
 
     splits = prepare(
         "LibriTTS",
-        "prepare_libritts",
         tmp_path,
         folder,
         24000,
@@ -151,7 +155,6 @@ def test_libritts(tmp_path):
     with pytest.raises(ConfigurationError, match="no train-other-100"):
         prepare(
             "LibriTTS",
-            "prepare_libritts",
             tmp_path,
             folder,
             train_subsets=["train-other-100"],
@@ -189,7 +192,7 @@ def test_ljspeech(tmp_path):
         write_audio(folder / f"wavs/{name}.wav", 22050)
     lines = [f'{name}|"Raw {name}|In words {name}' for name in names]
     write_text(folder / "metadata.csv", "\n".join(lines) + "\n")
-    splits = prepare("LJSpeech", "prepare_ljspeech", tmp_path, folder)
+    splits = prepare("LJSpeech", tmp_path, folder)
     expected = speechbrain_rule(names, 1234)
     assert {name: list(splits[name]) for name in splits} == expected
     assert [len(splits[name]) for name in expected] == [45, 2, 3]
@@ -197,7 +200,7 @@ def test_ljspeech(tmp_path):
     assert splits["test"][name]["text"] == f"In words {name}"
 
     manifest = tmp_path / "ljspeech.json"
-    load("LJSpeech", "write_manifest")(folder, manifest)
+    load("LJSpeech").write_manifest(folder, manifest)
     listed = json.loads(manifest.read_text())
     for split, items in expected.items():
         assert [n for n in listed if listed[n]["split"] == split] == items
@@ -206,7 +209,7 @@ def test_ljspeech(tmp_path):
 
     (folder / f"wavs/{name}.wav").unlink()
     with pytest.raises(AudioFileError, match=f"1 of 50.*{name}"):
-        prepare("LJSpeech", "prepare_ljspeech", tmp_path, folder)
+        prepare("LJSpeech", tmp_path, folder)
 
 
 def test_audio_folder(tmp_path):
@@ -214,15 +217,12 @@ def test_audio_folder(tmp_path):
     for speaker in "abcdefghij":
         for number in range(2):
             write_audio(folder / speaker / f"{number}.flac", 44100)
-    splits = prepare(
-        "AudioFolder", "prepare_audio_folder", tmp_path, folder, 24000
-    )
+    splits = prepare("AudioFolder", tmp_path, folder, 24000)
     found = [speakers(splits[name]) for name in splits]
     assert sorted(len(names) for names in found) == [1, 1, 8]
     assert set.union(*found) == set("abcdefghij")
     by_file = prepare(
         "AudioFolder",
-        "prepare_audio_folder",
         tmp_path,
         folder,
         24000,
@@ -239,9 +239,7 @@ def test_audio_manifest_with_splits(tmp_path):
         write_audio(tmp_path / f"data/{split}/{number}.ogg", 44100, 4000)
         rows.append(f"data/{split}/{number}.ogg,{split},s{number},Hi {number}")
     write_text(tmp_path / "list.csv", "\n".join(rows))
-    splits = prepare(
-        "AudioFolder", "prepare_audio_folder", tmp_path, tmp_path / "list.csv"
-    )
+    splits = prepare("AudioFolder", tmp_path, tmp_path / "list.csv")
     assert speakers(splits["train"]) == {"s0", "s1"}
     assert speakers(splits["valid"]) == {"s2"}
     assert speakers(splits["test"]) == {"s3"}
@@ -249,17 +247,17 @@ def test_audio_manifest_with_splits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "function", "expected"),
+    ("dataset", "expected"),
     [
-        ("VCTK", "prepare_vctk", "wav48_silence_trimmed"),
-        ("LibriTTS", "prepare_libritts", "train-clean-100"),
-        ("LJSpeech", "prepare_ljspeech", "metadata.csv"),
-        ("AudioFolder", "prepare_audio_folder", "audio"),
+        ("VCTK", "wav48_silence_trimmed"),
+        ("LibriTTS", "train-clean-100"),
+        ("LJSpeech", "metadata.csv"),
+        ("AudioFolder", "audio"),
     ],
 )
-def test_wrong_folders_are_named(tmp_path, dataset, function, expected):
+def test_wrong_folders_are_named(tmp_path, dataset, expected):
     for folder in (tmp_path / "typo", tmp_path):
         with pytest.raises(ConfigurationError) as caught:
-            prepare(dataset, function, tmp_path, folder)
+            prepare(dataset, tmp_path, folder)
         assert str(folder) in str(caught.value)
         assert expected in str(caught.value)

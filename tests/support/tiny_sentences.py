@@ -9,12 +9,13 @@ from speechbrain_apcodec.corpus.meta import META_FILE, TokensMeta
 from speechbrain_apcodec.inference import APCodec
 from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.tts.export import export_tts
-from speechbrain_apcodec.tts.sentences import prepare_sentences
+from speechbrain_apcodec.tts.sentences import split_sentences
 from speechbrain_apcodec.utils.atomic import write_json
 from tests.installed import ROOT
 from tests.tiny_model import write_tiny_model
 
 RECIPE = ROOT / "recipes" / "AudioFolder" / "TTS" / "apcodec_tokens"
+DATASET = RECIPE / "hparams" / "dataset.yaml"
 WORDS = ["a", "bee", "can", "dig", "each", "fog", "get", "his", "ink", "jam"]
 
 # An epoch of 12 sentences has some 5 steps, each of a few milliseconds.
@@ -84,7 +85,7 @@ def arguments(data, output_folder, *options, **overrides):
     """
     hparams = {**TINY, "output_folder": str(output_folder), **overrides}
     return [
-        str(RECIPE / "hparams" / "tts_mini.yaml"),
+        str(ROOT / "hparams" / "tts_mini.yaml"),
         *data,
         *(f"--{key}={json.dumps(value)}" for key, value in hparams.items()),
         "--ckpt_interval_minutes=0",
@@ -101,5 +102,6 @@ def write_tiny_voice(folder, name=None, **overrides):
     """
     data = write_sentences(folder)
     options = {"number_of_epochs": 1, **overrides}
-    run_recipe(prepare_sentences, arguments(data, folder / "run", **options))
+    run_arguments = arguments(data, folder / "run", **options)
+    run_recipe(split_sentences, DATASET, run_arguments)
     return export_tts(folder / "run", folder / "voice", name)

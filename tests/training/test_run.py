@@ -16,7 +16,7 @@ from speechbrain_apcodec.utils.network import describe_network
 from tests.former_names import FORMER, with_former_names
 from tests.tiny_model import HPARAMS
 from tests.training.tiny_brain import fit, make_brain, make_items
-from tests.training.tiny_run import arguments
+from tests.training.tiny_run import DATASET, RECIPE, arguments
 
 RUN = """\
 epochs: 2
@@ -139,14 +139,34 @@ def test_folders_of_others_are_left_alone(tmp_path, name):
 def test_numbers_that_cannot_be_leave_nothing(tmp_path, override, words):
     run_arguments = arguments(tmp_path / "m.csv", tmp_path / "run", **override)
     with pytest.raises(ConfigurationError, match=words):
-        run_recipe(None, run_arguments)
+        run_recipe(None, DATASET, run_arguments)
     assert not list(tmp_path.iterdir())
+
+
+FORMER_PATH = str(DATASET.with_name("mini.yaml"))
+
+
+@pytest.mark.parametrize(
+    "given", ["mini", "mini.yaml", "hparams/mini.yaml", FORMER_PATH]
+)
+def test_a_configuration_is_found_by_its_name(given, monkeypatch):
+    monkeypatch.chdir(RECIPE)
+    needs = f"^{HPARAMS / 'mini.yaml'}: 'data_folder' is a !PLACEHOLDER"
+    with pytest.raises(ConfigurationError, match=needs):
+        run_recipe(None, DATASET, [given])
+
+
+@pytest.mark.parametrize("given", ["maxi", "elsewhere/mini.yaml"])
+def test_another_configuration_is_refused(given, monkeypatch):
+    monkeypatch.chdir(RECIPE)
+    with pytest.raises(ConfigurationError, match=f"no .* {given}:.* mini,"):
+        run_recipe(None, DATASET, [given])
 
 
 def test_a_device_that_is_not_there_leaves_nothing(tmp_path):
     run_arguments = arguments(tmp_path / "m.csv", tmp_path / "run")
     with pytest.raises(ConfigurationError, match="no device 'cuda:99'"):
-        run_recipe(None, [*run_arguments, "--device=cuda:99"])
+        run_recipe(None, DATASET, [*run_arguments, "--device=cuda:99"])
     assert not list(tmp_path.iterdir())
 
 

@@ -13,6 +13,7 @@ import soundfile
 from tests.installed import ROOT
 
 RECIPE = ROOT / "recipes" / "AudioFolder" / "codec"
+DATASET = RECIPE / "hparams" / "dataset.yaml"
 PROCESS = Path(__file__).with_name("recipe_process.py")
 SAMPLE_RATE = 48000
 
@@ -75,7 +76,7 @@ def arguments(manifest, output_folder, *options, yaml="mini.yaml", **overrides):
         **overrides,
     }
     return [
-        str(RECIPE / "hparams" / yaml),
+        str(ROOT / "hparams" / yaml),
         *(f"--{key}={json.dumps(value)}" for key, value in hparams.items()),
         "--ckpt_interval_minutes=0",
         "--noprogressbar",

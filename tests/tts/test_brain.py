@@ -9,10 +9,15 @@ from speechbrain.dataio.batch import PaddedBatch
 
 from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.tts.brain import draw_hidden
-from speechbrain_apcodec.tts.sentences import prepare_sentences
+from speechbrain_apcodec.tts.sentences import split_sentences
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.hparams import load_hparams
-from tests.support.tiny_sentences import RECIPE, arguments, write_sentences
+from tests.support.tiny_sentences import (
+    DATASET,
+    RECIPE,
+    arguments,
+    write_sentences,
+)
 from tests.training.tiny_run import checkpoints, history, run_process
 
 
@@ -54,7 +59,8 @@ def test_killed_run_equals_uninterrupted_run(data, tmp_path):
 @pytest.mark.parametrize("frames_per_step", [1, 2])
 def test_sentences_are_learnt_by_heart(data, tmp_path, frames_per_step):
     brain = run_recipe(
-        prepare_sentences,
+        split_sentences,
+        DATASET,
         arguments(
             data,
             tmp_path,
@@ -93,8 +99,8 @@ def test_text_and_history_are_hidden_in_training_alone(data, tmp_path):
     file, run_opts, overrides = sb.parse_arguments(
         arguments(data, tmp_path, **shares)
     )
-    hparams = load_hparams(file, overrides)
-    prepare_sentences(**hparams["prepare_arguments"])
+    hparams = load_hparams(file, overrides, [DATASET])
+    hparams["prepare"](split_sentences(**hparams["dataset"]))
     hparams["pretrainer"].collect_files()
     hparams["pretrainer"].load_collected()
     brain = hparams["brain_class"](
@@ -120,14 +126,17 @@ def test_text_and_history_are_hidden_in_training_alone(data, tmp_path):
 def test_more_text_than_speech_is_refused(data, tmp_path):
     with pytest.raises(ConfigurationError, match="pieces of text, but only"):
         run_recipe(
-            prepare_sentences, arguments(data, tmp_path, frames_per_step=24)
+            split_sentences,
+            DATASET,
+            arguments(data, tmp_path, frames_per_step=24),
         )
 
 
 def test_guidance_needs_hidden_text(data, tmp_path):
     with pytest.raises(ConfigurationError, match="text_hidden_share"):
         run_recipe(
-            prepare_sentences,
+            split_sentences,
+            DATASET,
             arguments(data, tmp_path, text_hidden_share=0.0),
         )
 

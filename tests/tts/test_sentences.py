@@ -1,11 +1,12 @@
 """Sentences and tokens: how they are split, and what is refused."""
 
 import json
+from dataclasses import fields
 
 import numpy
 import pytest
 
-from speechbrain_apcodec.corpus.meta import read_meta
+from speechbrain_apcodec.corpus.meta import META_FILE, TokensMeta, read_meta
 from speechbrain_apcodec.tts.sentences import (
     prepare_sentences,
     split_sentences,
@@ -27,6 +28,7 @@ def prepare(made, save_folder, **changes):
         path.write_text("\n".join(sentences), encoding="utf-8")
 
     options = {
+        "splits": split_sentences(made / "tokens"),
         "tokens": made / "tokens",
         "codec_model": str(made / "codec"),
         "num_codebooks": 2,
@@ -39,6 +41,8 @@ def prepare(made, save_folder, **changes):
 
 def write_index(folder, name, texts, **columns):
     folder.mkdir(exist_ok=True)
+    meta = dict.fromkeys(field.name for field in fields(TokensMeta))
+    (folder / META_FILE).write_text(json.dumps(meta))
     content = {
         f"{name}{i}": {
             "text": text,
@@ -84,6 +88,11 @@ def test_recordings_without_text_are_left_out(tmp_path):
     write_index(tmp_path, "train", ["a", "", "  ", "b"])
     write_index(tmp_path, "valid", ["c"])
     assert list(split_sentences(tmp_path)["train"]) == ["train0", "train3"]
+
+
+def test_a_folder_without_tokens_is_refused(tmp_path):
+    with pytest.raises(APCodecError, match="make the tokens with"):
+        split_sentences(tmp_path)
 
 
 def test_nothing_to_train_on_is_refused(tmp_path):

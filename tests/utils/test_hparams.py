@@ -75,6 +75,15 @@ def test_file_reached_twice_does_not_undo_what_came_between(folder):
     assert (hparams["hop"], hparams["ratio"]) == (10, 3)
 
 
+def test_a_file_above_is_merged_last_and_once(folder):
+    path = write(folder / "a.yaml", "include: [base.yaml]\nhop: 1\nratio: 1\n")
+    data = write(folder / "data.yaml", "ratio: 2\ndata_folder: x\n")
+    hparams = load_hparams(path, above=[data])
+    assert (hparams["hop"], hparams["ratio"]) == (1, 2)
+    write(path, "include: [base.yaml, data.yaml]\nratio: 3\n")
+    assert load_hparams(path, above=[data])["ratio"] == 3
+
+
 def test_plain_mapping_updates_an_object_and_keeps_its_tag(folder):
     path = write(
         folder / "a.yaml",

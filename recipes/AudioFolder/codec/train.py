@@ -10,9 +10,13 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from audio_folder_prepare import prepare_audio_folder
+from pathlib import Path
+
+from audio_folder_prepare import list_audio_folder
 
 from speechbrain_apcodec.training.recipe import run_recipe
 
+DATASET = Path(__file__).parent / "hparams" / "dataset.yaml"
+
 if __name__ == "__main__":
-    run_recipe(prepare_audio_folder)
+    run_recipe(list_audio_folder, DATASET)

@@ -1,4 +1,4 @@
-"""Prepare LJSpeech 1.1 (https://keithito.com/LJ-Speech-Dataset) for the codec.
+"""List the files of LJSpeech 1.1 (https://keithito.com/LJ-Speech-Dataset).
 
 For `apcodec tokens`, it writes a manifest::
 
@@ -17,7 +17,6 @@ import random
 import sys
 from pathlib import Path
 
-from speechbrain_apcodec.training.manifests import prepare_manifests
 from speechbrain_apcodec.utils.atomic import write_json
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
@@ -117,52 +116,6 @@ def list_ljspeech(data_folder, split_ratio=(90, 5, 5), split_seed=1234):
             rows, split_ratio, split_seed
         ).items()
     }
-
-
-def prepare_ljspeech(
-    data_folder,
-    save_folder,
-    cache_folder,
-    sample_rate,
-    split_ratio=(90, 5, 5),
-    split_seed=1234,
-    skip_bad_files=False,
-    num_jobs=4,
-):
-    """Write train.json, valid.json and test.json.
-
-    Arguments
-    ---------
-    data_folder : str
-        The folder `LJSpeech-1.1`, which holds `wavs` and `metadata.csv`.
-    save_folder : str
-        Where the manifests are written.
-    cache_folder : str
-        Where the resampled audio is kept.
-    sample_rate : int
-        The codec's rate in Hz.
-    split_ratio : list of int
-        Train, validation and test in parts.
-    split_seed : int
-        Seed of the split: the `seed` of the SpeechBrain recipe to agree with.
-    skip_bad_files : bool
-        Leave damaged files out instead of stopping.
-    num_jobs : int
-        Files converted at the same time.
-
-    Raises
-    ------
-    ConfigurationError
-        If the folder does not hold LJSpeech.
-    """
-    prepare_manifests(
-        list_ljspeech(data_folder, split_ratio, split_seed),
-        save_folder,
-        cache_folder,
-        sample_rate,
-        skip_bad_files,
-        num_jobs,
-    )
 
 
 def write_manifest(data_folder, path):

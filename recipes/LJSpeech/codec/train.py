@@ -10,9 +10,13 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from ljspeech_prepare import prepare_ljspeech
+from pathlib import Path
+
+from ljspeech_prepare import list_ljspeech
 
 from speechbrain_apcodec.training.recipe import run_recipe
 
+DATASET = Path(__file__).parent / "hparams" / "dataset.yaml"
+
 if __name__ == "__main__":
-    run_recipe(prepare_ljspeech)
+    run_recipe(list_ljspeech, DATASET)

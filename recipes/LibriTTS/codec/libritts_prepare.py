@@ -1,4 +1,4 @@
-"""Prepare LibriTTS (https://www.openslr.org/60) for the codec.
+"""List the files of LibriTTS (https://www.openslr.org/60) by split.
 
 The splits are the corpus's own subsets.
 
@@ -6,7 +6,6 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from speechbrain_apcodec.training.manifests import prepare_manifests
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
     read_text,
@@ -14,39 +13,24 @@ from speechbrain_apcodec.utils.utterances import (
 )
 
 
-def prepare_libritts(
-    data_folder,
-    save_folder,
-    cache_folder,
-    sample_rate,
-    train_subsets=("train-clean-100", "train-clean-360"),
-    valid_subsets=("dev-clean",),
-    test_subsets=("test-clean",),
-    skip_bad_files=False,
-    num_jobs=4,
-):
-    """Write train.json, valid.json and test.json.
+def list_libritts(data_folder, train_subsets, valid_subsets, test_subsets):
+    """List the files of each split.
 
     Arguments
     ---------
     data_folder : str
         The folder `LibriTTS`, which holds the subsets' folders.
-    save_folder : str
-        Where the manifests are written.
-    cache_folder : str
-        Where the resampled audio is kept.
-    sample_rate : int
-        The codec's rate in Hz.
     train_subsets : list of str
         Subsets to train on.
     valid_subsets : list of str
         Subsets to validate on.
     test_subsets : list of str
         Subsets to test on.
-    skip_bad_files : bool
-        Leave damaged files out instead of stopping.
-    num_jobs : int
-        Files converted at the same time.
+
+    Returns
+    -------
+    dict
+        ``train``, ``valid`` and ``test`` -> list of utterances.
 
     Raises
     ------
@@ -78,11 +62,4 @@ def prepare_libritts(
                 f"data_folder {folder} does not look like {what}: no WAV "
                 f"file in {', '.join(subsets)}"
             )
-    prepare_manifests(
-        splits,
-        save_folder,
-        cache_folder,
-        sample_rate,
-        skip_bad_files,
-        num_jobs,
-    )
+    return splits

@@ -10,9 +10,13 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from libritts_prepare import prepare_libritts
+from pathlib import Path
+
+from libritts_prepare import list_libritts
 
 from speechbrain_apcodec.training.recipe import run_recipe
 
+DATASET = Path(__file__).parent / "hparams" / "dataset.yaml"
+
 if __name__ == "__main__":
-    run_recipe(prepare_libritts)
+    run_recipe(list_libritts, DATASET)

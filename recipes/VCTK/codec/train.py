@@ -10,9 +10,13 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from vctk_prepare import prepare_vctk
+from pathlib import Path
+
+from vctk_prepare import list_vctk
 
 from speechbrain_apcodec.training.recipe import run_recipe
 
+DATASET = Path(__file__).parent / "hparams" / "dataset.yaml"
+
 if __name__ == "__main__":
-    run_recipe(prepare_vctk)
+    run_recipe(list_vctk, DATASET)

@@ -1,4 +1,4 @@
-"""Prepare VCTK 0.92 (https://doi.org/10.7488/ds/2645) for the codec.
+"""List the files of VCTK 0.92 (https://doi.org/10.7488/ds/2645) by split.
 
 The eight test speakers are those of APCodec (https://arxiv.org/abs/2402.10533).
 
@@ -8,7 +8,6 @@ Authors
 
 import random
 
-from speechbrain_apcodec.training.manifests import prepare_manifests
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.utterances import (
     read_text,
@@ -18,29 +17,13 @@ from speechbrain_apcodec.utils.utterances import (
 TEST_SPEAKERS = ("p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5")
 
 
-def prepare_vctk(
-    data_folder,
-    save_folder,
-    cache_folder,
-    sample_rate,
-    microphone="mic2",
-    valid_share=0.005,
-    split_seed=1234,
-    skip_bad_files=False,
-    num_jobs=4,
-):
-    """Write train.json, valid.json and test.json.
+def list_vctk(data_folder, microphone, valid_share, split_seed):
+    """List the files of each split.
 
     Arguments
     ---------
     data_folder : str
         The folder that holds `wav48_silence_trimmed` and `txt`.
-    save_folder : str
-        Where the manifests are written.
-    cache_folder : str
-        Where the resampled audio is kept.
-    sample_rate : int
-        The codec's rate in Hz.
     microphone : str
         `mic1` or `mic2`. Speakers p280 and p315 have no mic2: with it, 108
         speakers remain, of which 100 are for training, as in the paper.
@@ -49,10 +32,11 @@ def prepare_vctk(
     split_seed : int
         Seed of that choice. It is not the run's seed: every run validates on
         the same sentences.
-    skip_bad_files : bool
-        Leave damaged files out instead of stopping.
-    num_jobs : int
-        Files converted at the same time.
+
+    Returns
+    -------
+    dict
+        ``train``, ``valid`` and ``test`` -> list of utterances.
 
     Raises
     ------
@@ -87,11 +71,4 @@ def prepare_vctk(
 
     random.Random(split_seed).shuffle(train)
     count = max(1, round(valid_share * len(train)))
-    prepare_manifests(
-        {"train": train[count:], "valid": train[:count], "test": test},
-        save_folder,
-        cache_folder,
-        sample_rate,
-        skip_bad_files,
-        num_jobs,
-    )
+    return {"train": train[count:], "valid": train[:count], "test": test}

@@ -21,10 +21,7 @@ import torch
 
 from speechbrain_apcodec.corpus.meta import META_FILE
 from speechbrain_apcodec.training.recipe import run_recipe
-from speechbrain_apcodec.tts.sentences import (
-    prepare_sentences,
-    split_sentences,
-)
+from speechbrain_apcodec.tts.sentences import split_sentences
 from speechbrain_apcodec.utils.atomic import write_json
 
 NUM_SENTENCES = 8
@@ -83,7 +80,8 @@ def main(hparams, tokens, output_folder, *options):
     given = {option.split("=")[0] for option in options}
     flags = [f"--{k}={v}" for k, v in FLAGS.items() if f"--{k}" not in given]
     brain = run_recipe(
-        prepare_sentences,
+        split_sentences,
+        Path(__file__).parent / "hparams" / "dataset.yaml",
         [hparams, f"--tokens={folder}", f"--output_folder={output_folder}"]
         + [*flags, *options],
     )

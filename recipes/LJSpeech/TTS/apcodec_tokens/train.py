@@ -12,8 +12,12 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from pathlib import Path
+
 from speechbrain_apcodec.training.recipe import run_recipe
-from speechbrain_apcodec.tts.sentences import prepare_sentences
+from speechbrain_apcodec.tts.sentences import split_sentences
+
+DATASET = Path(__file__).parent / "hparams" / "dataset.yaml"
 
 if __name__ == "__main__":
-    run_recipe(prepare_sentences)
+    run_recipe(split_sentences, DATASET)
