@@ -138,7 +138,7 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
         raise ConfigurationError(
             f"network is no description of a codec: {error}"
         ) from error
-    convolution = _layer("convolution", sizes.convolution)
+    convolution: Any = _layer("convolution", sizes.convolution)
     bins = sizes.n_fft // 2 + 1
     shared: dict[str, Any] = {
         "bins": bins,
