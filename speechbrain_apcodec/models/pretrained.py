@@ -26,6 +26,7 @@ from speechbrain_apcodec.models.loading import (
     SafetensorsPretrainer,
     weights_file,
 )
+from speechbrain_apcodec.models.network import gather_network
 from speechbrain_apcodec.models.sources import (
     claim_savedir,
     fetch_file,
@@ -34,7 +35,6 @@ from speechbrain_apcodec.models.sources import (
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
 from speechbrain_apcodec.utils.hparams import place_overrides
 from speechbrain_apcodec.utils.moved import with_present_names
-from speechbrain_apcodec.utils.network import gather_network
 from speechbrain_apcodec.utils.types import AnyPath
 
 Interface = TypeVar("Interface", bound=Pretrained)

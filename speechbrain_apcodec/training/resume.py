@@ -8,6 +8,7 @@ from pathlib import Path
 
 from speechbrain.utils.logger import get_logger
 
+from speechbrain_apcodec.models.network import with_network
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 from speechbrain_apcodec.utils.hparams import (
@@ -15,7 +16,6 @@ from speechbrain_apcodec.utils.hparams import (
     keys_behind,
     parse,
 )
-from speechbrain_apcodec.utils.network import with_network
 from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)

@@ -12,16 +12,16 @@ from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
 from speechbrain_apcodec.inference import APCodec
 from speechbrain_apcodec.lobes.network import build_codec
 from speechbrain_apcodec.models import pretrained
-from speechbrain_apcodec.release.export import export
-from speechbrain_apcodec.release.hparams import inference_hparams
-from speechbrain_apcodec.utils.errors import CheckpointError, ConfigurationError
-from speechbrain_apcodec.utils.hparams import merge_hparams
-from speechbrain_apcodec.utils.network import (
+from speechbrain_apcodec.models.network import (
     check_parts,
     describe_network,
     gather_network,
     with_network,
 )
+from speechbrain_apcodec.release.export import export
+from speechbrain_apcodec.release.hparams import inference_hparams
+from speechbrain_apcodec.utils.errors import CheckpointError, ConfigurationError
+from speechbrain_apcodec.utils.hparams import merge_hparams
 from tests.tiny_model import HPARAMS, tiny_hparams
 
 CPU = {"device": "cpu"}
