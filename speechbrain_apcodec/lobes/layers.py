@@ -7,6 +7,7 @@ Authors
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -147,6 +148,62 @@ class Backbone(nn.Module):
         for block in self.blocks:
             x = block(x, time)
         return self.output_linear(self.output_norm(x))
+
+
+@dataclass(frozen=True)
+class BackboneSizes:
+    """The sizes of a backbone, and of the layers around it.
+
+    Arguments
+    ---------
+    channels, hidden_channels, num_blocks : int
+        Width of the network, width inside its ConvNeXt v2 blocks, and their
+        number.
+    kernel_size : int
+        Frames that the convolutions see.
+    dense_kernel_size : int
+        Frames that those between all channels see; default: ``kernel_size``.
+    grn_statistic : str
+        See `GlobalResponseNorm`.
+    convolution : callable
+        Class of the convolutions, from ``lobes.convolutions``.
+
+    Example
+    -------
+    >>> sizes = BackboneSizes(channels=16, hidden_channels=32, num_blocks=1)
+    >>> sizes.backbone(513)(torch.randn(2, 9, 513)).shape
+    torch.Size([2, 9, 16])
+    """
+
+    channels: int = 256
+    hidden_channels: int = 512
+    num_blocks: int = 8
+    kernel_size: int = 7
+    dense_kernel_size: int | None = None
+    grn_statistic: str = "utterance"
+    convolution: Callable[..., Convolution] = NonCausalConv1d
+
+    def dense(self, in_channels: int, out_channels: int) -> Convolution:
+        """Build a convolution between all channels."""
+        kernel_size = self.dense_kernel_size or self.kernel_size
+        return self.convolution(in_channels, out_channels, kernel_size)
+
+    def block(self, channels: int) -> ConvNeXtBlock:
+        """Build a block, as wide as wanted outside."""
+        return ConvNeXtBlock(
+            channels,
+            self.hidden_channels,
+            self.kernel_size,
+            self.grn_statistic,
+            self.convolution,
+        )
+
+    def backbone(self, in_channels: int) -> Backbone:
+        """Build the backbone."""
+        return Backbone(
+            self.dense(in_channels, self.channels),
+            (self.block(self.channels) for _ in range(self.num_blocks)),
+        )
 
 
 def _initialize(layers: nn.Module) -> None:
