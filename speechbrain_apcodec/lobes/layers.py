@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.convolutions import Convolution, NonCausalConv1d
 from speechbrain_apcodec.lobes.kernels import linear
-from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.streams.time import WHOLE, Reach, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -28,7 +28,7 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-class GlobalResponseNorm(TemporalLayer, nn.Module):
+class GlobalResponseNorm(nn.Module):
     """Global response normalisation (GRN) of ConvNeXt v2.
 
     With g the response of each channel, y = gamma * x * n + beta + x, where
@@ -48,6 +48,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
                 "'utterance' or 'frame'"
             )
         self.statistic = statistic
+        self.reach = Reach()
         self.gamma = nn.Parameter(torch.zeros(1, 1, channels))
         self.beta = nn.Parameter(torch.zeros(1, 1, channels))
 
@@ -56,7 +57,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
         if self.statistic == "frame":
             response = x.abs()
         else:
-            energy = time.energy(self, x)
+            energy = time.energy(self.reach, x)
             # The gradient must be finite at zero, too.
             tiny = torch.finfo(torch.float32).tiny
             response = energy.clamp(min=tiny).sqrt()
@@ -97,7 +98,7 @@ class ConvNeXtBlock(nn.Module):
         """Transform [batch, frames, channels]."""
         y = x
         if self.depthwise is not None:
-            x = time.delayed(self.depthwise, x)
+            x = time.delayed(self.depthwise.reach, x)
             y = self.depthwise(y, time)
         y = F.gelu(self.expand(self.norm(y)))
         return x + self.project(self.grn(y, time))

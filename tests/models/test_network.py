@@ -20,6 +20,7 @@ from speechbrain_apcodec.models.network import (
 )
 from speechbrain_apcodec.release.export import export
 from speechbrain_apcodec.release.hparams import inference_hparams
+from speechbrain_apcodec.streams.time import Reach
 from speechbrain_apcodec.utils.errors import CheckpointError, ConfigurationError
 from speechbrain_apcodec.utils.hparams import (
     dump,
@@ -51,7 +52,7 @@ def layers(codec):
             {
                 key: value
                 for key, value in vars(module).items()
-                if isinstance(value, bool | int | float | str | tuple)
+                if isinstance(value, bool | int | float | str | tuple | Reach)
             },
         )
         for name, module in codec.named_modules()
