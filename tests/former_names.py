@@ -1,5 +1,7 @@
 """What YAMLs of version 0.1.0 can name and has moved since."""
 
+import re
+
 #: The former name of each class or function, and its present one.
 FORMER = {
     f"speechbrain_apcodec.{former}": f"speechbrain_apcodec.{present}"
@@ -27,3 +29,12 @@ def with_former_names(hparams):
     for former, present in FORMER.items():
         hparams = hparams.replace(present, former)
     return hparams
+
+
+def with_former_arguments(hparams):
+    """Write arguments one by one, as before they were values of their own."""
+    return re.sub(
+        r"\n    (?:changes|sizes): !new:.*\n((?:\n?        .*\n)+)",
+        lambda found: "\n" + found[1].replace("        ", "    "),
+        hparams,
+    )

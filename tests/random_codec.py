@@ -22,7 +22,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     Upsample,
 )
 from speechbrain_apcodec.lobes.folding import fold
-from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
+from speechbrain_apcodec.lobes.layers import BackboneSizes
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from tests.golden_weights import published_value
@@ -128,14 +128,16 @@ def make_codec(
     """Make a small codec with random weights everywhere."""
     size = {
         "bins": n_fft // 2 + 1,
-        "channels": 6,
-        "hidden_channels": 8,
-        "num_blocks": num_blocks,
-        "kernel_size": kernel_size,
         "ratio": ratio,
-        "grn_statistic": statistic,
-        "convolution": convolution,
-        "dense_kernel_size": dense_kernel_size,
+        "sizes": BackboneSizes(
+            channels=6,
+            hidden_channels=8,
+            num_blocks=num_blocks,
+            kernel_size=kernel_size,
+            dense_kernel_size=dense_kernel_size,
+            grn_statistic=statistic,
+            convolution=convolution,
+        ),
     }
     encoder = {
         **size,
@@ -155,10 +157,7 @@ def make_codec(
     }
 
     def latent_blocks(channels):
-        return [
-            ConvNeXtBlock(channels, 8, kernel_size, statistic, convolution)
-            for _ in range(num_latent_blocks)
-        ]
+        return [size["sizes"].block(channels) for _ in range(num_latent_blocks)]
 
     codec = Codec(
         STFTAnalysis(n_fft, hop, 320),

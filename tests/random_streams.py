@@ -6,8 +6,6 @@ import math
 import torch
 from torch.nn import functional as F
 
-from speechbrain_apcodec.streams.time import TemporalLayer
-
 
 def noise(rng, num_samples, dtype):
     """Draw a waveform of random level.
@@ -233,10 +231,10 @@ def ties(codec, wav, num_codebooks):
     # At DC and Nyquist a phase of pi is exact.
     phase = codec.analysis(wav[None]).phase[0, 1:-1]
     encoder = codec.encoder
-    past = encoder.ratio * encoder.joint_convolution.left + sum(
-        layer.left
+    past = encoder.ratio * encoder.joint_convolution.reach.left + sum(
+        layer.reach.left
         for layer in encoder.amplitude.modules()
-        if isinstance(layer, TemporalLayer)
+        if hasattr(layer, "reach")
     )
     for frame in (math.pi - phase.abs() < 1e-5).any(0).nonzero()[:, 0]:
         first = max(0, int(frame - encoder.clock.lookahead) // encoder.ratio)

@@ -1,86 +1,64 @@
 """The package is a house: a floor imports only what is below it."""
 
-import ast
 import re
 
 import pytest
 
+from docs import floors
 from tests.installed import ROOT
-
-PACKAGE = "speechbrain_apcodec"
-
-#: What each floor may import, itself included; the site draws the same.
-FLOORS = {
-    "utils": set(),
-    "tokens": {"utils"},
-    "streams": {"utils"},
-    "lobes": {"utils", "streams"},
-    "losses": {"utils", "lobes"},
-    "training": {"utils", "lobes", "losses"},
-    "models": {"utils", "lobes"},
-    "inference": {"utils", "tokens", "streams", "lobes", "models"},
-    "release": {"utils", "lobes", "models", "inference"},
-    "onnx": {"utils", "streams", "lobes", "models", "inference", "release"},
-    "files": {"utils", "inference"},
-    "corpus": {"utils", "inference"},
-    "evaluation": {"utils", "models", "inference", "files"},
-    "tts": {
-        "utils",
-        "tokens",
-        "training",
-        "models",
-        "inference",
-        "release",
-        "corpus",
-        "evaluation",
-    },
-    "cli": {
-        "utils",
-        "models",
-        "inference",
-        "release",
-        "onnx",
-        "files",
-        "corpus",
-        "evaluation",
-        "tts",
-    },
-}
-
-
-def imported_floors(path):
-    """Yield the floors that a module imports, lazily or not."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: imports are absolute here"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == PACKAGE and parts[1:] and parts[1] in FLOORS:
-                yield parts[1]
 
 
 def test_every_folder_is_a_floor():
     folders = {
-        path.parent.name for path in (ROOT / PACKAGE).glob("*/__init__.py")
+        path.parent.name
+        for path in (ROOT / floors.PACKAGE).glob("*/__init__.py")
     }
-    assert folders == set(FLOORS)
+    assert folders == set(floors.FLOORS)
 
 
-def test_the_site_shows_the_floors():
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.*)\|$", text, re.MULTILINE)
-    assert [floor for floor, _ in rows] == list(FLOORS)
-    for floor, below in rows:
-        assert set(re.findall(r"`(\w+)`", below)) <= FLOORS[floor], floor
+def test_the_page_is_drawn_from_the_imports():
+    page = floors.PAGE.read_text(encoding="utf-8")
+    picture = floors.draw(floors.find_needs())
+    assert picture in page, "run python docs/floors.py"
+    assert floors.with_picture(page, picture) == page
+    rows = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert rows == list(floors.FLOORS)
+    api = (ROOT / "docs" / "api" / "index.md").read_text(encoding="utf-8")
+    assert "\n".join(floors.FLOORS) in api
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_floor_imports_only_what_is_below(floor):
-    for path in sorted((ROOT / PACKAGE / floor).rglob("*.py")):
-        above = set(imported_floors(path)) - FLOORS[floor] - {floor}
-        assert not above, f"{path} imports {above}"
+def house(folder, **texts):
+    """Write files, each named by its path with two underscores for a slash."""
+    for name, text in texts.items():
+        suffix = ".yaml" if name.startswith("hparams") else ".py"
+        path = folder / (name.replace("__", "/") + suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import speechbrain_apcodec.tts",
+        "from speechbrain_apcodec import tts",
+        "def later():\n    from speechbrain_apcodec.tts import brain",
+        "YAML = '''\nbrain: !new:speechbrain_apcodec.tts.brain.TokenBrain\n'''",
+    ],
+)
+def test_a_floor_that_reaches_up_is_refused(tmp_path, text):
+    house(tmp_path, speechbrain_apcodec__lobes__codec=text)
+    with pytest.raises(ValueError, match="lobes reaches up to tts"):
+        floors.find_needs(tmp_path)
+
+
+def test_a_mark_in_each_row_for_what_a_file_names(tmp_path):
+    house(
+        tmp_path,
+        speechbrain_apcodec__tokens__bpe="import speechbrain_apcodec.utils.bar",
+        speechbrain_apcodec__streams__time='"""See speechbrain_apcodec.cli."""',
+        hparams__my="loss: !name:speechbrain_apcodec.tokens.bpe.Loss\n",
+    )
+    rows = floors.draw(floors.find_needs(tmp_path)).splitlines()
+    assert rows[:3] == ["utils", "● tokens", "· · streams"]
+    assert rows[-1] == "· ● " + "· " * 13 + "hparams/my.yaml"

@@ -24,7 +24,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     Upsample,
 )
 from speechbrain_apcodec.lobes.layers import (
-    Backbone,
+    BackboneSizes,
     ConvNeXtBlock,
     ResidualBlocks,
 )
@@ -46,63 +46,40 @@ class SubEncoder(nn.Module):
     ---------
     bins : int
         Frequency bins of the spectrum.
-    channels, hidden_channels, num_blocks : int
-        Width of the network, width inside its ConvNeXt v2 blocks, and their
-        number.
-    kernel_size : int
-        Frames that the convolutions see.
+    sizes : speechbrain_apcodec.lobes.layers.BackboneSizes
+        Of the network.
     out_channels : int
         Number of output channels.
     ratio : int
         Frames per latent.
     downsample_kernel_size : int
         Frames that the strided convolution sees.
-    grn_statistic : str
-        See ``lobes.layers.GlobalResponseNorm``.
-    convolution, downsample : callable
-        Classes of the convolutions and of the strided one, from
-        ``lobes.convolutions``.
+    downsample : callable
+        Class of the strided convolution, from ``lobes.rate_changes``.
     unit_circle : bool
         Whether the network sees angles as cosines and sines. As published, it
         sees the angles themselves, which jump where they wrap.
-    dense_kernel_size : int
-        Frames that the input convolution sees; default: ``kernel_size``.
     """
 
     def __init__(
         self,
         bins: int,
-        channels: int = 256,
-        hidden_channels: int = 512,
-        num_blocks: int = 8,
-        kernel_size: int = 7,
+        sizes: BackboneSizes,
         out_channels: int = 128,
         ratio: int = 8,
         downsample_kernel_size: int = 7,
-        grn_statistic: str = "utterance",
-        convolution: Callable[..., Convolution] = NonCausalConv1d,
         downsample: Callable[..., Downsample] = Downsample,
         unit_circle: bool = False,
-        dense_kernel_size: int | None = None,
     ) -> None:
         super().__init__()
         self.bins = bins
         self.ratio = ratio
         self.unit_circle = unit_circle
-        sizes = channels, hidden_channels, kernel_size
-        self.backbone = Backbone(
-            convolution(
-                2 * bins if unit_circle else bins,
-                channels,
-                dense_kernel_size or kernel_size,
-            ),
-            (
-                ConvNeXtBlock(*sizes, grn_statistic, convolution)
-                for _ in range(num_blocks)
-            ),
-        )
+        self.backbone = sizes.backbone(2 * bins if unit_circle else bins)
         self.downsample = weight_norm(
-            downsample(channels, out_channels, ratio, downsample_kernel_size)
+            downsample(
+                sizes.channels, out_channels, ratio, downsample_kernel_size
+            )
         )
 
     def forward(self, spectrum: Tensor, time: Time = WHOLE) -> Tensor:
@@ -136,8 +113,8 @@ class Encoder(nn.Module):
 
     Example
     -------
-    >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
-    >>> encoder = Encoder(SubEncoder(**sub), SubEncoder(**sub), latent_dim=4)
+    >>> sizes = BackboneSizes(channels=16, hidden_channels=32, num_blocks=1)
+    >>> encoder = Encoder(SubEncoder(513, sizes), SubEncoder(513, sizes), 4)
     >>> spectrum = torch.randn(2, 513, 200)
     >>> encoder(spectrum, spectrum).shape
     torch.Size([2, 4, 25])
@@ -213,20 +190,15 @@ class SubDecoder(nn.Module):
 
     Arguments
     ---------
-    bins, channels, hidden_channels, num_blocks, kernel_size, ratio : int
+    bins, sizes, ratio
         See ``SubEncoder``.
     num_heads : int
         1 for the log-amplitude; 2 for the pseudo-real and the
         pseudo-imaginary part of the phase.
     upsample_kernel_size : int
         Frames that the transposed convolution reaches.
-    grn_statistic, convolution
-        See ``SubEncoder``.
     upsample : callable
-        Class of the transposed convolution, from ``lobes.convolutions``.
-    dense_kernel_size : int
-        Frames that the input convolution and the heads see; default:
-        ``kernel_size``.
+        Class of the transposed convolution, from ``lobes.rate_changes``.
     prior : speechbrain_apcodec.lobes.mel_prior.MelPrior, optional
         Of the log-amplitude: one more head predicts mel values, and their
         expansion is added to the first head's output.
@@ -235,22 +207,15 @@ class SubDecoder(nn.Module):
     def __init__(
         self,
         bins: int,
+        sizes: BackboneSizes,
         num_heads: int,
-        channels: int = 256,
-        hidden_channels: int = 512,
-        num_blocks: int = 8,
-        kernel_size: int = 7,
         ratio: int = 8,
         upsample_kernel_size: int = 16,
-        grn_statistic: str = "utterance",
-        convolution: Callable[..., Convolution] = NonCausalConv1d,
         upsample: Callable[..., Upsample] = Upsample,
-        dense_kernel_size: int | None = None,
         prior: MelPrior | None = None,
     ) -> None:
         super().__init__()
-        sizes = channels, hidden_channels, kernel_size
-        dense_kernel_size = dense_kernel_size or kernel_size
+        channels = sizes.channels
         self.bins = bins
         self.ratio = ratio
         self.num_heads = num_heads
@@ -261,19 +226,9 @@ class SubDecoder(nn.Module):
         self.upsample = weight_norm(
             upsample(channels, channels, ratio, upsample_kernel_size)
         )
-        self.backbone = Backbone(
-            convolution(channels, channels, dense_kernel_size),
-            (
-                ConvNeXtBlock(*sizes, grn_statistic, convolution)
-                for _ in range(num_blocks)
-            ),
-        )
+        self.backbone = sizes.backbone(channels)
         self.heads: nn.ModuleList = _Heads(
-            weight_norm(
-                convolution(
-                    channels, size, dense_kernel_size
-                ).begin_with_own_frame()
-            )
+            weight_norm(sizes.dense(channels, size).begin_with_own_frame())
             for size in self.head_sizes
         )
 
@@ -315,10 +270,10 @@ class Decoder(nn.Module):
 
     Example
     -------
-    >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
+    >>> sizes = BackboneSizes(channels=16, hidden_channels=32, num_blocks=1)
     >>> decoder = Decoder(
-    ...     SubDecoder(**sub, num_heads=1),
-    ...     SubDecoder(**sub, num_heads=2),
+    ...     SubDecoder(513, sizes, num_heads=1),
+    ...     SubDecoder(513, sizes, num_heads=2),
     ...     latent_dim=4,
     ... )
     >>> log_amplitude, phase = decoder(torch.randn(2, 4, 25))

@@ -75,14 +75,13 @@ class Codec(nn.Module):
     Example
     -------
     >>> from speechbrain_apcodec.lobes.autoencoder import SubDecoder, SubEncoder
-    >>> sub = dict(bins=513, channels=16, hidden_channels=32, num_blocks=1)
+    >>> from speechbrain_apcodec.lobes.layers import BackboneSizes
+    >>> sizes = BackboneSizes(channels=16, hidden_channels=32, num_blocks=1)
     >>> codec = Codec(
     ...     STFTAnalysis(),
-    ...     Encoder(SubEncoder(**sub), SubEncoder(**sub)),
+    ...     Encoder(SubEncoder(513, sizes), SubEncoder(513, sizes)),
     ...     ResidualVectorQuantizer(num_codebooks=4),
-    ...     Decoder(
-    ...         SubDecoder(**sub, num_heads=1), SubDecoder(**sub, num_heads=2)
-    ...     ),
+    ...     Decoder(SubDecoder(513, sizes, 1), SubDecoder(513, sizes, 2)),
     ...     STFTSynthesis(),
     ...     sample_rate=48000,
     ... )

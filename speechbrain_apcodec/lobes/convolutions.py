@@ -23,7 +23,7 @@ from speechbrain_apcodec.lobes.rate_changes import (
     Downsample,
     Upsample,
 )
-from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.streams.time import WHOLE, Reach, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 __all__ = [
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-class Convolution(TemporalLayer, nn.Conv1d):
+class Convolution(nn.Conv1d):
     """Convolution of [batch, frames, channels] that keeps the length."""
 
     bias: Tensor
@@ -52,7 +52,7 @@ class Convolution(TemporalLayer, nn.Conv1d):
     ) -> None:
         left, right = self._context(kernel_size)
         super().__init__(in_channels, out_channels, kernel_size, groups=groups)
-        self.left, self.right = left, right
+        self.reach = Reach(left, right)
 
     @staticmethod
     def _context(kernel_size: int) -> tuple[int, int]:
@@ -62,7 +62,7 @@ class Convolution(TemporalLayer, nn.Conv1d):
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Convolve [batch, frames, in_channels]."""
         shifted = self.groups > 1 and not has_fast_convolution(x, self.weight)
-        x, left, right = time.with_context(self, x)
+        x, left, right = time.with_context(self.reach, x)
         if left != right or shifted:
             x, left = pad(x, left, right), 0
         if self.groups == 1:
@@ -95,8 +95,8 @@ class Convolution(TemporalLayer, nn.Conv1d):
         their mean square.
         """
         weight = self.weight
-        own = weight[..., self.left] * weight.shape[-1] ** 0.5
-        weight.zero_()[..., self.left] = own
+        own = weight[..., self.reach.left] * weight.shape[-1] ** 0.5
+        weight.zero_()[..., self.reach.left] = own
         return self
 
 

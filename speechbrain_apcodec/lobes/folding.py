@@ -29,10 +29,11 @@ from speechbrain_apcodec.lobes.convolutions import Convolution, Upsample
 from speechbrain_apcodec.lobes.kernels import linear
 from speechbrain_apcodec.lobes.layers import Backbone
 from speechbrain_apcodec.lobes.rate_changes import (
+    UpsampleReach,
     latent_windows,
     upsampling_matrix,
 )
-from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.streams.time import WHOLE, Time
 
 
 def fold_weight_norm(module: nn.Module) -> None:
@@ -97,7 +98,7 @@ def cast_weights(codec: Codec, dtype: torch.dtype) -> None:
                 layer.to(dtype)
 
 
-class FusedUpsample(TemporalLayer, nn.Module):
+class FusedUpsample(nn.Module):
     """A transposed convolution and the convolution behind it, in one.
 
     A frame is a linear function of every latent that it sees, so that each
@@ -108,27 +109,28 @@ class FusedUpsample(TemporalLayer, nn.Module):
 
     def __init__(self, upsample: Upsample, convolution: Convolution) -> None:
         super().__init__()
-        ratio, reach = upsample.ratio, upsample.kernel_size[0]
+        ratio, length = upsample.ratio, upsample.kernel_size[0]
         self.ratio = ratio
         self.in_channels = upsample.in_channels + 1
-        self.lookahead = upsample.lookahead + convolution.right
-        self.right = -(-self.lookahead // ratio)
-        kernel_size = reach + convolution.kernel_size[0] - 1
-        self.left = -(-(kernel_size - self.lookahead) // ratio) - 1
-        first, end = upsample.lookahead, upsample.lookahead + ratio
+        first = upsample.reach.lookahead
+        end = first + ratio
+        left, right = convolution.reach.left, convolution.reach.right
+        self.reach = UpsampleReach.of(
+            length + convolution.kernel_size[0] - 1, ratio, first + right
+        )
         # The channel of ones brings the bias of a latent's own frames.
         bias = F.pad(
             upsample.bias[None, :, None].expand(1, -1, ratio),
-            (first, reach - end),
+            (first, length - end),
         )
         kernel = torch.cat([upsample.weight, bias])
         table = upsampling_matrix(
-            _chain(kernel, convolution), ratio, self.lookahead
+            _chain(kernel, convolution), ratio, self.reach.lookahead
         )
         self.table = nn.Parameter(table.T.contiguous(), False)
-        frames = torch.arange(reach, device=kernel.device)
-        self.seen_before = slice(None, convolution.left)
-        self.seen_after = slice(ratio - convolution.right, None)
+        frames = torch.arange(length, device=kernel.device)
+        self.seen_before = slice(None, left)
+        self.seen_after = slice(ratio - right, None)
         self.before = self._surplus(
             kernel, frames < first, convolution, self.seen_before
         )
@@ -149,21 +151,20 @@ class FusedUpsample(TemporalLayer, nn.Module):
         table = kernel.new_zeros(len(kernel), 0)
         if beyond.any():
             chained = _chain(kernel * beyond, convolution)
-            own = chained[..., self.lookahead :][..., : self.ratio]
+            own = chained[..., self.reach.lookahead :][..., : self.ratio]
             table = own[..., seen].transpose(1, 2).flatten(1).contiguous()
         return nn.Parameter(table, False)
 
-    output_clock = Upsample.output_clock
-
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Convert [batch, latents, ...] to [batch, latents * ratio, ...]."""
-        x = latent_windows(self, F.pad(x, (0, 1), value=1.0), time)
+        x = latent_windows(self.reach, F.pad(x, (0, 1), value=1.0), time)
         y = linear(x.flatten(2), self.table, self.bias)
         y = y.unflatten(-1, (self.ratio, -1))
-        own = x[..., self.left]
+        left = self.reach.left
+        own = x[..., left]
         for table, neighbour, frames in (
-            (self.before, self.left - 1, self.seen_before),
-            (self.after, self.left + 1, self.seen_after),
+            (self.before, left - 1, self.seen_before),
+            (self.after, left + 1, self.seen_after),
         ):
             if table.shape[1]:
                 last = own * (1 - x[:, :, -1:, neighbour])
@@ -178,7 +179,7 @@ def _chain(kernel: Tensor, convolution: nn.Conv1d) -> Tensor:
     return F.conv1d(kernel, convolution.weight, padding=padding)
 
 
-class _Absorbed(TemporalLayer, nn.Module):
+class _Absorbed(nn.Module):
     """A layer that has become part of another one."""
 
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
@@ -205,9 +206,10 @@ def _absorb_upsample(branch: SubDecoder) -> None:
     """Fuse the up-sampling of a branch, if it reaches at most a latent far."""
     upsample = branch.upsample
     convolution = cast(Convolution, branch.backbone.input_convolution)
-    behind = upsample.kernel_size[0] - upsample.lookahead - upsample.ratio
-    reaches = upsample.lookahead, behind, convolution.left, convolution.right
-    if max(reaches) <= upsample.ratio:
+    ahead = upsample.reach.lookahead
+    behind = upsample.kernel_size[0] - ahead - upsample.ratio
+    reach = convolution.reach
+    if max(ahead, behind, reach.left, reach.right) <= upsample.ratio:
         branch.upsample = FusedUpsample(upsample, convolution)
         branch.backbone.input_convolution = _Absorbed()
 

@@ -7,6 +7,7 @@ Authors
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from speechbrain_apcodec.lobes.convolutions import Convolution, NonCausalConv1d
 from speechbrain_apcodec.lobes.kernels import linear
-from speechbrain_apcodec.streams.time import WHOLE, TemporalLayer, Time
+from speechbrain_apcodec.streams.time import WHOLE, Reach, Time
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -27,7 +28,7 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-class GlobalResponseNorm(TemporalLayer, nn.Module):
+class GlobalResponseNorm(nn.Module):
     """Global response normalisation (GRN) of ConvNeXt v2.
 
     With g the response of each channel, y = gamma * x * n + beta + x, where
@@ -47,6 +48,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
                 "'utterance' or 'frame'"
             )
         self.statistic = statistic
+        self.reach = Reach()
         self.gamma = nn.Parameter(torch.zeros(1, 1, channels))
         self.beta = nn.Parameter(torch.zeros(1, 1, channels))
 
@@ -55,7 +57,7 @@ class GlobalResponseNorm(TemporalLayer, nn.Module):
         if self.statistic == "frame":
             response = x.abs()
         else:
-            energy = time.energy(self, x)
+            energy = time.energy(self.reach, x)
             # The gradient must be finite at zero, too.
             tiny = torch.finfo(torch.float32).tiny
             response = energy.clamp(min=tiny).sqrt()
@@ -96,7 +98,7 @@ class ConvNeXtBlock(nn.Module):
         """Transform [batch, frames, channels]."""
         y = x
         if self.depthwise is not None:
-            x = time.delayed(self.depthwise, x)
+            x = time.delayed(self.depthwise.reach, x)
             y = self.depthwise(y, time)
         y = F.gelu(self.expand(self.norm(y)))
         return x + self.project(self.grn(y, time))
@@ -147,6 +149,62 @@ class Backbone(nn.Module):
         for block in self.blocks:
             x = block(x, time)
         return self.output_linear(self.output_norm(x))
+
+
+@dataclass(frozen=True)
+class BackboneSizes:
+    """The sizes of a backbone, and of the layers around it.
+
+    Arguments
+    ---------
+    channels, hidden_channels, num_blocks : int
+        Width of the network, width inside its ConvNeXt v2 blocks, and their
+        number.
+    kernel_size : int
+        Frames that the convolutions see.
+    dense_kernel_size : int
+        Frames that those between all channels see; default: ``kernel_size``.
+    grn_statistic : str
+        See `GlobalResponseNorm`.
+    convolution : callable
+        Class of the convolutions, from ``lobes.convolutions``.
+
+    Example
+    -------
+    >>> sizes = BackboneSizes(channels=16, hidden_channels=32, num_blocks=1)
+    >>> sizes.backbone(513)(torch.randn(2, 9, 513)).shape
+    torch.Size([2, 9, 16])
+    """
+
+    channels: int = 256
+    hidden_channels: int = 512
+    num_blocks: int = 8
+    kernel_size: int = 7
+    dense_kernel_size: int | None = None
+    grn_statistic: str = "utterance"
+    convolution: Callable[..., Convolution] = NonCausalConv1d
+
+    def dense(self, in_channels: int, out_channels: int) -> Convolution:
+        """Build a convolution between all channels."""
+        kernel_size = self.dense_kernel_size or self.kernel_size
+        return self.convolution(in_channels, out_channels, kernel_size)
+
+    def block(self, channels: int) -> ConvNeXtBlock:
+        """Build a block, as wide as wanted outside."""
+        return ConvNeXtBlock(
+            channels,
+            self.hidden_channels,
+            self.kernel_size,
+            self.grn_statistic,
+            self.convolution,
+        )
+
+    def backbone(self, in_channels: int) -> Backbone:
+        """Build the backbone."""
+        return Backbone(
+            self.dense(in_channels, self.channels),
+            (self.block(self.channels) for _ in range(self.num_blocks)),
+        )
 
 
 def _initialize(layers: nn.Module) -> None:

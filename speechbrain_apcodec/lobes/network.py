@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
 from speechbrain_apcodec.lobes.autoencoder import (
     Decoder,
     Encoder,
@@ -27,7 +25,7 @@ from speechbrain_apcodec.lobes.convolutions import (
     FeedForward,
     NonCausalConv1d,
 )
-from speechbrain_apcodec.lobes.layers import ConvNeXtBlock
+from speechbrain_apcodec.lobes.layers import BackboneSizes, ConvNeXtBlock
 from speechbrain_apcodec.lobes.mel_prior import MelPrior
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.rate_changes import (
@@ -40,7 +38,7 @@ from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 #: A layer by its name, or, from Python or ``!name:``, its class.
-Layer = str | Callable[..., nn.Module]
+Layer = str | Callable[..., Any]
 
 _LAYERS = {
     "convolution": (CausalConv1d, FeedForward, NonCausalConv1d),
@@ -138,33 +136,32 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
         raise ConfigurationError(
             f"network is no description of a codec: {error}"
         ) from error
-    convolution: Any = _layer("convolution", sizes.convolution)
+    convolution = _layer("convolution", sizes.convolution)
+    backbone = BackboneSizes(
+        sizes.channels,
+        sizes.hidden_channels,
+        sizes.num_blocks,
+        sizes.kernel_size,
+        sizes.dense_kernel_size,
+        sizes.grn_statistic,
+        convolution,
+    )
     bins = sizes.n_fft // 2 + 1
-    shared: dict[str, Any] = {
+    encoder: dict[str, Any] = {
         "bins": bins,
-        "channels": sizes.channels,
-        "hidden_channels": sizes.hidden_channels,
-        "num_blocks": sizes.num_blocks,
-        "kernel_size": sizes.kernel_size,
-        "dense_kernel_size": sizes.dense_kernel_size,
-        "ratio": sizes.ratio,
-        "grn_statistic": sizes.grn_statistic,
-        "convolution": convolution,
-    }
-    encoder = {
-        **shared,
+        "sizes": backbone,
         "out_channels": sizes.encoder_channels,
-        "downsample": _layer("downsample", sizes.downsample),
+        "ratio": sizes.ratio,
         "downsample_kernel_size": sizes.downsample_kernel_size,
+        "downsample": _layer("downsample", sizes.downsample),
     }
-    decoder = {
-        **shared,
-        "upsample": _layer("upsample", sizes.upsample),
+    decoder: dict[str, Any] = {
+        "bins": bins,
+        "sizes": backbone,
+        "ratio": sizes.ratio,
         "upsample_kernel_size": sizes.upsample_kernel_size,
+        "upsample": _layer("upsample", sizes.upsample),
     }
-    prior = sizes.amplitude_prior
-    if isinstance(prior, int):
-        prior = MelPrior(bins, sizes.sample_rate, prior)
     joint: dict[str, Any] = {
         "latent_dim": sizes.latent_dim,
         "kernel_size": sizes.kernel_size,
@@ -173,16 +170,12 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
 
     def latent_blocks(channels: int) -> list[ConvNeXtBlock]:
         return [
-            ConvNeXtBlock(
-                channels,
-                sizes.hidden_channels,
-                sizes.kernel_size,
-                sizes.grn_statistic,
-                convolution,
-            )
-            for _ in range(sizes.num_latent_blocks)
+            backbone.block(channels) for _ in range(sizes.num_latent_blocks)
         ]
 
+    prior = sizes.amplitude_prior
+    if isinstance(prior, int):
+        prior = MelPrior(bins, sizes.sample_rate, prior)
     stft = (sizes.n_fft, sizes.stft_hop_length, sizes.window_length)
     # The random weights of a seed depend on the order.
     encoders = (
@@ -213,7 +206,7 @@ def build_codec(network: Mapping[str, Any]) -> Codec:
     )
 
 
-def _layer(kind: str, layer: Layer) -> Callable[..., nn.Module]:
+def _layer(kind: str, layer: Layer) -> Callable[..., Any]:
     """Return the class of a layer; one that is given as such stays."""
     if not isinstance(layer, str):
         return layer

@@ -10,7 +10,7 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -19,40 +19,19 @@ from speechbrain_apcodec.lobes.kernels import conv1d, pad
 from speechbrain_apcodec.streams.time import (
     WHOLE,
     Clock,
-    TemporalLayer,
+    Reach,
     Time,
 )
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
-class Downsample(TemporalLayer, nn.Conv1d):
-    """Strided convolution from frames to latents, centred.
+@dataclass
+class DownsampleReach(Reach):
+    """That of a layer from frames to latents."""
 
-    Latent ``n`` is centred on frame ``ratio * n`` if the kernel is odd (the
-    published one, 7 frames, leaves one frame in eight untouched) and on the
-    middle of its ``ratio`` frames if it is even.
-    """
-
-    def __init__(
-        self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
-    ) -> None:
-        super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
-        self.ratio = ratio
-        self.left = self._left(ratio, kernel_size)
-        # Frames after the first one of the latent's own.
-        self.lookahead = kernel_size - 1 - self.left
-        self.rate = ratio
-
-    @staticmethod
-    def _left(ratio: int, kernel_size: int) -> int:
-        even = kernel_size % 2 == 0
-        if even and (kernel_size < ratio or (kernel_size - ratio) % 2):
-            raise ConfigurationError(
-                f"a down-sampling kernel of {kernel_size} frames cannot be "
-                f"centred on {ratio} frames: make it odd, or {ratio} plus an "
-                "even number"
-            )
-        return (kernel_size - ratio) // 2 if even else kernel_size // 2
+    ratio: int = 1
+    #: Frames after the first one of a latent's own.
+    lookahead: int = 0
 
     @property
     def latent_delay(self) -> int:
@@ -79,11 +58,68 @@ class Downsample(TemporalLayer, nn.Conv1d):
         """
         return self.latent_delay * self.ratio - self.delay + self.left
 
+
+@dataclass
+class UpsampleReach(Reach):
+    """That of a layer from latents to frames."""
+
+    ratio: int = 1
+    #: Frames that a latent reaches before its own first one.
+    lookahead: int = 0
+
+    @classmethod
+    def of(
+        cls, kernel_size: int, ratio: int, lookahead: int
+    ) -> "UpsampleReach":
+        """Make that of a kernel of so many frames."""
+        left = -(-(kernel_size - lookahead) // ratio) - 1
+        right = -(-lookahead // ratio)
+        return cls(left, right, ratio=ratio, lookahead=lookahead)
+
+    def output_clock(self, clock: Clock) -> Clock:
+        """Go on among frames."""
+        return replace(
+            clock,
+            rate=self.ratio,
+            delay=(clock.delay + self.right) * self.ratio,
+            lookahead=clock.lookahead + self.lookahead,
+        )
+
+
+class Downsample(nn.Conv1d):
+    """Strided convolution from frames to latents, centred.
+
+    Latent ``n`` is centred on frame ``ratio * n`` if the kernel is odd (the
+    published one, 7 frames, leaves one frame in eight untouched) and on the
+    middle of its ``ratio`` frames if it is even.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, ratio: int, kernel_size: int
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
+        self.ratio = ratio
+        left = self._left(ratio, kernel_size)
+        self.reach = DownsampleReach(
+            left, rate=ratio, ratio=ratio, lookahead=kernel_size - 1 - left
+        )
+
+    @staticmethod
+    def _left(ratio: int, kernel_size: int) -> int:
+        even = kernel_size % 2 == 0
+        if even and (kernel_size < ratio or (kernel_size - ratio) % 2):
+            raise ConfigurationError(
+                f"a down-sampling kernel of {kernel_size} frames cannot be "
+                f"centred on {ratio} frames: make it odd, or {ratio} plus an "
+                "even number"
+            )
+        return (kernel_size - ratio) // 2 if even else kernel_size // 2
+
     def forward(self, x: Tensor, time: Time = WHOLE) -> Tensor:
         """Convert frames to latents."""
         latents = -(-x.shape[1] // self.ratio)
         needed = (latents - 1) * self.ratio + self.kernel_size[0]
-        x, left, _ = time.with_context(self, x)
+        x, left, _ = time.with_context(self.reach, x)
         x = F.pad(x, (0, 0, left, needed - left - x.shape[1]))
         return conv1d(x, self.weight, self.bias, self.ratio)
 
@@ -105,7 +141,7 @@ class CausalDownsample(Downsample):
         return kernel_size - ratio
 
 
-class Upsample(TemporalLayer, nn.ConvTranspose1d):
+class Upsample(nn.ConvTranspose1d):
     """Transposed convolution from latents to frames, centred."""
 
     bias: Tensor
@@ -115,10 +151,9 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride=ratio)
         self.ratio = ratio
-        # Frames that a latent reaches before its own first one.
-        self.lookahead = self._lookahead(ratio, kernel_size)
-        self.right = -(-self.lookahead // ratio)
-        self.left = -(-(kernel_size - self.lookahead) // ratio) - 1
+        self.reach = UpsampleReach.of(
+            kernel_size, ratio, self._lookahead(ratio, kernel_size)
+        )
 
     @staticmethod
     def _lookahead(ratio: int, kernel_size: int) -> int:
@@ -130,22 +165,15 @@ class Upsample(TemporalLayer, nn.ConvTranspose1d):
             )
         return (kernel_size - ratio) // 2
 
-    def output_clock(self, clock: Clock) -> Clock:
-        """Go on among frames."""
-        return replace(
-            clock,
-            rate=self.ratio,
-            delay=(clock.delay + self.right) * self.ratio,
-            lookahead=clock.lookahead + self.lookahead,
-        )
-
     # PyTorch's second argument is another one, which nobody gives here.
     def forward(  # type: ignore[override]
         self, x: Tensor, time: Time = WHOLE
     ) -> Tensor:
         """Convert latents to frames."""
-        matrix = upsampling_matrix(self.weight, self.ratio, self.lookahead)
-        y = latent_windows(self, x, time).flatten(2) @ matrix
+        matrix = upsampling_matrix(
+            self.weight, self.ratio, self.reach.lookahead
+        )
+        y = latent_windows(self.reach, x, time).flatten(2) @ matrix
         return y.unflatten(-1, (self.ratio, -1)).flatten(1, 2) + self.bias
 
 
@@ -162,13 +190,13 @@ class CausalUpsample(Upsample):
         return 0
 
 
-def latent_windows(layer: TemporalLayer, x: Tensor, time: Time) -> Tensor:
+def latent_windows(reach: UpsampleReach, x: Tensor, time: Time) -> Tensor:
     """Return, for each latent, those that reach its frames.
 
-    float [batch, latents, channels, layer.left + 1 + layer.right].
+    float [batch, latents, channels, reach.left + 1 + reach.right].
     """
-    return pad(*time.with_context(layer, x)).unfold(
-        1, layer.left + 1 + layer.right, 1
+    return pad(*time.with_context(reach, x)).unfold(
+        1, reach.left + 1 + reach.right, 1
     )
 
 

@@ -2,7 +2,7 @@
 
 It says in plain JSON what a model is, without running the code that a YAML
 may name. Its ``network`` is that of the YAML, in version 1 an
-``architecture`` (``utils/network.py``).
+``architecture`` (``models/network.py``).
 
 Authors
  * speechbrain_apcodec contributors, 2026

@@ -26,15 +26,14 @@ from speechbrain_apcodec.models.loading import (
     SafetensorsPretrainer,
     weights_file,
 )
+from speechbrain_apcodec.models.network import gather_network
 from speechbrain_apcodec.models.sources import (
     claim_savedir,
     fetch_file,
     find_source,
 )
 from speechbrain_apcodec.utils.errors import APCodecError, CheckpointError
-from speechbrain_apcodec.utils.hparams import place_overrides
-from speechbrain_apcodec.utils.moved import with_present_names
-from speechbrain_apcodec.utils.network import gather_network
+from speechbrain_apcodec.utils.hparams import dump, parse, place_overrides
 from speechbrain_apcodec.utils.types import AnyPath
 
 Interface = TypeVar("Interface", bound=Pretrained)
@@ -85,10 +84,10 @@ def load_pretrained(
 
     SpeechBrain's ``pretrained_from_hparams``, of which these are the
     arguments, reads the YAML as it is. What an earlier version exported may
-    name classes by their former modules.
+    name classes and arguments otherwise.
     """
     path = fetch_file(hparams_file, found.source, found.savedir, **found.how)
-    text = with_present_names(path.read_text(encoding="utf-8"))
+    text = dump(parse(path.read_text(encoding="utf-8"), path))
     yaml = StringIO(text)
     yaml.name = str(path)  # from which HyperPyYAML looks for included files
     hparams = load_hyperpyyaml(

@@ -43,12 +43,12 @@ from speechbrain_apcodec.models.config import (
 )
 from speechbrain_apcodec.models.fit import load_state
 from speechbrain_apcodec.models.loading import weights_file
+from speechbrain_apcodec.models.network import describe_network, with_network
 from speechbrain_apcodec.release.card import model_card, with_checksum
 from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.atomic import temporary_beside
 from speechbrain_apcodec.utils.damage import damage_named
 from speechbrain_apcodec.utils.errors import CheckpointError
-from speechbrain_apcodec.utils.network import describe_network, with_network
 from speechbrain_apcodec.utils.types import AnyPath
 
 HPARAMS_FILE = "hyperparams.yaml"

@@ -13,7 +13,6 @@ from typing import Any
 
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.hparams import dump, keys_behind, parse
-from speechbrain_apcodec.utils.moved import with_present_names
 
 #: Key of a training YAML below which its losses are.
 LOSS = "loss"
@@ -66,7 +65,7 @@ def inference_hparams(
             codec: !ref <codec>
     <BLANKLINE>
     """
-    tree = parse(with_present_names(hparams), "the hyper-parameters")
+    tree = parse(hparams, "the hyper-parameters")
     wanted = [*modules, *loadables, *others]
     if "discriminators" in modules:
         wanted.append(LOSS)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from speechbrain_apcodec.streams.time import (
-    TemporalLayer,
+    Reach,
     apply_mask,
     energy_of,
 )
@@ -67,15 +67,17 @@ class NetworkState:
         cls, network: nn.Module, batch_size: int, ratio: int, like: Tensor
     ) -> "NetworkState":
         """Make that of a network, with histories like the tensor ``like``."""
-        layers = [m for m in network.modules() if isinstance(m, TemporalLayer)]
+        layers: list[Any] = [
+            m for m in network.modules() if hasattr(m, "reach")
+        ]
         histories = {
-            layer.path: like.new_zeros(
-                batch_size, layer.history_length, layer.in_channels
+            layer.reach.path: like.new_zeros(
+                batch_size, layer.reach.history_length, layer.in_channels
             )
             for layer in layers
-            if layer.history_length
+            if layer.reach.history_length
         }
-        norms = [layer.path for layer in layers if sees_utterance(layer)]
+        norms = [layer.reach.path for layer in layers if sees_utterance(layer)]
         return cls.begin(histories, batch_size, ratio, norms)
 
     def reset(self, items: list[int]) -> None:
@@ -152,20 +154,18 @@ class Stream:
         # It would not see that the state changes.
         return network.forward(x, self)
 
-    def masked(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+    def masked(self, reach: Reach, x: Tensor) -> Tensor:
         """Set frames before the beginning or after the end to zero."""
-        return apply_mask(x, self.mask(layer.rate, layer.delay, x))
+        return apply_mask(x, self.mask(reach.rate, reach.delay, x))
 
-    def with_context(
-        self, layer: TemporalLayer, x: Tensor
-    ) -> tuple[Tensor, int, int]:
+    def with_context(self, reach: Reach, x: Tensor) -> tuple[Tensor, int, int]:
         """Prepend a layer's history to its input, and store the new one."""
-        x, length = self.masked(layer, x), layer.history_length
+        x, length = self.masked(reach, x), reach.history_length
         if length:
             histories = self.state.histories
-            x = torch.cat([histories[layer.path], x], dim=1)
-            histories[layer.path] = self.last(x, length, layer.rate)
-        return x[:, max(0, -layer.offset) :], 0, 0
+            x = torch.cat([histories[reach.path], x], dim=1)
+            histories[reach.path] = self.last(x, length, reach.rate)
+        return x[:, max(0, -reach.offset) :], 0, 0
 
     def last(self, x: Tensor, length: int, rate: int) -> Tensor:
         """Take the ``length`` frames that precede those of the next call.
@@ -181,20 +181,20 @@ class Stream:
             ]
         )
 
-    def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+    def delayed(self, reach: Reach, x: Tensor) -> Tensor:
         """Delay a residual as much as the layer, called next, delays."""
-        if not layer.right:
+        if not reach.right:
             return x
-        extended = torch.cat([self.state.histories[layer.path], x], dim=1)
-        return extended.narrow(1, layer.left, x.shape[1])
+        extended = torch.cat([self.state.histories[reach.path], x], dim=1)
+        return extended.narrow(1, reach.left, x.shape[1])
 
-    def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
+    def energy(self, reach: Reach, x: Tensor) -> Tensor:
         """Return the energy of the utterance; gather it first, if need be."""
         energies = self.state.energies
-        if norm.path in self.state.gathering:
-            energy = energy_of(self.masked(norm, x))
-            energies[norm.path] = energies.get(norm.path, 0.0) + energy
-        return energies[norm.path]
+        if reach.path in self.state.gathering:
+            energy = energy_of(self.masked(reach, x))
+            energies[reach.path] = energies.get(reach.path, 0.0) + energy
+        return energies[reach.path]
 
     def advance(self) -> None:
         """Move the position on, when all layers have seen this call."""

@@ -1,8 +1,8 @@
 """Time as the layers see it.
 
-A layer that reaches across time is a ``TemporalLayer``: it states how far it
-looks back (``left``) and ahead (``right``). It asks a ``Time`` for the frames
-around its input: ``Padded`` is a batch of whole utterances,
+A layer that reaches across time has a ``Reach``, as its attribute ``reach``,
+which says how far it looks back and ahead. With it the layer asks a ``Time``
+for the frames around its input: ``Padded`` is a batch of whole utterances,
 ``streams.state.Stream`` the next frames of streams. The layer computes the
 same sum either way, and does not know which of the two it is given.
 
@@ -33,20 +33,18 @@ class Clock:
     even: bool = True
 
 
-class TemporalLayer:
-    """Mixin for a layer of PyTorch that reaches across time.
+@dataclass
+class Reach:
+    """How far a layer sees across time, and where in a network it stands."""
 
-    It sees ``left`` frames of ``in_channels`` before and ``right`` frames
-    after each of its own. A stream keeps its history under ``path``; ``rate``
-    and ``delay`` are those of its input.
-    """
-
-    left = 0
-    right = 0
-    in_channels = 0
-    path = ""
-    rate = 1
-    delay = 0
+    #: Frames before and after each of its own.
+    left: int = 0
+    right: int = 0
+    #: Under which a stream keeps its history.
+    path: str = ""
+    #: Of its input, see `Clock`.
+    rate: int = 1
+    delay: int = 0
 
     def set_clock(self, path: str, clock: Clock) -> Clock:
         """Store path and clock of the input; return the output's clock."""
@@ -54,7 +52,7 @@ class TemporalLayer:
         return self.output_clock(clock)
 
     def output_clock(self, clock: Clock) -> Clock:
-        """Add the lookahead of the layer to the clock of its input."""
+        """Add what the layer sees ahead to the clock of its input."""
         frames = self.right * (clock.ratio // clock.rate)
         return replace(
             clock,
@@ -79,22 +77,20 @@ class Time(Protocol):
     def run(self, network: nn.Module, x: Tensor) -> Any:
         """Call a part of a network that may have been compiled."""
 
-    def masked(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+    def masked(self, reach: Reach, x: Tensor) -> Tensor:
         """Set frames outside the utterance to zero."""
 
-    def with_context(
-        self, layer: TemporalLayer, x: Tensor
-    ) -> tuple[Tensor, int, int]:
+    def with_context(self, reach: Reach, x: Tensor) -> tuple[Tensor, int, int]:
         """Return a layer's input with the frames around it.
 
         The two numbers are the frames of zeros that the layer has yet to pad
         on the left and on the right: a kernel may do so without a copy.
         """
 
-    def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
-        """Delay a residual as much as ``layer``, called next, delays."""
+    def delayed(self, reach: Reach, x: Tensor) -> Tensor:
+        """Delay a residual as much as the layer, called next, delays."""
 
-    def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
+    def energy(self, reach: Reach, x: Tensor) -> Tensor:
         """Sum the squares of each channel over the utterance."""
 
 
@@ -120,23 +116,21 @@ class Padded:
         """Call a part of a network, in its compiled form if it has one."""
         return network(x, self)
 
-    def masked(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+    def masked(self, reach: Reach, x: Tensor) -> Tensor:
         """Set the padding to zero."""
-        return apply_mask(x, self.masks.get(layer.rate))
+        return apply_mask(x, self.masks.get(reach.rate))
 
-    def with_context(
-        self, layer: TemporalLayer, x: Tensor
-    ) -> tuple[Tensor, int, int]:
+    def with_context(self, reach: Reach, x: Tensor) -> tuple[Tensor, int, int]:
         """Ask for zeros at both ends."""
-        return self.masked(layer, x), layer.left, layer.right
+        return self.masked(reach, x), reach.left, reach.right
 
-    def delayed(self, layer: TemporalLayer, x: Tensor) -> Tensor:
+    def delayed(self, reach: Reach, x: Tensor) -> Tensor:
         """Return the residual: nothing lags behind."""
         return x
 
-    def energy(self, norm: TemporalLayer, x: Tensor) -> Tensor:
+    def energy(self, reach: Reach, x: Tensor) -> Tensor:
         """Sum the squares of each channel over the utterance."""
-        return energy_of(self.masked(norm, x))
+        return energy_of(self.masked(reach, x))
 
 
 #: Whole utterances, all as long as the batch.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from speechbrain_apcodec.streams.time import Clock, TemporalLayer
+from speechbrain_apcodec.streams.time import Clock, Reach
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
@@ -18,8 +18,9 @@ def set_clocks(module: nn.Module, clock: Clock, path: str = "") -> Clock:
     Modules follow each other as they were registered. Those that an
     attribute ``branches`` names take the same input.
     """
-    if isinstance(module, TemporalLayer):
-        return module.set_clock(path, clock)
+    reach = getattr(module, "reach", None)
+    if isinstance(reach, Reach):
+        return reach.set_clock(path, clock)
     branches: tuple[str, ...] = getattr(module, "branches", ())
     ends: list[Clock] = []
     for name, child in module.named_children():

@@ -29,6 +29,13 @@ from speechbrain_apcodec.utils.codebooks import count_tokens
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.types import Latent, Tokens
 
+# A code is dead if it was chosen fewer times since the last restart than this
+# share of an equal use.
+_DEAD_BELOW = 0.03
+
+# Of k-means at the initialisation.
+_CLUSTER_ITERATIONS = 10
+
 
 @dataclass
 class Maintenance:
@@ -82,11 +89,6 @@ class CodebookHealth:
         Recent latents kept for initialisation and restart.
     restart_every : int
         Steps between restarts of dead codes; 0 switches them off.
-    dead_below : float
-        A code is dead if it was chosen fewer times since the last restart
-        than this share of an equal use.
-    cluster_iterations : int
-        Iterations of k-means at the initialisation.
     refit_iterations : int
         Iterations of k-means on the live codewords at every restart (online
         clustering as in ERVQ, https://arxiv.org/abs/2410.12359). An
@@ -112,8 +114,6 @@ class CodebookHealth:
         warmup_steps: int = 0,
         pool_size: int = 7000,
         restart_every: int = 0,
-        dead_below: float = 0.03,
-        cluster_iterations: int = 10,
         refit_iterations: int = 0,
         seed: int = 1234,
     ) -> None:
@@ -126,8 +126,6 @@ class CodebookHealth:
         self.warmup_steps = warmup_steps
         self.pool_size = pool_size
         self.restart_every = restart_every
-        self.dead_below = dead_below
-        self.cluster_iterations = cluster_iterations
         self.refit_iterations = refit_iterations
         self.seed = seed
         self.pool: Tensor | None = None
@@ -182,7 +180,7 @@ class CodebookHealth:
         since = step - self.warmup_steps
         if self.restart_every and since > 0 and since % self.restart_every == 0:
             totals = self.counts.sum(1, keepdim=True)
-            dead = self.counts < self.dead_below * totals / self.counts.shape[1]
+            dead = self.counts < _DEAD_BELOW * totals / self.counts.shape[1]
             self._move_codewords(step, dead)
             return Maintenance(
                 self.quantizer, list(dead), moved_all=self.refit_iterations > 0
@@ -201,7 +199,7 @@ class CodebookHealth:
             )
         generator = torch.Generator().manual_seed(self.seed + step)
         iterations = (
-            self.cluster_iterations if initialize else self.refit_iterations
+            _CLUSTER_ITERATIONS if initialize else self.refit_iterations
         )
         residual = self.pool
         for k, stage in enumerate(_stages(self.quantizer)):

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from speechbrain_apcodec.training.clips import Clip, Clips, read_samples
-from speechbrain_apcodec.training.equalizer import equalize
-from speechbrain_apcodec.training.top_band import replicate_top_band
+from speechbrain_apcodec.training.voices import VoiceChanges
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.resampling import resample
 from speechbrain_apcodec.utils.types import Wav
@@ -172,26 +171,13 @@ class RandomCrop(CentreCrop):
         Read at each call. Loader processes copy it when they start, which is
         at the beginning of each epoch unless they are persistent:
         `persistent_workers` must stay off.
-    level_range_db : list of float, optional
-        Lowest and highest level in dBFS. Each recording is scaled so that the
-        peak of the whole recording (not of the crop: a pause stays quiet) is
-        at a level drawn evenly between them. None leaves levels alone.
-    speeds_percent : tuple of int
-        Speeds of which one is drawn, in percent: 110 plays a tenth faster and
-        higher, as another voice, and keeps a full band full. Below 100 it
-        would no longer be, unless the top band is replicated.
-    replicate_top_band : bool
-        Whether recordings that end below the codec's band get a top band,
-        see ``training.top_band``.
-    equalization_db : dict, optional
-        From a frequency in Hz to the lowest and highest gain of a random
-        filter, in dB, see ``training.equalizer``. None: no filter.
+    changes : speechbrain_apcodec.training.voices.VoiceChanges, optional
+        Which follow from the same.
 
     Raises
     ------
     ConfigurationError
-        If the segment is no whole number of latents, a level is above 0 dBFS
-        or a speed below 100 % without a top band replicated.
+        If the segment is no whole number of latents.
 
     Example
     -------
@@ -212,33 +198,14 @@ class RandomCrop(CentreCrop):
         stft_hop_length: int,
         seed: int,
         epoch_counter: EpochCounter,
-        level_range_db: Sequence[float] | None = None,
-        speeds_percent: Sequence[int] = (100,),
-        replicate_top_band: bool = False,
-        equalization_db: Mapping[float, Sequence[float]] | None = None,
+        changes: VoiceChanges | None = None,
     ) -> None:
         super().__init__(
             segment_length, sample_rate, hop_length, stft_hop_length
         )
-        if level_range_db is not None:
-            lowest, highest = level_range_db
-            if not lowest <= highest <= 0:
-                raise ConfigurationError(
-                    f"level_range_db {list(level_range_db)} must be two "
-                    "levels in dBFS, the lower one first, neither above 0"
-                )
         self.seed = seed
         self.epoch_counter = epoch_counter
-        self.level_range_db = level_range_db
-        self.replicate_top_band = replicate_top_band
-        self.equalization_db = equalization_db
-        if min(speeds_percent, default=0) < (1 if replicate_top_band else 100):
-            raise ConfigurationError(
-                f"speeds_percent {list(speeds_percent)} must be one or more "
-                "numbers of at least 100: slower, a recording that fills the "
-                "band would no longer do so, unless replicate_top_band: True"
-            )
-        self.speeds_percent = list(speeds_percent)
+        self.changes = changes or VoiceChanges()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RandomCrop:
         # SpeechBrain copies a dataset's pipeline when it filters or sorts;
@@ -258,11 +225,8 @@ class RandomCrop(CentreCrop):
         # The same numbers are drawn whether level and speed are changed or
         # not, so that switching one leaves the other and the start alone.
         place, height, choice = random.random(3)
-        speed = self.speeds_percent[int(choice * len(self.speeds_percent))]
-        level = None
-        if self.level_range_db is not None:
-            lowest, highest = self.level_range_db
-            level = 10 ** ((lowest + height * (highest - lowest)) / 20)
+        speed = self.changes.speed(choice)
+        level = self.changes.level(height)
         length = -(-self.segment_length * speed // 100)
         spare = max(0, clip.num_samples - length)
         order = functools.partial(_shuffled, random)
@@ -274,14 +238,6 @@ class RandomCrop(CentreCrop):
                 break
             place = random.random()
         segment = resample(segment, speed, 100, self.segment_length)
-        if self.replicate_top_band:
-            # Of a speaker's recordings the first says what the others are like.
-            band_hz = clip.band_hz * speed / 100
-            segment = replicate_top_band(
-                segment, band_hz, self.sample_rate, random
-            )
-        if self.equalization_db is not None:
-            segment = equalize(
-                segment, self.equalization_db, self.sample_rate, random
-            )
-        return segment
+        # Of a speaker's recordings the first says what the others are like.
+        band_hz = clip.band_hz * speed / 100
+        return self.changes.color(segment, band_hz, self.sample_rate, random)

@@ -22,6 +22,7 @@ from speechbrain.utils.distributed import ddp_init_group, run_on_main
 from speechbrain.utils.logger import get_logger
 from torch.nn.parallel import DistributedDataParallel
 
+from speechbrain_apcodec.models.network import check_parts
 from speechbrain_apcodec.training.resume import open_run
 from speechbrain_apcodec.utils.atomic import read_json
 from speechbrain_apcodec.utils.damage import damage_named
@@ -32,7 +33,6 @@ from speechbrain_apcodec.utils.hparams import (
     merge_hparams,
     read_values,
 )
-from speechbrain_apcodec.utils.network import check_parts
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.training.recorded_brain import RecordedBrain

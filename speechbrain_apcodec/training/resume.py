@@ -4,18 +4,16 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from speechbrain.utils.logger import get_logger
 
+from speechbrain_apcodec.models.network import with_network
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
-from speechbrain_apcodec.utils.hparams import (
-    find_changes,
-    keys_behind,
-    parse,
-)
-from speechbrain_apcodec.utils.network import with_network
+from speechbrain_apcodec.utils.hparams import keys_behind, parse, tag_of
 from speechbrain_apcodec.utils.types import AnyPath
 
 logger = get_logger(__name__)
@@ -92,3 +90,45 @@ def _check_changes(folder: Path, former: str, hparams: str) -> None:
             "The run goes on with other settings from here: "
             + ", ".join(text for _, text in changes),
         )
+
+
+def find_changes(former: str, present: str) -> list[tuple[str, str]]:
+    r"""List the differences of two merged texts, each with its top key.
+
+    Keys that only one of them has are left out: another version of this
+    package has them.
+
+    Example
+    -------
+    >>> find_changes("rate: 48000\nbooks: 4\n", "rate: 48000\nbooks: 8\n")
+    [('books', 'books: 4 -> 8')]
+    """
+    texts = parse(former, "the former text"), parse(present, "the text")
+    return [
+        (path.split(".")[0], f"{path}: {old} -> {new}")
+        for path, old, new in _differences("", *map(_plain, texts))
+    ]
+
+
+def _plain(node: Any) -> Any:
+    """Turn what the parser made into plain values that can be compared."""
+    tag = tag_of(node)
+    if isinstance(node, Mapping):
+        plain = {str(key): _plain(value) for key, value in node.items()}
+        return {"": tag, **plain} if tag else plain
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return f"{tag} {node.value}" if tag and hasattr(node, "value") else node
+
+
+def _differences(
+    path: str, old: Any, new: Any
+) -> Iterator[tuple[str, Any, Any]]:
+    """Yield path, old and new value wherever both have one."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old:
+            if key in new:
+                below = f"{path}.{key}".strip(".")
+                yield from _differences(below, old[key], new[key])
+    elif old != new:
+        yield path, old, new

@@ -21,6 +21,8 @@ Authors
  * speechbrain_apcodec contributors, 2026
 """
 
+from dataclasses import dataclass
+
 import torch
 from speechbrain.lobes.models.transformer.Transformer import (
     PositionalEncoding,
@@ -42,6 +44,55 @@ from speechbrain_apcodec.utils.errors import ConfigurationError
 _MAX_ELAPSED = 64
 
 
+@dataclass(frozen=True)
+class TransformerSizes:
+    """The sizes of a Transformer's layers.
+
+    Arguments
+    ---------
+    d_model : int
+        Width.
+    nhead : int
+        Heads of each attention.
+    num_encoder_layers : int
+        Layers that read the text.
+    num_decoder_layers : int
+        Layers that predict.
+    d_ffn : int
+        Width inside the feed-forward layers.
+    dropout : float
+        Share of values that are dropped in training. In the decoder the
+        weights of the attention are spared: the fast kernels of a CPU know
+        no dropout.
+
+    Raises
+    ------
+    ConfigurationError
+        If the heads do not divide the width.
+
+    Example
+    -------
+    >>> TransformerSizes(16, 3, 1, 1, 32, 0.0)
+    Traceback (most recent call last):
+    speechbrain_apcodec.utils.errors.ConfigurationError: d_model 16 cannot be \
+divided by nhead 3
+    """
+
+    d_model: int
+    nhead: int
+    num_encoder_layers: int
+    num_decoder_layers: int
+    d_ffn: int
+    dropout: float
+
+    def __post_init__(self) -> None:
+        if self.d_model % self.nhead:
+            raise ConfigurationError(
+                f"d_model {self.d_model} cannot be divided by "
+                f"nhead {self.nhead}"
+            )
+
+
 class TokenTransformer(nn.Module):
     """Text in, tokens of a codec out.
 
@@ -57,31 +108,15 @@ class TokenTransformer(nn.Module):
         Ids of a token after those of the codewords.
     codeword_dim : int
         Channels of a codeword.
-    d_model : int
-        Width.
-    nhead : int
-        Heads of each attention.
-    num_encoder_layers : int
-        Layers that read the text.
-    num_decoder_layers : int
-        Layers that predict.
-    d_ffn : int
-        Width inside the feed-forward layers.
-    dropout : float
-        Share of values that are dropped in training. In the decoder the
-        weights of the attention are spared: the fast kernels of a CPU know
-        no dropout.
+    sizes : TransformerSizes
+        Of the layers.
     max_steps : int
         Most steps, and most pieces of text.
 
-    Raises
-    ------
-    ConfigurationError
-        If the heads do not divide the width.
-
     Example
     -------
-    >>> model = TokenTransformer(30, 2, 8, 3, 5, 16, 2, 1, 1, 32, 0.0, 50)
+    >>> sizes = TransformerSizes(16, 2, 1, 1, 32, 0.0)
+    >>> model = TokenTransformer(30, 2, 8, 3, 5, sizes, max_steps=50)
     >>> model.know_codewords(torch.randn(2, 8, 5))
     >>> text, num_text = torch.randint(30, (2, 6)), torch.tensor([6, 4])
     >>> inputs = torch.randint(11, (2, 9, 2))
@@ -104,29 +139,21 @@ class TokenTransformer(nn.Module):
         codebook_size: int,
         num_special: int,
         codeword_dim: int,
-        d_model: int,
-        nhead: int,
-        num_encoder_layers: int,
-        num_decoder_layers: int,
-        d_ffn: int,
-        dropout: float,
+        sizes: TransformerSizes,
         max_steps: int,
     ) -> None:
         super().__init__()
-        if d_model % nhead:
-            raise ConfigurationError(
-                f"d_model {d_model} cannot be divided by nhead {nhead}"
-            )
+        d_model = sizes.d_model
         self.num_pieces = num_pieces
         self.num_streams = num_streams
         self.max_steps = max_steps
         self.text_embedding = nn.Embedding(num_pieces, d_model)
         self.encoder = TransformerEncoder(
-            num_encoder_layers,
-            nhead=nhead,
-            d_ffn=d_ffn,
+            sizes.num_encoder_layers,
+            nhead=sizes.nhead,
+            d_ffn=sizes.d_ffn,
             d_model=d_model,
-            dropout=dropout,
+            dropout=sizes.dropout,
             activation=nn.GELU,
             normalize_before=True,
         )
@@ -141,10 +168,14 @@ class TokenTransformer(nn.Module):
         self.elapsed_embedding = nn.Embedding(_MAX_ELAPSED, d_model)
         self.hidden_step = nn.Parameter(torch.randn(d_model))
         self.decoder = Decoder(
-            num_decoder_layers, d_model, nhead, d_ffn, dropout
+            sizes.num_decoder_layers,
+            d_model,
+            sizes.nhead,
+            sizes.d_ffn,
+            sizes.dropout,
         )
         self.advance = nn.Linear(d_model, 1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(sizes.dropout)
         self.register_buffer(
             "positions",
             PositionalEncoding(d_model, max_steps).pe[0],

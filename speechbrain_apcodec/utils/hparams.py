@@ -50,6 +50,10 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.representer import RepresenterError
 
 from speechbrain_apcodec.utils.errors import ConfigurationError
+from speechbrain_apcodec.utils.moved import (
+    gather_arguments,
+    with_present_names,
+)
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.utils.types import AnyPath
@@ -109,6 +113,8 @@ def merge_hparams(
             raise ConfigurationError(_unknown_key(key, merged, path))
         _check_number(key, home[key], value)
     _update(merged, overrides or {})
+    # A file may set an argument of what another file names.
+    gather_arguments(merged)
     return dump(merged)
 
 
@@ -169,24 +175,6 @@ def resolve(merged: str, path: AnyPath) -> str:
         ) from error
 
 
-def find_changes(former: str, present: str) -> list[tuple[str, str]]:
-    r"""List the differences of two merged texts, each with its top key.
-
-    Keys that only one of them has are left out: another version of this
-    package has them.
-
-    Example
-    -------
-    >>> find_changes("rate: 48000\nbooks: 4\n", "rate: 48000\nbooks: 8\n")
-    [('books', 'books: 4 -> 8')]
-    """
-    texts = parse(former, "the former text"), parse(present, "the text")
-    return [
-        (path.split(".")[0], f"{path}: {old} -> {new}")
-        for path, old, new in _differences("", *map(_plain, texts))
-    ]
-
-
 def keys_behind(tree: Mapping[str, Any], roots: Iterable[str]) -> set[str]:
     r"""Collect those top keys of a parsed text that ``roots`` refer to.
 
@@ -221,30 +209,6 @@ def tag_of(node: object) -> str:
     return getattr(getattr(node, "tag", None), "value", None) or ""
 
 
-def _plain(node: Any) -> Any:
-    """Turn what the parser made into plain values that can be compared."""
-    tag = tag_of(node)
-    if isinstance(node, Mapping):
-        plain = {str(key): _plain(value) for key, value in node.items()}
-        return {"": tag, **plain} if tag else plain
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return f"{tag} {node.value}" if tag and hasattr(node, "value") else node
-
-
-def _differences(
-    path: str, old: Any, new: Any
-) -> Iterator[tuple[str, Any, Any]]:
-    """Yield path, old and new value wherever both have one."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old:
-            if key in new:
-                below = f"{path}.{key}".strip(".")
-                yield from _differences(below, old[key], new[key])
-    elif old != new:
-        yield path, old, new
-
-
 def _in_order(
     path: Path, including: tuple[Path, ...], done: set[Path]
 ) -> Iterator[CommentedMap]:
@@ -276,9 +240,9 @@ def _read(path: Path, including: tuple[Path, ...]) -> CommentedMap:
 
 
 def parse(text: str, source: AnyPath) -> CommentedMap:
-    """Parse text into a mapping that keeps tags and comments."""
+    """Parse text, of any version, and keep its tags and comments."""
     try:
-        mapping = _round_trip().load(text)
+        mapping = _round_trip().load(with_present_names(text))
     except YAMLError as error:
         reason = getattr(error, "problem", None) or "not readable"
         mark = getattr(error, "problem_mark", None)
@@ -292,6 +256,7 @@ def parse(text: str, source: AnyPath) -> CommentedMap:
         raise ConfigurationError(
             f"{source} must hold 'key: value' lines at its top level."
         )
+    gather_arguments(mapping)
     return mapping
 
 

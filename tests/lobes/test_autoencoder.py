@@ -1,5 +1,7 @@
 """Encoder, decoder and codec over lengths, kernels and precisions."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -11,19 +13,23 @@ from speechbrain_apcodec.lobes.autoencoder import (
     SubEncoder,
 )
 from speechbrain_apcodec.lobes.codec import Codec
+from speechbrain_apcodec.lobes.layers import BackboneSizes
 from speechbrain_apcodec.lobes.quantizer import ResidualVectorQuantizer
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis, STFTSynthesis
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 LENGTHS = [2000, 1, 1320, 321, 640]
-SIZE = {"bins": 129, "channels": 6, "hidden_channels": 10, "num_blocks": 1}
+SIZES = BackboneSizes(channels=6, hidden_channels=10, num_blocks=1)
+SIZE = {"bins": 129, "sizes": SIZES}
 
 
 def make_codec(statistic="frame", down=7, up=16, hop=40, **changes):
     """Make a tiny codec in which no part is idle."""
     torch.manual_seed(0)
-    size = {**SIZE, "num_blocks": 2, "kernel_size": 5}
-    size["grn_statistic"] = statistic
+    sizes = dataclasses.replace(
+        SIZES, num_blocks=2, kernel_size=5, grn_statistic=statistic
+    )
+    size = {"bins": 129, "sizes": sizes}
     encoder = {**size, "out_channels": 4, "downsample_kernel_size": down}
     decoder = {**size, "upsample_kernel_size": up}
     stft = (256, 40, 160)
@@ -217,9 +223,8 @@ def test_angles_on_the_unit_circle_do_not_jump():
     latents = {}
     for unit_circle in (False, True):
         torch.manual_seed(0)
-        encoder = SubEncoder(
-            129, 6, 10, 1, 5, 4, ratio=8, unit_circle=unit_circle
-        )
+        sizes = dataclasses.replace(SIZES, kernel_size=5)
+        encoder = SubEncoder(129, sizes, 4, unit_circle=unit_circle)
         latents[unit_circle] = [encoder(x) for x in (phase, other)]
     changes = {key: (a - b).abs().max() for key, (a, b) in latents.items()}
     assert changes[True] < 1e-3 < changes[False]

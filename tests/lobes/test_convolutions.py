@@ -43,7 +43,7 @@ class Network(nn.Module):
     def __init__(self, layer, rate, delay):
         super().__init__()
         self.layer = layer
-        clock = layer.set_clock("layer", Clock(RATIO, rate, delay))
+        clock = layer.reach.set_clock("layer", Clock(RATIO, rate, delay))
         self.delay = clock.delay
 
 

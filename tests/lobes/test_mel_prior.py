@@ -10,11 +10,12 @@ from speechbrain_apcodec.lobes.autoencoder import (
     SubDecoder,
 )
 from speechbrain_apcodec.lobes.folding import fold
+from speechbrain_apcodec.lobes.layers import BackboneSizes
 from speechbrain_apcodec.lobes.mel_prior import MelPrior
 from speechbrain_apcodec.utils.hparams import load_hparams
 from tests.installed import ROOT
 
-SIZES = {"bins": 161, "channels": 16, "hidden_channels": 32, "num_blocks": 1}
+SIZES = BackboneSizes(channels=16, hidden_channels=32, num_blocks=1)
 
 
 @pytest.mark.parametrize("bins, num_mels", [(161, 48), (513, 80)])
@@ -42,8 +43,8 @@ def test_extreme_values_have_finite_gradients():
 
 def decoder(prior=None):
     return Decoder(
-        SubDecoder(**SIZES, num_heads=1, prior=prior),
-        SubDecoder(**SIZES, num_heads=2),
+        SubDecoder(161, SIZES, num_heads=1, prior=prior),
+        SubDecoder(161, SIZES, num_heads=2),
         latent_dim=4,
     )
 

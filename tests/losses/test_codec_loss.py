@@ -1,11 +1,13 @@
 """Terms, weights and totals of the whole loss."""
 
 import functools
+from pathlib import Path
 
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
+from speechbrain_apcodec import DEFAULT_MODEL
 from speechbrain_apcodec.lobes.codec import CodecOutput
 from speechbrain_apcodec.lobes.quantizer import Quantized
 from speechbrain_apcodec.lobes.spectrum import STFTAnalysis
@@ -13,7 +15,7 @@ from speechbrain_apcodec.losses.codec import CodecLoss
 from speechbrain_apcodec.losses.spectral import MelLoss
 from speechbrain_apcodec.release.hparams import inference_hparams
 from speechbrain_apcodec.utils.errors import ConfigurationError
-from speechbrain_apcodec.utils.hparams import merge_hparams
+from speechbrain_apcodec.utils.hparams import merge_hparams, parse
 from tests.installed import ROOT
 
 SPECTRAL = {
@@ -161,3 +163,18 @@ def test_losses_are_float32_under_autocast():
         terms = make_loss(**ALL).reconstruction(output)
     for name, value in terms.items():
         assert torch.equal(value, expected[name]), name
+
+
+def test_the_recipe_of_the_default_model_has_its_weights():
+    """A weight that is changed unawares would be noticed days later."""
+    recipe = loss_weights_of(merge_hparams(ROOT / "hparams" / "default.yaml"))
+    losses = Path(DEFAULT_MODEL, "losses.yaml").read_text(encoding="utf-8")
+    # The model was trained before there was a loss of envelopes.
+    trained = loss_weights_of(losses) | {"envelope": 100.0}
+    assert {k: w for k, w in recipe.items() if w} == {
+        k: w for k, w in trained.items() if w
+    }
+
+
+def loss_weights_of(text):
+    return dict(parse(text, "a recipe")["loss_weights"])

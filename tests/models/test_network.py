@@ -12,15 +12,21 @@ from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
 from speechbrain_apcodec.inference import APCodec
 from speechbrain_apcodec.lobes.network import build_codec
 from speechbrain_apcodec.models import pretrained
-from speechbrain_apcodec.release.export import export
-from speechbrain_apcodec.release.hparams import inference_hparams
-from speechbrain_apcodec.utils.errors import CheckpointError, ConfigurationError
-from speechbrain_apcodec.utils.hparams import merge_hparams
-from speechbrain_apcodec.utils.network import (
+from speechbrain_apcodec.models.network import (
     check_parts,
     describe_network,
     gather_network,
     with_network,
+)
+from speechbrain_apcodec.release.export import export
+from speechbrain_apcodec.release.hparams import inference_hparams
+from speechbrain_apcodec.streams.time import Reach
+from speechbrain_apcodec.utils.errors import CheckpointError, ConfigurationError
+from speechbrain_apcodec.utils.hparams import (
+    dump,
+    load_hparams,
+    merge_hparams,
+    parse,
 )
 from tests.tiny_model import HPARAMS, tiny_hparams
 
@@ -46,7 +52,7 @@ def layers(codec):
             {
                 key: value
                 for key, value in vars(module).items()
-                if isinstance(value, bool | int | float | str | tuple)
+                if isinstance(value, bool | int | float | str | tuple | Reach)
             },
         )
         for name, module in codec.named_modules()
@@ -57,7 +63,7 @@ def assert_same(text, network):
     """Compare what a YAML builds with what a description says."""
     with torch.device("meta"):  # no time for millions of random numbers
         ours = build_codec(json.loads(json.dumps(network)))
-        theirs = load_hyperpyyaml(text)["codec"]
+        theirs = load_hyperpyyaml(dump(parse(text, "a model")))["codec"]
     assert layers(ours) == layers(theirs)
     shapes, expected = (
         {key: value.shape for key, value in codec.state_dict().items()}
@@ -246,6 +252,21 @@ def test_unusual_parts_of_version_1_load_by_their_yaml_alone(
     assert APCodec.from_hparams(folder, run_opts=CPU).num_codebooks == 4
     with pytest.raises(CheckpointError, match="load it by its YAML"):
         APCodec.from_config(folder, run_opts=CPU)
+
+
+def test_sub_encoders_of_two_widths_load_by_their_yaml_alone(tmp_path):
+    """No ``network`` says that, and their sizes stand one by one."""
+    text = (VERSION_1 / "hyperparams.yaml").read_text()
+    before, key, after = text.partition("amplitude_encoder:")
+    after = after.replace("num_blocks: !ref <num_blocks>", "num_blocks: 1", 1)
+    text = before + key + after
+    assert describe_network(text) is None
+    yaml = tmp_path / "hyperparams.yaml"
+    yaml.write_text(text)
+    encoder = load_hparams(yaml)["codec"].encoder
+    blocks = [len(encoder.amplitude.backbone.blocks)]
+    blocks.append(len(encoder.phase.backbone.blocks))
+    assert blocks[0] == 1 < blocks[1]
 
 
 def test_older_folders_load_by_their_yaml_alone(tiny_model_folder, tmp_path):

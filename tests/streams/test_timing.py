@@ -126,8 +126,8 @@ def test_samples_come_within_a_hop_of_their_last_token(codec):
         held += certain.decode(token).shape[1]
         known = n * codec.hop_length - codec.timing.decoder_latency_samples
         assert max(0, known - codec.hop_length) <= given <= max(0, known)
-        upsample = codec.decoder.amplitude.upsample
-        if upsample.lookahead == upsample.right * upsample.ratio:
+        reach = codec.decoder.amplitude.upsample.reach
+        if reach.lookahead == reach.right * reach.ratio:
             assert given == max(0, known)
         assert held == min(given, (n - 1) * codec.hop_length + 1)
 

@@ -8,6 +8,7 @@ import soundfile
 from speechbrain.utils.epoch_loop import EpochCounter
 
 from speechbrain_apcodec.training.crops import CentreCrop, RandomCrop
+from speechbrain_apcodec.training.voices import VoiceChanges
 
 RATE = 16000
 SEGMENT = 600
@@ -47,10 +48,13 @@ def counter_at(epoch):
     return counter
 
 
-def random_crop(epoch=1, seed=0, **kwargs):
-    counter = counter_at(epoch)
+def random_crop(epoch=1, seed=0, **changes):
     return RandomCrop(
-        SEGMENT, seed=seed, epoch_counter=counter, **LATENT, **kwargs
+        SEGMENT,
+        **LATENT,
+        seed=seed,
+        epoch_counter=counter_at(epoch),
+        changes=VoiceChanges(**changes),
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec.models.network import describe_network
 from speechbrain_apcodec.training.recipe import run_recipe
 from speechbrain_apcodec.training.resume import open_run
 from speechbrain_apcodec.utils.errors import APCodecError, ConfigurationError
 from speechbrain_apcodec.utils.hparams import merge_hparams
-from speechbrain_apcodec.utils.network import describe_network
 from tests.former_names import FORMER, with_former_names
 from tests.tiny_model import HPARAMS
 from tests.training.tiny_brain import fit, make_brain, make_items

@@ -6,7 +6,10 @@ import torch
 from speechbrain_apcodec.tokens.patterns import DelayPattern
 from speechbrain_apcodec.tts.generation import generate_tokens
 from speechbrain_apcodec.tts.steps import Prediction
-from speechbrain_apcodec.tts.transformer import TokenTransformer
+from speechbrain_apcodec.tts.transformer import (
+    TokenTransformer,
+    TransformerSizes,
+)
 
 CODEWORDS = 8
 
@@ -19,12 +22,7 @@ def make_model(frames_per_step, seed=0):
         codebook_size=CODEWORDS,
         num_special=3,
         codeword_dim=4,
-        d_model=16,
-        nhead=2,
-        num_encoder_layers=1,
-        num_decoder_layers=2,
-        d_ffn=16,
-        dropout=0.0,
+        sizes=TransformerSizes(16, 2, 1, 2, d_ffn=16, dropout=0.0),
         max_steps=200,
     )
     model.know_codewords(torch.randn(2 * frames_per_step, CODEWORDS, 4))

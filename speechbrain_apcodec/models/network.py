@@ -19,7 +19,6 @@ from speechbrain_apcodec.utils.hparams import (
     resolve,
     tag_of,
 )
-from speechbrain_apcodec.utils.moved import with_present_names
 
 # What an error calls the text.
 _SOURCE = "the hyper-parameters"
@@ -43,6 +42,7 @@ _FORMER_KEYS = (
 # Of the former parts: their classes, arguments that follow from others, and
 # arguments that have another name now.
 _PARTS = {
+    "BackboneSizes",
     "Codec",
     "Decoder",
     "Encoder",
@@ -84,7 +84,7 @@ def describe_network(hparams: str) -> dict[str, Any] | None:
     >>> describe_network(text)
     {'ratio': 8, 'channels': 256}
     """
-    tree = parse(with_present_names(hparams), _SOURCE)
+    tree = parse(hparams, _SOURCE)
     if f":{_LOBES}" not in tag_of(tree.get("codec")):
         return None
     for key in tree.keys() - keys_behind(tree, ["codec"]):
@@ -100,7 +100,7 @@ def describe_network(hparams: str) -> dict[str, Any] | None:
 def with_network(hparams: str) -> str:
     """Let ``network`` hold, in plain values, what a YAML's ``codec`` is."""
     network = describe_network(hparams)
-    tree = parse(with_present_names(hparams), _SOURCE)
+    tree = parse(hparams, _SOURCE)
     if network is None:
         return dump(tree)
     if "network" in tree:
