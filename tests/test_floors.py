@@ -18,10 +18,10 @@ FLOORS = {
     "losses": {"utils", "lobes"},
     "training": {"utils", "lobes", "losses"},
     "models": {"utils", "lobes"},
-    "inference": {"utils", "tokens", "streams", "lobes", "models"},
+    "files": {"utils"},
+    "inference": {"utils", "tokens", "streams", "lobes", "models", "files"},
     "release": {"utils", "lobes", "models", "inference"},
     "onnx": {"utils", "streams", "lobes", "models", "inference", "release"},
-    "files": {"utils", "inference"},
     "corpus": {"utils", "inference"},
     "evaluation": {"utils", "models", "inference", "files"},
     "tts": {
@@ -49,8 +49,21 @@ FLOORS = {
 
 
 def imported_floors(path):
-    """Yield the floors that a module imports, lazily or not."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Yield the floors that a module imports, lazily or not.
+
+    What type checkers alone import is not needed to run.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unneeded = {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If)
+        and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+    }
+    for node in ast.walk(tree):
+        if node in unneeded:
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

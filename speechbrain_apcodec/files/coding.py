@@ -13,7 +13,7 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -47,6 +47,26 @@ def bitstream_model_id(model: APCodec) -> str:
     It is ``NAME@`` and the first 16 hex digits of the weights' SHA-256.
     """
     return f"{model.model_id}@{model.weights_sha256[:16]}"
+
+
+def checked_codebooks(model: APCodec, num_codebooks: int | None) -> int:
+    """Return the number of codebooks to use, by default all."""
+    if num_codebooks is None:
+        return model.num_codebooks
+    model.bitrate(num_codebooks)  # raises if the model lacks them
+    return num_codebooks
+
+
+def check_apc_destination(
+    path: AnyPath, inputs: Sequence[AnyPath] = (), force: bool = False
+) -> None:
+    """Refuse a path where no tokens should be written."""
+    if Path(path).suffix.lower() in AUDIO_SUFFIXES:
+        raise AudioFileError(
+            f"{path} is the name of a recording: tokens go into a file "
+            "named .apc"
+        )
+    check_destination(path, inputs, force)
 
 
 def check_model(model: APCodec, header: ApcHeader | StreamHeader) -> None:
@@ -95,8 +115,7 @@ def encode_recording(
     tokens : torch.Tensor
         int64 ``[channels, frames, num_codebooks]``.
     """
-    if num_codebooks is None:
-        num_codebooks = model.num_codebooks
+    num_codebooks = checked_codebooks(model, num_codebooks)
     channels, num_samples = wav.shape
     audio_format = AudioFormat(sample_rate, channels, num_samples, "", subtype)
     header = _header(model, audio_format, num_codebooks)
@@ -171,13 +190,8 @@ def encode_file(
     >>> decode_file(model, "tokens.apc", "out.wav").subtype  # doctest: +SKIP
     'PCM_16'
     """
-    if Path(apc_path).suffix.lower() in AUDIO_SUFFIXES:
-        raise AudioFileError(
-            f"{apc_path} is the name of a recording: tokens go into a file "
-            "named .apc"
-        )
-    check_destination(apc_path, [in_path], force)
-    header, tokens = _encode(model, in_path, num_codebooks)
+    check_apc_destination(apc_path, [in_path], force)
+    header, tokens = encode_source(model, in_path, num_codebooks)
     write_apc(apc_path, header, tokens.numpy())
     return header
 
@@ -230,12 +244,12 @@ def roundtrip_file(
     is what an ``.apc`` file would say about the recording.
     """
     check_destination(out_path, [in_path], force)
-    header, tokens = _encode(model, in_path, num_codebooks, out_path)
+    header, tokens = encode_source(model, in_path, num_codebooks, out_path)
     _decode(model, header, tokens, out_path)
     return header
 
 
-def _encode(
+def encode_source(
     model: APCodec,
     in_path: AnyPath,
     num_codebooks: int | None,
@@ -246,9 +260,7 @@ def _encode(
         audio_format = recording.audio_format
         if out_path is not None:
             storable_subtype(out_path, audio_format.subtype)
-        if num_codebooks is None:
-            num_codebooks = model.num_codebooks
-        model.bitrate(num_codebooks)  # raises if the model lacks them
+        num_codebooks = checked_codebooks(model, num_codebooks)
         known = audio_format.num_samples < UNKNOWN
         seconds = audio_format.seconds if known else None
         with _seconds(seconds, "encode") as bar:

@@ -16,9 +16,12 @@ from typing import IO, TYPE_CHECKING
 
 import torch
 
-from speechbrain_apcodec.files.coding import bitstream_model_id, check_model
+from speechbrain_apcodec.files.coding import (
+    bitstream_model_id,
+    check_model,
+    checked_codebooks,
+)
 from speechbrain_apcodec.files.packets import PacketWriter, StreamHeader
-from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.errors import BitstreamError
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def stream_header(
         codec_rate=model.sample_rate,
         hop_length=model.hop_length,
         codebook_size=model.codebook_size,
-        num_codebooks=check_num_codebooks(num_codebooks, model.num_codebooks),
+        num_codebooks=checked_codebooks(model, num_codebooks),
     )
 
 
