@@ -29,10 +29,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Decode a file and describe the recording."""
+    from speechbrain_apcodec.files.bitstream import read_apc
+    from speechbrain_apcodec.utils.audio_writing import check_audio_destination
+
+    check_audio_destination(
+        arguments.output, [arguments.input], arguments.force
+    )
+    read_apc(arguments.input)
+    model = load_model(arguments)
+
     from speechbrain_apcodec.files.coding import decode_file
 
     header = decode_file(
-        load_model(arguments),
+        model,
         arguments.input,
         arguments.output,
         arguments.force,

@@ -10,12 +10,17 @@ Authors
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from speechbrain_apcodec.cli.model import (
     add_codebooks_argument,
     add_force_argument,
     add_model_arguments,
     load_model,
+)
+from speechbrain_apcodec.utils.audio_paths import (
+    check_apc_destination,
+    check_source,
 )
 
 
@@ -34,13 +39,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Encode a file and print its size and bitrate."""
-    from pathlib import Path
+    check_source(arguments.input)
+    check_apc_destination(arguments.output, [arguments.input], arguments.force)
+    model = load_model(arguments)
 
     from speechbrain_apcodec.files.bitstream import measured_kbps
     from speechbrain_apcodec.files.coding import encode_file
 
     header = encode_file(
-        load_model(arguments),
+        model,
         arguments.input,
         arguments.output,
         arguments.codebooks,

@@ -10,9 +10,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec.models.names import kind_of
 
 if TYPE_CHECKING:
-    from speechbrain_apcodec.inference import APCodec
+    from speechbrain_apcodec import APCodec
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,9 @@ def add_codebooks_argument(parser: argparse.ArgumentParser) -> None:
 
 def load_model(arguments: argparse.Namespace) -> APCodec:
     """Load the model that ``--model`` and ``--device`` name."""
-    from speechbrain_apcodec.inference import APCodec
+    kind_of(arguments.model)  # a wrong name is refused at once
+
+    from speechbrain_apcodec import APCodec
 
     device = checked_device(arguments.device)
     return APCodec.from_hparams(

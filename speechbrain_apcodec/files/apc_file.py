@@ -17,11 +17,11 @@ from torch import Tensor
 
 from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
 from speechbrain_apcodec.files.coding import (
-    check_apc_destination,
     decode_recording,
     encode_recording,
     encode_source,
 )
+from speechbrain_apcodec.utils.audio_paths import check_apc_destination
 from speechbrain_apcodec.utils.errors import APCodecError
 from speechbrain_apcodec.utils.types import AnyPath
 

@@ -13,8 +13,7 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 import torch
@@ -23,16 +22,17 @@ from tqdm import tqdm
 
 from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
 from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
-from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
-    AUDIO_SUFFIXES,
     UNKNOWN,
     AudioFormat,
     open_recording,
-    storable_subtype,
 )
-from speechbrain_apcodec.utils.audio_writing import open_audio
-from speechbrain_apcodec.utils.errors import AudioFileError, BitstreamError
+from speechbrain_apcodec.utils.audio_paths import check_apc_destination
+from speechbrain_apcodec.utils.audio_writing import (
+    check_audio_destination,
+    open_audio,
+)
+from speechbrain_apcodec.utils.errors import BitstreamError
 from speechbrain_apcodec.utils.resampling import resample_in_blocks
 from speechbrain_apcodec.utils.types import AnyPath
 
@@ -55,18 +55,6 @@ def checked_codebooks(model: APCodec, num_codebooks: int | None) -> int:
         return model.num_codebooks
     model.bitrate(num_codebooks)  # raises if the model lacks them
     return num_codebooks
-
-
-def check_apc_destination(
-    path: AnyPath, inputs: Sequence[AnyPath] = (), force: bool = False
-) -> None:
-    """Refuse a path where no tokens should be written."""
-    if Path(path).suffix.lower() in AUDIO_SUFFIXES:
-        raise AudioFileError(
-            f"{path} is the name of a recording: tokens go into a file "
-            "named .apc"
-        )
-    check_destination(path, inputs, force)
 
 
 def check_model(model: APCodec, header: ApcHeader | StreamHeader) -> None:
@@ -224,9 +212,8 @@ def decode_file(
         If the ``.apc`` file is damaged or of another model, or the output
         is there already; nothing is written then.
     """
-    check_destination(out_path, [apc_path], force)
+    check_audio_destination(out_path, [apc_path], force)
     header, tokens = read_apc(apc_path)
-    storable_subtype(out_path, header.subtype)
     _decode(model, header, torch.from_numpy(tokens), out_path)
     return header
 
@@ -243,23 +230,18 @@ def roundtrip_file(
     The arguments are those of ``encode_file`` and ``decode_file``. The header
     is what an ``.apc`` file would say about the recording.
     """
-    check_destination(out_path, [in_path], force)
-    header, tokens = encode_source(model, in_path, num_codebooks, out_path)
+    check_audio_destination(out_path, [in_path], force)
+    header, tokens = encode_source(model, in_path, num_codebooks)
     _decode(model, header, tokens, out_path)
     return header
 
 
 def encode_source(
-    model: APCodec,
-    in_path: AnyPath,
-    num_codebooks: int | None,
-    out_path: AnyPath | None = None,
+    model: APCodec, in_path: AnyPath, num_codebooks: int | None
 ) -> tuple[ApcHeader, Tensor]:
-    """Encode a file block by block; see if ``out_path`` can be written."""
+    """Encode a file block by block, tokens as int32."""
     with open_recording(in_path) as recording:
         audio_format = recording.audio_format
-        if out_path is not None:
-            storable_subtype(out_path, audio_format.subtype)
         num_codebooks = checked_codebooks(model, num_codebooks)
         known = audio_format.num_samples < UNKNOWN
         seconds = audio_format.seconds if known else None
