@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
+from speechbrain_apcodec.files.bitstream import ApcHeader, write_apc
 from speechbrain_apcodec.files.coding import (
     decode_recording,
     encode_recording,
     encode_source,
 )
+from speechbrain_apcodec.files.stored import read_stored
 from speechbrain_apcodec.utils.audio_paths import check_apc_destination
 from speechbrain_apcodec.utils.errors import APCodecError
 from speechbrain_apcodec.utils.types import AnyPath
@@ -77,7 +78,7 @@ class ApcFile:
 
     @classmethod
     def load(cls, path: AnyPath) -> ApcFile:
-        """Read an ``.apc`` file.
+        """Read an ``.apc`` file, or a packet stream that was kept.
 
         Arguments
         ---------
@@ -94,7 +95,7 @@ class ApcFile:
         BitstreamError
             If the file is missing, of another kind, or damaged.
         """
-        header, tokens = read_apc(path)
+        header, tokens = read_stored(path)
         return cls(header, torch.from_numpy(tokens))
 
 

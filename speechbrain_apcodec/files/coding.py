@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
+from speechbrain_apcodec.files.bitstream import ApcHeader, write_apc
 from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
+from speechbrain_apcodec.files.stored import read_stored
 from speechbrain_apcodec.utils.audio import (
     UNKNOWN,
     AudioFormat,
@@ -142,6 +143,7 @@ def encode_file(
     apc_path: AnyPath,
     num_codebooks: int | None = None,
     force: bool = False,
+    quiet: bool = False,
 ) -> ApcHeader:
     """Encode an audio file into an ``.apc`` file.
 
@@ -157,6 +159,8 @@ def encode_file(
         Codebooks to use; default: all.
     force : bool
         Whether a file at ``apc_path`` may be replaced.
+    quiet : bool
+        Whether to do without a bar on terminals.
 
     Returns
     -------
@@ -179,7 +183,7 @@ def encode_file(
     'PCM_16'
     """
     check_apc_destination(apc_path, [in_path], force)
-    header, tokens = encode_source(model, in_path, num_codebooks)
+    header, tokens = encode_source(model, in_path, num_codebooks, quiet)
     write_apc(apc_path, header, tokens.numpy())
     return header
 
@@ -187,14 +191,14 @@ def encode_file(
 def decode_file(
     model: APCodec, apc_path: AnyPath, out_path: AnyPath, force: bool = False
 ) -> ApcHeader:
-    """Decode an ``.apc`` file into an audio file.
+    """Decode a file of tokens into an audio file.
 
     Arguments
     ---------
     model : APCodec
         The codec that made the ``.apc`` file.
     apc_path : str or pathlib.Path
-        The ``.apc`` file.
+        The ``.apc`` file, or a packet stream that was kept.
     out_path : str or pathlib.Path
         The audio file to write. Its suffix names the container; it gets the
         original's sample format where the container offers it.
@@ -213,8 +217,8 @@ def decode_file(
         is there already; nothing is written then.
     """
     check_audio_destination(out_path, [apc_path], force)
-    header, tokens = read_apc(apc_path)
-    _decode(model, header, torch.from_numpy(tokens), out_path)
+    header, tokens = read_stored(apc_path)
+    write_decoded(model, header, torch.from_numpy(tokens), out_path)
     return header
 
 
@@ -232,12 +236,15 @@ def roundtrip_file(
     """
     check_audio_destination(out_path, [in_path], force)
     header, tokens = encode_source(model, in_path, num_codebooks)
-    _decode(model, header, tokens, out_path)
+    write_decoded(model, header, tokens, out_path)
     return header
 
 
 def encode_source(
-    model: APCodec, in_path: AnyPath, num_codebooks: int | None
+    model: APCodec,
+    in_path: AnyPath,
+    num_codebooks: int | None,
+    quiet: bool = False,
 ) -> tuple[ApcHeader, Tensor]:
     """Encode a file block by block, tokens as int32."""
     with open_recording(in_path) as recording:
@@ -245,7 +252,7 @@ def encode_source(
         num_codebooks = checked_codebooks(model, num_codebooks)
         known = audio_format.num_samples < UNKNOWN
         seconds = audio_format.seconds if known else None
-        with _seconds(seconds, "encode") as bar:
+        with _seconds(seconds, "encode", quiet) as bar:
 
             def blocks() -> Iterator[Tensor]:
                 for block in recording:
@@ -259,13 +266,17 @@ def encode_source(
     return _header(model, recording.audio_format, num_codebooks), tokens
 
 
-def _decode(
-    model: APCodec, header: ApcHeader, tokens: Tensor, out_path: AnyPath
+def write_decoded(
+    model: APCodec,
+    header: ApcHeader,
+    tokens: Tensor,
+    out_path: AnyPath,
+    quiet: bool = False,
 ) -> None:
     """Decode into a file block by block."""
     check_model(model, header)
     with (
-        _seconds(header.seconds, "decode") as bar,
+        _seconds(header.seconds, "decode", quiet) as bar,
         open_audio(
             out_path, header.channels, header.sample_rate, header.subtype
         ) as write,
@@ -294,14 +305,18 @@ def _header(
     )
 
 
-def _seconds(total: float | None, task: str) -> tqdm[NoReturn]:
+def _seconds(total: float | None, task: str, quiet: bool) -> tqdm[NoReturn]:
     """Show a bar of the seconds of audio done, on terminals only."""
     bar = "{desc}: {n:.0f} s of audio [{elapsed}]"
     if total:
         bar = "{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio "
         bar += "[{elapsed}<{remaining}]"
     return tqdm(
-        total=total, desc=task, bar_format=bar, leave=False, disable=None
+        total=total,
+        desc=task,
+        bar_format=bar,
+        leave=False,
+        disable=quiet or None,
     )
 
 

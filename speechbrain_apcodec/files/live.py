@@ -186,15 +186,17 @@ def decode_live(
             num_samples += wav.shape[1]
             output.write(wav[0].float().cpu().numpy())
             slowest = max(slowest, time.perf_counter() - begin)
+        # With low delay, more may have been played than there was.
+        assert packets.num_samples is not None, "the stream has ended"
+        num_samples = max(num_samples, packets.num_samples)
+        wav = context.flush_decoder(num_samples)
+        output.write(wav[0].float().cpu().numpy())
     except BitstreamError:
         # What was played cannot be taken back: play the rest of it as well.
         output.write(context.flush_decoder()[0].float().cpu().numpy())
         raise
-    # With low delay, more may have been played than there was.
-    assert packets.num_samples is not None, "the stream has ended"
-    num_samples = max(num_samples, packets.num_samples)
-    wav = context.flush_decoder(num_samples)
-    output.write(wav[0].float().cpu().numpy())
+    finally:
+        output.end()
     return LiveReport(
         seconds=num_samples / packets.header.codec_rate,
         num_packets=packets.num_packets,
