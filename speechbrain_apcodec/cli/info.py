@@ -1,6 +1,6 @@
-"""Describe an .apc file or a model.
+"""Describe an .apc or .aps file, or a model.
 
-An .apc file is checked on the way: a damaged one is an error.
+A file is checked on the way: a damaged one is an error.
 
 For example:
   apcodec info speech.apc
@@ -32,8 +32,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         nargs="?",
-        metavar="APC_OR_MODEL",
-        help=".apc file, model folder or hub id (default: that of --model)",
+        metavar="FILE_OR_MODEL",
+        help=".apc or .aps file, model folder or hub id "
+        "(default: that of --model)",
     )
     add_model_arguments(parser)
 
@@ -41,20 +42,22 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> None:
     """Print one fact a line."""
     subject = arguments.subject or arguments.model
-    if Path(subject).is_file() or Path(subject).suffix == ".apc":
-        print_facts(_describe_apc(subject))
+    if Path(subject).is_file() or Path(subject).suffix in (".apc", ".aps"):
+        print_facts(_describe_tokens(subject))
     else:
         arguments.model = subject
         print_facts(_describe_model(load_model(arguments)))
 
 
-def _describe_apc(path: str) -> dict[str, str]:
-    """Return the facts of an .apc file."""
-    from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
+def _describe_tokens(path: str) -> dict[str, str]:
+    """Return the facts of a file of tokens."""
+    from speechbrain_apcodec.files.bitstream import measured_kbps
+    from speechbrain_apcodec.files.stored import is_stream, read_stored
 
-    header, _ = read_apc(path)
+    header, _ = read_stored(path)
     num_bytes = Path(path).stat().st_size
     return {
+        "format": "packet stream" if is_stream(path) else "recording",
         "model": header.model_id,
         "length": f"{header.seconds:.3f} s ({header.num_samples} samples)",
         "sample rate": f"{header.sample_rate} Hz",

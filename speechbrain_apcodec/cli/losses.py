@@ -14,6 +14,8 @@ import json
 from argparse import ArgumentParser, Namespace
 
 from speechbrain_apcodec.cli.model import add_model_arguments, checked_device
+from speechbrain_apcodec.models.names import kind_of
+from speechbrain_apcodec.utils.audio_paths import check_source
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,6 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Print the losses."""
+    check_source(arguments.input)
+    kind_of(arguments.model)
+
     from speechbrain_apcodec.release.reference_losses import reference_losses
 
     losses = reference_losses(

@@ -9,7 +9,6 @@ Authors
 """
 
 import argparse
-import errno
 import io
 import logging
 import os
@@ -37,6 +36,7 @@ from speechbrain_apcodec.cli import (
     train,
 )
 from speechbrain_apcodec.cli import eval as evaluate
+from speechbrain_apcodec.cli.faults import FIXES, fail
 from speechbrain_apcodec.utils.errors import APCodecError
 
 #: Every command, in the order in which ``--help`` lists them.
@@ -65,27 +65,13 @@ back. Start with
   apcodec demo                        code a clip that comes with the package
   apcodec encode speech.wav s.apc     compress a recording
   apcodec decode s.apc speech2.wav    and restore it
+  apcodec encode recordings -o coded  or a whole folder
 """
-
-#: The fix for each error of the operating system.
-_FIXES = {
-    errno.ENOSPC: "free some space, or write to another disk",
-    errno.EDQUOT: "free some space, or write to another disk",
-    errno.EFBIG: "write to a file system for larger files",
-    errno.EACCES: "check its permissions",
-    errno.EPERM: "check its permissions",
-    errno.EROFS: "write to another file system",
-    errno.ENAMETOOLONG: "give it a shorter name",
-    errno.EEXIST: "name another place",
-    errno.ENOTDIR: "name another place",
-    errno.EISDIR: "name another place",
-    errno.EBADF: "open it for reading or writing",
-}
 
 _EPILOG = """\
 'apcodec COMMAND --help' explains a command, with an example.
-The exit code is 0 if all went well and 2 if the input is at fault; no output
-file is left then. An existing file is replaced only with --force, the input
+The exit code is 0 if all went well and 2 if an input is at fault; no file is
+made of it then. An existing file is replaced only with --force, the input
 never.
 """
 
@@ -104,32 +90,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     if sys.stdout is None:
         # The next file to be opened would get its descriptor, and the output.
-        return _fail("standard output is closed: send it to /dev/null")
+        return fail("standard output is closed: send it to /dev/null")
     if hasattr(sys.stdout, "reconfigure"):
         # File names in old archives may not be UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
+    code: int | None = None
     try:
         # The user of a training wants its log; elsewhere it is noise.
         with nullcontext() if arguments.command == "train" else _quiet():
-            arguments.run(arguments)
+            code = arguments.run(arguments)
         sys.stdout.flush()
     except APCodecError as error:
-        return _fail(error)
+        return fail(error)
     except BrokenPipeError:  # the reader, such as `head`, has enough
         _drop_output()
     except OSError as error:
-        fix, name = _FIXES.get(error.errno or 0), error.filename
-        if arguments.command == "train" and not (fix and name):
+        has_fix = error.errno in FIXES
+        if arguments.command == "train" and not (has_fix and error.filename):
             raise  # it may come from anywhere: show the traceback
-        if fix and not name:  # an error of a file names it
-            name = "standard output"
+        if has_fix and not error.filename:
             _drop_output()
-        parts = name, error.strerror or error, fix
-        return _fail(": ".join(str(part) for part in parts if part))
+        return fail(error)
     except KeyboardInterrupt:
         print("apcodec: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -179,12 +164,6 @@ def _drop_output() -> None:
     """Keep Python from a second complaint when it closes the output."""
     with suppress(io.UnsupportedOperation):  # no file of the system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _fail(message: object) -> int:
-    """Print an error as one line, whatever line breaks it has."""
-    print("apcodec: error:", " ".join(str(message).split()), file=sys.stderr)
-    return 2
 
 
 @contextmanager

@@ -7,12 +7,15 @@ Authors
 from __future__ import annotations
 
 import argparse
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from speechbrain_apcodec import DEFAULT_MODEL
+from speechbrain_apcodec import DEFAULT_MODEL, STREAMING_MODEL
+from speechbrain_apcodec.models.names import kind_of
 
 if TYPE_CHECKING:
-    from speechbrain_apcodec.inference import APCodec
+    from speechbrain_apcodec import APCodec
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,14 +59,30 @@ def add_codebooks_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def load_model(arguments: argparse.Namespace) -> APCodec:
-    """Load the model that ``--model`` and ``--device`` name."""
-    from speechbrain_apcodec.inference import APCodec
+def load_model(
+    arguments: argparse.Namespace, source: str | None = None
+) -> APCodec:
+    """Load a model, by default that of ``--model``, onto ``--device``."""
+    source = source or arguments.model
+    kind_of(source)  # a wrong name is refused at once
+
+    from speechbrain_apcodec import APCodec
 
     device = checked_device(arguments.device)
-    return APCodec.from_hparams(
-        source=arguments.model, run_opts={"device": device}
-    )
+    return APCodec.from_hparams(source=source, run_opts={"device": device})
+
+
+def embedded_model(model_id: str) -> str:
+    """Name the model in the package that made tokens, else the default one.
+
+    ``model_id`` is that of a coded file: ``NAME@`` and a part of the weights'
+    SHA-256.
+    """
+    for folder in (DEFAULT_MODEL, STREAMING_MODEL):
+        config = Path(folder, "config.json").read_text(encoding="utf-8")
+        if json.loads(config)["model_id"] == model_id.rpartition("@")[0]:
+            return folder
+    return DEFAULT_MODEL
 
 
 def checked_device(device: str) -> str:

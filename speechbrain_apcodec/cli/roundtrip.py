@@ -17,6 +17,7 @@ from speechbrain_apcodec.cli.model import (
     add_model_arguments,
     load_model,
 )
+from speechbrain_apcodec.utils.audio_paths import check_source
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -32,10 +33,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> None:
     """Encode and decode a file and print the bitrate."""
+    from speechbrain_apcodec.utils.audio_writing import check_audio_destination
+
+    check_source(arguments.input)
+    check_audio_destination(
+        arguments.output, [arguments.input], arguments.force
+    )
+    model = load_model(arguments)
+
     from speechbrain_apcodec.files.coding import roundtrip_file
 
     header = roundtrip_file(
-        load_model(arguments),
+        model,
         arguments.input,
         arguments.output,
         arguments.codebooks,

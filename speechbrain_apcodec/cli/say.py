@@ -21,6 +21,7 @@ from speechbrain_apcodec.cli.model import (
     checked_device,
     positive,
 )
+from speechbrain_apcodec.models.names import kind_of
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.tts.interface import TokenTTS
@@ -72,6 +73,9 @@ def add_voice_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Speak, and print the duration of the speech."""
+    from speechbrain_apcodec.utils.audio_writing import check_audio_destination
+
+    check_audio_destination(arguments.output, force=arguments.force)
     tts = load_voice(arguments)
     seconds = tts.synthesize_file(
         arguments.text,
@@ -85,6 +89,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def load_voice(arguments: argparse.Namespace) -> TokenTTS:
     """Load the voice that ``--model`` and ``--device`` name."""
+    kind_of(arguments.model)  # a wrong name is refused at once
+
     from speechbrain_apcodec.tts.interface import TokenTTS
 
     return TokenTTS.from_hparams(

@@ -14,11 +14,11 @@ from typing import Any, TypeAlias
 from tqdm import tqdm
 
 from speechbrain_apcodec.utils.audio import (
-    AUDIO_SUFFIXES,
     read_audio,
     read_audio_info,
     read_recording,
 )
+from speechbrain_apcodec.utils.audio_paths import AUDIO_SUFFIXES
 from speechbrain_apcodec.utils.band import measure_band
 from speechbrain_apcodec.utils.errors import ConfigurationError
 from speechbrain_apcodec.utils.levels import mix_to_mono

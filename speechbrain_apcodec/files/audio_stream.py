@@ -10,6 +10,9 @@ Authors
 
 from __future__ import annotations
 
+import fcntl
+import io
+import os
 import struct
 from collections.abc import Iterator
 from typing import IO, Any, TypeAlias
@@ -39,6 +42,10 @@ _WAV_FORMATS = {
 
 # A chunk before the audio that claims more than this is damaged.
 _MAX_CHUNK_BYTES = 1 << 20
+
+# What a header says of a length that it does not know, and its own length.
+_UNKNOWN = 0xFFFFFFFF
+_HEADER_BYTES = 44
 
 # Bytes of one read: all that a pipe of Linux holds.
 _READ_BYTES = 1 << 16
@@ -213,8 +220,9 @@ class AudioOutput:
     sample_rate : int
         Rate in Hz.
     raw : str, optional
-        One of ``RAW_FORMATS``; default: a 16-bit WAV of unknown length,
-        whose header the first ``write`` writes, be it of no samples.
+        One of ``RAW_FORMATS``; default: a 16-bit WAV, whose header the first
+        ``write`` writes, be it of no samples. Its length is unknown until
+        ``end``, and for good in a pipe.
 
     Example
     -------
@@ -233,22 +241,56 @@ class AudioOutput:
     ) -> None:
         self._file = file
         self._format = RAW_FORMATS[raw or "s16le"]
-        self._header = b""
-        if raw is None:
-            unknown = 0xFFFFFFFF
-            self._header = b"".join(
-                [
-                    struct.pack("<4sI4s", b"RIFF", unknown, b"WAVE"),
-                    struct.pack("<4sIHH", b"fmt ", 16, _INTEGER, 1),
-                    struct.pack("<IIHH", sample_rate, 2 * sample_rate, 2, 16),
-                    struct.pack("<4sI", b"data", unknown),
-                ]
-            )
+        self._sample_rate = sample_rate
+        self._num_bytes = 0
+        self._header = b"" if raw else self._wav_header(_UNKNOWN)
+        self._begin: int | None = None
+        if not raw and _can_be_rewritten(file):
+            self._begin = file.tell()
 
     def write(self, samples: Samples) -> None:
         """Write float32 [samples]; integers are rounded, and clipped at 1."""
         if self._format == "<i2":
             samples = numpy.rint(samples * 32768.0).clip(-32768, 32767)
-        self._file.write(self._header + samples.astype(self._format).tobytes())
+        data = samples.astype(self._format).tobytes()
+        self._file.write(self._header + data)
         self._file.flush()
         self._header = b""
+        self._num_bytes += len(data)
+
+    def end(self) -> None:
+        """Write the true length, where a file and not a pipe was written.
+
+        A WAV of more than 4 GiB keeps its unknown length.
+        """
+        fits = self._num_bytes + _HEADER_BYTES < _UNKNOWN
+        if self._begin is None or self._header or not fits:
+            return
+        self._file.seek(self._begin)
+        self._file.write(self._wav_header(self._num_bytes))
+        self._file.seek(self._begin + _HEADER_BYTES + self._num_bytes)
+        self._file.flush()
+
+    def _wav_header(self, num_bytes: int) -> bytes:
+        """Make the header of so many bytes of samples."""
+        size = min(num_bytes + _HEADER_BYTES - 8, _UNKNOWN)
+        rate = self._sample_rate
+        return b"".join(
+            [
+                struct.pack("<4sI4s", b"RIFF", size, b"WAVE"),
+                struct.pack("<4sIHH", b"fmt ", 16, _INTEGER, 1),
+                struct.pack("<IIHH", rate, 2 * rate, 2, 16),
+                struct.pack("<4sI", b"data", num_bytes),
+            ]
+        )
+
+
+def _can_be_rewritten(file: IO[bytes]) -> bool:
+    """Tell a file from a pipe, and from one to whose end all is appended."""
+    if not file.seekable():
+        return False
+    try:
+        flags = fcntl.fcntl(file.fileno(), fcntl.F_GETFL)
+    except io.UnsupportedOperation:  # in memory
+        return True
+    return not flags & os.O_APPEND

@@ -14,25 +14,26 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
+from speechbrain_apcodec.files.bitstream import ApcHeader, write_apc
 from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
-from speechbrain_apcodec.utils.atomic import check_destination
+from speechbrain_apcodec.files.stored import read_stored
 from speechbrain_apcodec.utils.audio import (
-    AUDIO_SUFFIXES,
     UNKNOWN,
     AudioFormat,
     open_recording,
-    storable_subtype,
 )
-from speechbrain_apcodec.utils.audio_writing import open_audio
-from speechbrain_apcodec.utils.errors import AudioFileError, BitstreamError
+from speechbrain_apcodec.utils.audio_paths import check_apc_destination
+from speechbrain_apcodec.utils.audio_writing import (
+    check_audio_destination,
+    open_audio,
+)
+from speechbrain_apcodec.utils.errors import BitstreamError
 from speechbrain_apcodec.utils.resampling import resample_in_blocks
 from speechbrain_apcodec.utils.types import AnyPath
 
@@ -47,6 +48,14 @@ def bitstream_model_id(model: APCodec) -> str:
     It is ``NAME@`` and the first 16 hex digits of the weights' SHA-256.
     """
     return f"{model.model_id}@{model.weights_sha256[:16]}"
+
+
+def checked_codebooks(model: APCodec, num_codebooks: int | None) -> int:
+    """Return the number of codebooks to use, by default all."""
+    if num_codebooks is None:
+        return model.num_codebooks
+    model.bitrate(num_codebooks)  # raises if the model lacks them
+    return num_codebooks
 
 
 def check_model(model: APCodec, header: ApcHeader | StreamHeader) -> None:
@@ -95,8 +104,7 @@ def encode_recording(
     tokens : torch.Tensor
         int64 ``[channels, frames, num_codebooks]``.
     """
-    if num_codebooks is None:
-        num_codebooks = model.num_codebooks
+    num_codebooks = checked_codebooks(model, num_codebooks)
     channels, num_samples = wav.shape
     audio_format = AudioFormat(sample_rate, channels, num_samples, "", subtype)
     header = _header(model, audio_format, num_codebooks)
@@ -135,6 +143,7 @@ def encode_file(
     apc_path: AnyPath,
     num_codebooks: int | None = None,
     force: bool = False,
+    quiet: bool = False,
 ) -> ApcHeader:
     """Encode an audio file into an ``.apc`` file.
 
@@ -150,6 +159,8 @@ def encode_file(
         Codebooks to use; default: all.
     force : bool
         Whether a file at ``apc_path`` may be replaced.
+    quiet : bool
+        Whether to do without a bar on terminals.
 
     Returns
     -------
@@ -171,13 +182,8 @@ def encode_file(
     >>> decode_file(model, "tokens.apc", "out.wav").subtype  # doctest: +SKIP
     'PCM_16'
     """
-    if Path(apc_path).suffix.lower() in AUDIO_SUFFIXES:
-        raise AudioFileError(
-            f"{apc_path} is the name of a recording: tokens go into a file "
-            "named .apc"
-        )
-    check_destination(apc_path, [in_path], force)
-    header, tokens = _encode(model, in_path, num_codebooks)
+    check_apc_destination(apc_path, [in_path], force)
+    header, tokens = encode_source(model, in_path, num_codebooks, quiet)
     write_apc(apc_path, header, tokens.numpy())
     return header
 
@@ -185,14 +191,14 @@ def encode_file(
 def decode_file(
     model: APCodec, apc_path: AnyPath, out_path: AnyPath, force: bool = False
 ) -> ApcHeader:
-    """Decode an ``.apc`` file into an audio file.
+    """Decode a file of tokens into an audio file.
 
     Arguments
     ---------
     model : APCodec
         The codec that made the ``.apc`` file.
     apc_path : str or pathlib.Path
-        The ``.apc`` file.
+        The ``.apc`` file, or a packet stream that was kept.
     out_path : str or pathlib.Path
         The audio file to write. Its suffix names the container; it gets the
         original's sample format where the container offers it.
@@ -210,10 +216,9 @@ def decode_file(
         If the ``.apc`` file is damaged or of another model, or the output
         is there already; nothing is written then.
     """
-    check_destination(out_path, [apc_path], force)
-    header, tokens = read_apc(apc_path)
-    storable_subtype(out_path, header.subtype)
-    _decode(model, header, torch.from_numpy(tokens), out_path)
+    check_audio_destination(out_path, [apc_path], force)
+    header, tokens = read_stored(apc_path)
+    write_decoded(model, header, torch.from_numpy(tokens), out_path)
     return header
 
 
@@ -229,29 +234,25 @@ def roundtrip_file(
     The arguments are those of ``encode_file`` and ``decode_file``. The header
     is what an ``.apc`` file would say about the recording.
     """
-    check_destination(out_path, [in_path], force)
-    header, tokens = _encode(model, in_path, num_codebooks, out_path)
-    _decode(model, header, tokens, out_path)
+    check_audio_destination(out_path, [in_path], force)
+    header, tokens = encode_source(model, in_path, num_codebooks)
+    write_decoded(model, header, tokens, out_path)
     return header
 
 
-def _encode(
+def encode_source(
     model: APCodec,
     in_path: AnyPath,
     num_codebooks: int | None,
-    out_path: AnyPath | None = None,
+    quiet: bool = False,
 ) -> tuple[ApcHeader, Tensor]:
-    """Encode a file block by block; see if ``out_path`` can be written."""
+    """Encode a file block by block, tokens as int32."""
     with open_recording(in_path) as recording:
         audio_format = recording.audio_format
-        if out_path is not None:
-            storable_subtype(out_path, audio_format.subtype)
-        if num_codebooks is None:
-            num_codebooks = model.num_codebooks
-        model.bitrate(num_codebooks)  # raises if the model lacks them
+        num_codebooks = checked_codebooks(model, num_codebooks)
         known = audio_format.num_samples < UNKNOWN
         seconds = audio_format.seconds if known else None
-        with _seconds(seconds, "encode") as bar:
+        with _seconds(seconds, "encode", quiet) as bar:
 
             def blocks() -> Iterator[Tensor]:
                 for block in recording:
@@ -265,13 +266,17 @@ def _encode(
     return _header(model, recording.audio_format, num_codebooks), tokens
 
 
-def _decode(
-    model: APCodec, header: ApcHeader, tokens: Tensor, out_path: AnyPath
+def write_decoded(
+    model: APCodec,
+    header: ApcHeader,
+    tokens: Tensor,
+    out_path: AnyPath,
+    quiet: bool = False,
 ) -> None:
     """Decode into a file block by block."""
     check_model(model, header)
     with (
-        _seconds(header.seconds, "decode") as bar,
+        _seconds(header.seconds, "decode", quiet) as bar,
         open_audio(
             out_path, header.channels, header.sample_rate, header.subtype
         ) as write,
@@ -300,14 +305,18 @@ def _header(
     )
 
 
-def _seconds(total: float | None, task: str) -> tqdm[NoReturn]:
+def _seconds(total: float | None, task: str, quiet: bool) -> tqdm[NoReturn]:
     """Show a bar of the seconds of audio done, on terminals only."""
     bar = "{desc}: {n:.0f} s of audio [{elapsed}]"
     if total:
         bar = "{l_bar}{bar}| {n:.0f}/{total:.0f} s of audio "
         bar += "[{elapsed}<{remaining}]"
     return tqdm(
-        total=total, desc=task, bar_format=bar, leave=False, disable=None
+        total=total,
+        desc=task,
+        bar_format=bar,
+        leave=False,
+        disable=quiet or None,
     )
 
 

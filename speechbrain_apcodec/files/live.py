@@ -16,9 +16,12 @@ from typing import IO, TYPE_CHECKING
 
 import torch
 
-from speechbrain_apcodec.files.coding import bitstream_model_id, check_model
+from speechbrain_apcodec.files.coding import (
+    bitstream_model_id,
+    check_model,
+    checked_codebooks,
+)
 from speechbrain_apcodec.files.packets import PacketWriter, StreamHeader
-from speechbrain_apcodec.inference.checks import check_num_codebooks
 from speechbrain_apcodec.utils.errors import BitstreamError
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def stream_header(
         codec_rate=model.sample_rate,
         hop_length=model.hop_length,
         codebook_size=model.codebook_size,
-        num_codebooks=check_num_codebooks(num_codebooks, model.num_codebooks),
+        num_codebooks=checked_codebooks(model, num_codebooks),
     )
 
 
@@ -183,15 +186,17 @@ def decode_live(
             num_samples += wav.shape[1]
             output.write(wav[0].float().cpu().numpy())
             slowest = max(slowest, time.perf_counter() - begin)
+        # With low delay, more may have been played than there was.
+        assert packets.num_samples is not None, "the stream has ended"
+        num_samples = max(num_samples, packets.num_samples)
+        wav = context.flush_decoder(num_samples)
+        output.write(wav[0].float().cpu().numpy())
     except BitstreamError:
         # What was played cannot be taken back: play the rest of it as well.
         output.write(context.flush_decoder()[0].float().cpu().numpy())
         raise
-    # With low delay, more may have been played than there was.
-    assert packets.num_samples is not None, "the stream has ended"
-    num_samples = max(num_samples, packets.num_samples)
-    wav = context.flush_decoder(num_samples)
-    output.write(wav[0].float().cpu().numpy())
+    finally:
+        output.end()
     return LiveReport(
         seconds=num_samples / packets.header.codec_rate,
         num_packets=packets.num_packets,

@@ -19,6 +19,7 @@ import torch
 from speechbrain.utils.autocast import AMPConfig
 from torch import Tensor
 
+from speechbrain_apcodec.files import apc_file
 from speechbrain_apcodec.inference import audio_files, loading, streaming
 from speechbrain_apcodec.inference import tokens as token_calls
 from speechbrain_apcodec.inference.checks import (
@@ -368,6 +369,8 @@ class APCodec(PlacedPretrained):
     load_audio = audio_files.load_audio
     encode_file = audio_files.encode_file
     decode_file = audio_files.decode_file
+    compress = apc_file.compress
+    decompress = apc_file.decompress
 
     # What models that predict tokens need.
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from speechbrain_apcodec.models.sources import fetch_file
-from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import read_audio, write_audio
+from speechbrain_apcodec.utils.audio_writing import check_audio_destination
 from speechbrain_apcodec.utils.errors import APCodecError
 from speechbrain_apcodec.utils.types import AnyPath, Tokens, Wav
 
@@ -113,7 +113,7 @@ def decode_file(
         If the tokens are not those of one waveform, or the file cannot be
         written or exists.
     """
-    check_destination(path, force=force)
+    check_audio_destination(path, force=force)
     if isinstance(tokens, torch.Tensor) and tokens.dim() == 2:
         tokens = tokens[None]
     wavs, _ = codec.decode(tokens, num_samples=num_samples)

@@ -9,7 +9,6 @@ Authors
 """
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,15 +30,13 @@ from speechbrain.utils.fetching import (
     fetch,
 )
 
+from speechbrain_apcodec.models.names import Kind, kind_of
 from speechbrain_apcodec.utils.atomic import atomic_path
 from speechbrain_apcodec.utils.errors import CheckpointError
 from speechbrain_apcodec.utils.types import AnyPath
 
 #: Says in a ``savedir`` where the files in it come from.
 ORIGIN_FILE = "origin.json"
-
-#: What a hub calls a model.
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 def find_source(source: AnyPath | FetchSource) -> FetchSource:
@@ -52,22 +49,12 @@ def find_source(source: AnyPath | FetchSource) -> FetchSource:
     """
     if isinstance(source, FetchSource):
         return source
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return FetchSource(FetchFrom.LOCAL, str(path))
-    if path.exists():
-        raise CheckpointError(
-            f"{source} is a file: give the folder of an exported model"
-        )
-    if isinstance(source, str):
-        if source.startswith(("http:", "https:")):
-            return FetchSource(FetchFrom.URI, source.rstrip("/"))
-        if HUB_ID.fullmatch(source):
-            return FetchSource(FetchFrom.HUGGING_FACE, source)
-    raise CheckpointError(
-        f"there is no folder {source}: check the path (a hub id has the form "
-        "ORGANISATION/NAME)"
-    )
+    kind = kind_of(source)
+    if kind == Kind.FOLDER:
+        return FetchSource(FetchFrom.LOCAL, str(Path(source).expanduser()))
+    if kind == Kind.URL:
+        return FetchSource(FetchFrom.URI, str(source).rstrip("/"))
+    return FetchSource(FetchFrom.HUGGING_FACE, str(source))
 
 
 def claim_savedir(

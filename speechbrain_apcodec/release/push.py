@@ -22,7 +22,7 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError
 
 from speechbrain_apcodec.models.config import CONFIG_FILE, read_config
-from speechbrain_apcodec.models.sources import HUB_ID
+from speechbrain_apcodec.models.names import HUB_ID
 from speechbrain_apcodec.release.card import publishable_card
 from speechbrain_apcodec.release.checks import check_release
 from speechbrain_apcodec.release.folder import CARD_FILE, OWN_FILES

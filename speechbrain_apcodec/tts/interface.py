@@ -29,9 +29,8 @@ from speechbrain_apcodec.models.pretrained import find_model, load_pretrained
 from speechbrain_apcodec.models.sources import fetch_file
 from speechbrain_apcodec.tts.generation import Generated
 from speechbrain_apcodec.tts.text import encode_text
-from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio_writing import (
-    storable_subtype,
+    check_audio_destination,
     write_audio,
 )
 from speechbrain_apcodec.utils.damage import damage_named
@@ -252,8 +251,7 @@ class TokenTTS(PlacedPretrained):
         Takes the arguments of ``generate``. The suffix of the path names the
         container; ``force`` replaces an existing file.
         """
-        check_destination(path, force=force)
-        storable_subtype(path, "PCM_16")
+        check_audio_destination(path, force=force)
         wav = self.synthesize(text, seed, **options)
         write_audio(path, wav[None].cpu(), self.sample_rate)
         return len(wav) / self.sample_rate

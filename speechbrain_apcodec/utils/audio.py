@@ -15,7 +15,6 @@ import io
 import math
 import mmap
 import os
-import stat
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from speechbrain_apcodec.utils.audio_paths import check_source, is_pipe
 from speechbrain_apcodec.utils.audio_writing import (
     storable_subtype,
     write_audio,
@@ -49,7 +49,6 @@ from speechbrain_apcodec.utils.types import AnyPath
 
 # Who handles files handles rates: callers find all in one place.
 __all__ = [
-    "AUDIO_SUFFIXES",
     "AudioFormat",
     "Recording",
     "mix_to_mono",
@@ -65,15 +64,6 @@ __all__ = [
 #: Values that are read in one go. Blocks bound the memory, and a header that
 #: promises too much cannot ask for gigabytes.
 BLOCK_SAMPLES = 1 << 20
-
-#: Suffixes by which recordings are found in a folder. soundfile knows the
-#: file by its content.
-# fmt: off
-AUDIO_SUFFIXES = (
-    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif",
-    ".aifc", ".caf", ".w64", ".rf64", ".au", ".snd", ".sph",
-)
-# fmt: on
 
 #: What libsndfile says of a length that no header tells.
 UNKNOWN = 2**63 - 1
@@ -271,28 +261,11 @@ def _piped(path: AnyPath) -> bytes | None:
 
     A pipe ends when it is closed and is read once, so that it is kept.
     """
+    check_source(path)
     if str(path) == "-":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise AudioFileError(
-                "standard input is no pipe and no file: name a recording, or "
-                "put a program that writes one before this command"
-            )
         return _not_empty(sys.stdin.buffer.read(), path)
-    path = Path(path)
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError as error:
-        raise AudioFileError(
-            f"{path} does not exist: check the path"
-        ) from error
-    if stat.S_ISDIR(mode):
-        raise AudioFileError(f"{path} is a folder: give an audio file")
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        return _not_empty(path.read_bytes(), path)
-    if not stat.S_ISREG(mode):
-        raise AudioFileError(f"{path} is a device: give an audio file")
-    if path.stat().st_size == 0:
-        raise AudioFileError(f"{path} is an empty file: replace it")
+    if is_pipe(path):
+        return _not_empty(Path(path).read_bytes(), path)
     return None
 
 

@@ -1,24 +1,28 @@
 """Write audio files of any rate, width and channel count.
 
+PyTorch is not imported, so that a wrong name is refused at once.
+
 Authors
  * speechbrain_apcodec contributors, 2026
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import soundfile
-import torch
-from torch import Tensor
 
 from speechbrain_apcodec.utils.atomic import atomic_path, check_destination
 from speechbrain_apcodec.utils.errors import AudioFileError
-from speechbrain_apcodec.utils.types import AnyPath
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from speechbrain_apcodec.utils.types import AnyPath
 
 #: Samples per channel that are written in one go, to bound the memory.
 BLOCK_SAMPLES = 1 << 20
@@ -49,6 +53,14 @@ _SUBSTITUTES = {
     "ALAC_24": ("PCM_24", "PCM_16"),
     "ALAC_32": ("PCM_32", "PCM_24", "PCM_16"),
 }
+
+
+def check_audio_destination(
+    path: AnyPath, inputs: Sequence[AnyPath] = (), force: bool = False
+) -> None:
+    """Call ``check_destination``, and refuse a suffix of no audio format."""
+    check_destination(path, inputs, force)
+    _container(path)
 
 
 def storable_subtype(path: AnyPath, subtype: str) -> str:
@@ -84,12 +96,14 @@ def write_audio(
     Example
     -------
     >>> import tempfile
+    >>> import torch
     >>> path = Path(tempfile.mkdtemp()) / "loud.wav"
     >>> write_audio(path, torch.tensor([2.0, -2.0]), 8000, "PCM_16")
     >>> soundfile.read(path, dtype="int16")[0]
     array([ 32767, -32768], dtype=int16)
     """
-    wav = torch.atleast_2d(wav)
+    if wav.dim() == 1:
+        wav = wav[None]
     with open_audio(path, wav.shape[0], sample_rate, subtype) as write:
         write(wav)
 
@@ -103,6 +117,7 @@ def open_audio(
     Example
     -------
     >>> import tempfile
+    >>> import torch
     >>> path = Path(tempfile.mkdtemp()) / "blocks.wav"
     >>> with open_audio(path, 1, 8000, "PCM_16") as write:
     ...     write(torch.zeros(1, 3))

@@ -16,14 +16,13 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from speechbrain.utils.logger import get_logger
 
-from speechbrain_apcodec.utils.atomic import is_temporary
-from speechbrain_apcodec.utils.audio import AUDIO_SUFFIXES
+from speechbrain_apcodec.utils.audio_paths import AUDIO_SUFFIXES, files_below
 from speechbrain_apcodec.utils.errors import NOTICE, ConfigurationError
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ def find_utterances(
     left_out = {Path(other).resolve() for other in without} - above
     paths: list[Path] = []
     others: Counter[str] = Counter()
-    for path in _files_below(folder, left_out):
+    for path in files_below(folder, left_out):
         suffix = path.suffix.lower()
         if suffix not in AUDIO_SUFFIXES:
             others[suffix] += suffix in _UNREADABLE_SUFFIXES
@@ -162,22 +161,6 @@ def find_utterances(
         }
         for path in sorted(paths)
     ]
-
-
-def _files_below(
-    folder: Path, left_out: Set[Path], above: frozenset[Path] = frozenset()
-) -> Iterator[Path]:
-    """Yield every file; links are followed, but never in a circle."""
-    resolved = folder.resolve()
-    if resolved in left_out or resolved in above:
-        return
-    for path in folder.iterdir():
-        if is_temporary(path):  # half a recording may look like a whole one
-            continue
-        if path.is_dir():
-            yield from _files_below(path, left_out, above | {resolved})
-        elif path.resolve() not in left_out:
-            yield path
 
 
 def identity_of(path: AnyPath) -> str:

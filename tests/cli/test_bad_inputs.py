@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from speechbrain_apcodec.cli.main import main
+from speechbrain_apcodec.files.packets import PacketWriter, StreamHeader
 
 #: Files of every row: see ``world``.
 AUDIO_FAULTS = {
@@ -66,6 +67,7 @@ ROWS = [
         (command.format(name), 2, [name, words])
         for command in ("encode {} out.apc", "roundtrip {} out.wav")
         for name, words in AUDIO_FAULTS.items()
+        if (command, name) != ("encode {} out.apc", "folder")
     ),
     *(
         (f"losses {name}", 2, [name, AUDIO_FAULTS[name]])
@@ -76,7 +78,7 @@ ROWS = [
         (command.format(name), 2, [name, words])
         for command in ("decode {} out.wav", "info {}")
         for name, words in APC_FAULTS.items()
-        if (command, name) != ("info {}", "folder")  # of a model
+        if name != "folder"  # of tokens, or a model
     ),
     *(
         (f"encode speech.wav out.apc --model {name}", 2, name)
@@ -85,13 +87,21 @@ ROWS = [
     ("info nothing", 2, "nothing"),
     # Places where nothing may be written.
     ("encode speech.wav speech.apc", 2, "--force"),
-    ("encode speech.wav other.wav", 2, "named .apc"),
-    ("encode speech.wav other.wav --force", 2, "named .apc"),
+    ("encode speech.wav -o other.wav", 2, "named .apc"),
+    ("encode speech.wav -o other.wav --force", 2, "named .apc"),
     ("encode speech.wav nowhere/out.apc", 2, "nowhere is not a folder"),
-    ("encode speech.wav folder", 2, "folder"),
+    ("encode speech.wav -o other.wav/out.apc", 2, "is not a folder"),
+    ("encode speech.wav data/a.wav -o out.apc", 2, "cannot go into out.apc"),
+    ("encode data -o -", 2, "cannot go into standard output"),
+    ("encode folder", 2, "folder holds no file to code"),
+    ("encode no*.wav", 2, "no file matches no*.wav"),
     (f"encode speech.wav {'a' * 252}.apc", 2, "File name too long"),
     ("decode speech.apc other.wav", 2, "--force"),
-    ("decode speech.apc speech.apc", 2, "input itself"),
+    ("decode speech.apc -o speech.apc --force", 2, "input itself"),
+    ("decode half.aps out.wav", 2, ["half.aps", "cut off"]),
+    ("decode flipped.aps out.wav", 2, ["flipped.aps", "damaged"]),
+    ("decode empty.aps out.wav", 2, ["empty.aps", "no samples"]),
+    ("info half.aps", 2, ["half.aps", "cut off"]),
     ("decode speech.apc out.txt", 2, "suffix"),
     ("decode speech.apc out", 2, "suffix"),
     ("decode other-model.apc out.wav", 2, "decode with the model"),
@@ -105,7 +115,8 @@ ROWS = [
     ("encode speech.wav out.apc --codebooks two", 2, "--codebooks"),
     ("encode speech.wav out.apc --codebooks 1.5", 2, "--codebooks"),
     ("encode speech.wav out.apc --device none", 2, "none"),
-    ("encode speech.wav", 2, "the following arguments are required"),
+    ("encode speech.wav", 2, "speech.apc exists"),
+    ("decode speech.apc", 2, "speech.wav exists"),
     ("encode", 2, "the following arguments are required"),
     ("no-such-command", 2, "invalid choice"),
     # Folders and manifests.
@@ -166,6 +177,7 @@ def world(tiny_model_folder, tmp_path_factory):
     wav = str(folder / "speech.wav")
     assert main(["encode", wav, str(apc), "--model", str(model)]) == 0
     _write_faulty_apc(folder, apc.read_bytes())
+    _write_faulty_aps(folder)
     _write_faulty_models(folder, model)
     (folder / "text.csv").write_text("no table\n")
     (folder / "text.yaml").write_text("a: [\n")
@@ -208,6 +220,22 @@ def _write_faulty_apc(folder, data):
         "other-model.apc": _of_another_model(other),
     }.items():
         (folder / name).write_bytes(content)
+
+
+def _write_faulty_aps(folder):
+    header = StreamHeader("tiny@00", 48000, 320, 8, 1)
+    for name in ("half", "flipped", "empty"):
+        with (folder / f"{name}.aps").open("wb") as file:
+            writer = PacketWriter(file, header)
+            if name != "empty":
+                writer.write(numpy.arange(8)[:, None])
+            writer.end(320 * writer.num_frames)
+    path = folder / "half.aps"
+    path.write_bytes(path.read_bytes()[:-1])
+    path = folder / "flipped.aps"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
 
 
 def _of_another_model(data):

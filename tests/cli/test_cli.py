@@ -118,12 +118,14 @@ def test_roundtrip_writes_what_decode_writes(call, speech, tmp_path):
         ),
     ],
 )
-def test_interruptions_have_no_traceback(call, monkeypatch, error, code, line):
+def test_interruptions_have_no_traceback(
+    call, speech, tmp_path, monkeypatch, error, code, line
+):
     def fail(*_):
         raise error
 
     monkeypatch.setattr("speechbrain_apcodec.files.coding.roundtrip_file", fail)
-    assert call("roundtrip", "in.wav", "out.wav") == (code, "", line)
+    assert call("roundtrip", speech, tmp_path / "out.wav") == (code, "", line)
 
 
 def test_a_reader_that_has_enough_is_no_error(speech, call, tmp_path):

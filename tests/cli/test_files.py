@@ -35,11 +35,11 @@ def test_a_recording_is_never_written_over(call, speech, tmp_path):
     link.symlink_to(speech)
     for force in ([], ["--force"]):
         for command, output, words in (
-            ("encode", other, "tokens go into a file named .apc"),
-            ("encode", link, "input itself"),
-            ("roundtrip", speech, "input itself"),
+            ("encode", ["-o", other], "tokens go into a file named .apc"),
+            ("encode", [link], "input itself"),
+            ("roundtrip", [speech], "input itself"),
         ):
-            code, error = call(command, speech, output, *force)
+            code, error = call(command, speech, *output, *force)
             assert code == 2
             assert words in error
             assert error.count("\n") == 1

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from types import SimpleNamespace
 
 import numpy
@@ -104,6 +105,18 @@ def test_a_wav_to_packets_and_back(call, tiny_model, tmp_path):
     assert sample_rate == 48000
     expected, _ = tiny_model.decode(tokens, num_samples=9001)
     assert (decoded - expected.clamp(-1, 1)).abs().max() <= 1 / 32768
+
+
+def test_a_file_as_output_gets_a_true_header(call, tmp_path):
+    """Python's own reader of WAV believes the header."""
+    _, packets, _ = call("encode", pipe(wav_file(tmp_path, speech(9001))))
+    for data, ended, held in ((packets, 0, 9001), (packets[:-11], 2, 9280)):
+        with (tmp_path / "out.wav").open("w+b") as sink:
+            sink.getvalue = bytes
+            assert call("decode", pipe(data, 100), sink=sink)[0] == ended
+        with wave.open(str(tmp_path / "out.wav")) as file:
+            assert file.getnframes() == held
+            assert len(file.readframes(held + 1)) == 2 * held
 
 
 def test_raw_samples_with_fewer_codebooks(call, tiny_model):

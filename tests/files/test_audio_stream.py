@@ -165,6 +165,26 @@ def test_silence_for_ever_is_still_a_wav():
     assert soundfile.info(io.BytesIO(file.getvalue())).frames == 0
 
 
+@pytest.mark.parametrize("mode", ["r+b", "ab"])
+def test_a_file_gets_its_true_length(tmp_path, mode):
+    """What is appended cannot be rewritten; what lies before it must not."""
+    path = tmp_path / "out"
+    path.write_bytes(b"before")
+    with path.open(mode) as file:
+        file.seek(6)
+        output = AudioOutput(file, 48000)
+        for _ in range(2):
+            output.write(numpy.full(100, 0.5, numpy.float32))
+        output.end()
+        file.write(b"behind")
+    data = path.read_bytes()
+    wav = data[6:-6]
+    assert (data[:6], data[-6:]) == (b"before", b"behind")
+    assert wav[44:] == 200 * struct.pack("<h", 16384)
+    lengths = struct.unpack("<I", wav[4:8]) + struct.unpack("<I", wav[40:44])
+    assert lengths == ((436, 400) if mode == "r+b" else 2 * (0xFFFFFFFF,))
+
+
 def test_the_command_line_offers_these_formats():
     assert tuple(RAW_FORMATS) == _RAW_FORMATS
 
