@@ -7,6 +7,8 @@ torchrun.
 
 For example:
   apcodec train AudioFolder/mini --data_folder recordings
+  apcodec train --list                     all configurations
+  apcodec train AudioFolder/mini --help    the keys of one, and their values
   apcodec train AudioFolder/tts_mini --tokens tokens --codec_model my_codec
 
 Authors
@@ -16,18 +18,24 @@ Authors
 import argparse
 import runpy
 import sys
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import speechbrain_apcodec
+from speechbrain_apcodec.cli.model import print_facts
 from speechbrain_apcodec.utils.errors import ConfigurationError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument(
+        "--list", action="store_true", help="list all configurations"
+    )
+    parser.add_argument(
         "config",
+        nargs="?",
         metavar="CONFIG",
-        help="DATASET/NAME, such as AudioFolder/mini; a wrong name lists all",
+        help="DATASET/NAME, such as AudioFolder/mini",
     )
     parser.add_argument(
         "overrides",
@@ -39,7 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the recipe's script as if it were called by its path."""
+    if arguments.list:
+        known = configurations()
+        print_facts({name: _summary(path) for name, path in known.items()})
+        return
+    if arguments.config is None:
+        raise ConfigurationError(
+            "no configuration is named: see `apcodec train --list`"
+        )
     hparams = find_hparams(arguments.config)
+    if {"-h", "--help"} & {*arguments.overrides}:
+        _print_keys(arguments.config, hparams)
+        return
     script = hparams.parents[1] / "train.py"
     sys.argv = [str(script), str(hparams), *arguments.overrides]
     # As Python does for a script: the recipe imports its prepare function.
@@ -49,17 +68,48 @@ def run(arguments: argparse.Namespace) -> None:
 
 def find_hparams(name: str) -> Path:
     """Find the YAML of ``DATASET/NAME``; the error lists all."""
-    folder = _recipes()
-    known = {
-        f"{path.relative_to(folder).parts[0]}/{path.stem}": path
-        for path in sorted(folder.glob("**/hparams/*.yaml"))
-        if path.name != "dataset.yaml"  # what a dataset's YAMLs share
-    }
+    known = configurations()
     if name not in known:
         raise ConfigurationError(
             f"there is no configuration {name}: choose from {', '.join(known)}"
         )
     return known[name]
+
+
+def configurations() -> dict[str, Path]:
+    """Find the YAML of every ``DATASET/NAME``."""
+    folder = _recipes()
+    return {
+        f"{path.relative_to(folder).parts[0]}/{path.stem}": path
+        for path in sorted(folder.glob("**/hparams/*.yaml"))
+        if path.name != "dataset.yaml"  # what a dataset's YAMLs share
+    }
+
+
+def _print_keys(name: str, path: Path) -> None:
+    """Print the keys that a configuration has, with comments and values."""
+    from speechbrain_apcodec.utils.hparams import merge_hparams
+
+    merged = merge_hparams(path).splitlines()
+    print(
+        f"{name}: {_summary(path)}\n\n"
+        "Set any key below by --KEY VALUE, those of `network` too, as in "
+        "--num_codebooks 8.\nSpeechBrain's own options, such as --device, "
+        "follow in the same way."
+    )
+    # Its first comment is that of the file which all others include.
+    print(*dropwhile(_is_comment, merged), sep="\n")
+
+
+def _summary(path: Path) -> str:
+    """Return the first comment of a YAML on one line."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    heading = takewhile(_is_comment, lines)
+    return " ".join(line.lstrip("# ") for line in heading)
+
+
+def _is_comment(line: str) -> bool:
+    return line.startswith("#")
 
 
 def _recipes() -> Path:

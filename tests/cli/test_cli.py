@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -285,6 +286,54 @@ def test_a_wrong_configuration_lists_all(recipes, capsys):
     assert main(["train", "Corpus/maxi"]) == 2
     errors = capsys.readouterr().err
     assert "Corpus/maxi: choose from Corpus/mini\n" in errors
+
+
+def test_train_lists_what_each_configuration_is(recipes, capsys):
+    path = recipes / "hparams" / "mini.yaml"
+    path.write_text("# A corpus:\n# a small codec.\n\n# Seed\nseed: 7\n")
+    assert main(["train", "--list"]) == 0
+    assert capsys.readouterr().out == "Corpus/mini  A corpus: a small codec.\n"
+    assert main(["train"]) == 2
+    assert "`apcodec train --list`" in capsys.readouterr().err
+
+
+def test_train_shows_the_keys_of_a_configuration(recipes, tmp_path, capsys):
+    (recipes / "hparams" / "base.yaml").write_text(
+        "# All of it.\n\nrate: 48000  # Hz\n\n# Steps\nepochs: 9\n"
+    )
+    (recipes / "hparams" / "mini.yaml").write_text(
+        "# A small codec.\ninclude:\n    - base.yaml\n\nepochs: 3\n"
+    )
+    assert main(["train", "Corpus/mini", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Corpus/mini: A small codec.\n")
+    assert shown.endswith("\n\nrate: 48000  # Hz\n\n# Steps\nepochs: 3\n")
+    assert "All of it" not in shown
+    assert not (tmp_path / "called.txt").exists()
+
+
+def test_every_configuration_says_what_it_is(capsys):
+    assert main(["train", "--list"]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        name, _, summary = line.partition(" ")
+        assert "/" in name
+        assert len(summary.split()) > 3, line
+
+
+def test_the_shell_may_ask_for_completion(monkeypatch):
+    """The parser is handed over, and not a line is run."""
+
+    class Answered(Exception):  # noqa: N818 (no error)
+        pass
+
+    def autocomplete(parser):
+        raise Answered(parser.prog)
+
+    library = SimpleNamespace(autocomplete=autocomplete)
+    monkeypatch.setitem(sys.modules, "argcomplete", library)
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    with pytest.raises(Answered, match="apcodec"):
+        main(["demo"])
 
 
 def test_the_recipes_of_the_repository_are_found(capsys):
