@@ -75,6 +75,7 @@ def files_in(folder):
     return found
 
 
+COMPLETION = ["argcomplete>=3"]
 TRAIN = ["tensorboard>=2.14"]
 EVALUATE = [
     "ai-edge-litert>=1.3",
@@ -150,6 +151,7 @@ setup(
         "tqdm>=4.65",
     ],
     extras_require={
+        "completion": COMPLETION,
         "train": TRAIN,
         "eval": EVALUATE,
         "bench": BENCHMARK,

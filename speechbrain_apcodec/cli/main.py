@@ -87,7 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     >>> main(["info", "no-such-file.apc"])
     2
     """
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks how a line may go on
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    arguments = parser.parse_args(argv)
     if sys.stdout is None:
         # The next file to be opened would get its descriptor, and the output.
         return fail("standard output is closed: send it to /dev/null")

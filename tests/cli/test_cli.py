@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import warnings
+from types import SimpleNamespace
 
 import numpy
 import pytest
@@ -303,6 +304,63 @@ def test_the_recipes_of_the_repository_are_found(dataset, name, task):
 def test_a_voice_is_trained_where_there_is_text():
     with pytest.raises(ConfigurationError, match="from AudioFolder, LJSpeech "):
         train.find_recipe("VCTK/tts")
+
+
+def test_train_lists_what_each_configuration_is(recipes, tmp_path, capsys):
+    path = tmp_path / "hparams" / "mini.yaml"
+    path.write_text(
+        "# A small codec:\n# of a test.\n#\n# It is long.\n\n# Seed\nseed: 7\n"
+    )
+    assert main(["train", "--list"]) == 0
+    assert capsys.readouterr().out == (
+        "DATASET: Corpus\nNAME:\nmini  A small codec: of a test.\n"
+    )
+    assert main(["train"]) == 2
+    assert "`apcodec train --list`" in capsys.readouterr().err
+
+
+def test_train_shows_the_keys_of_a_configuration(recipes, tmp_path, capsys):
+    (tmp_path / "hparams" / "base.yaml").write_text(
+        "# All of it.\n\nrate: 48000  # Hz\n\n# Steps\nepochs: 9\n"
+    )
+    (tmp_path / "hparams" / "mini.yaml").write_text(
+        "# A small codec.\ninclude:\n    - base.yaml\n\nepochs: 3\n"
+    )
+    dataset = recipes / "hparams"
+    dataset.mkdir()
+    (dataset / "dataset.yaml").write_text("data_folder: !PLACEHOLDER\n")
+    assert main(["train", "Corpus/mini", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("Corpus/mini: A small codec.\n")
+    keys = "\n\nrate: 48000  # Hz\n\n# Steps\nepochs: 3\n"
+    assert shown.endswith(f"{keys}data_folder: !PLACEHOLDER\n")
+    assert "All of it" not in shown
+    assert not (tmp_path / "called.txt").exists()
+
+
+def test_every_configuration_says_what_it_is(capsys):
+    assert main(["train", "--list"]) == 0
+    datasets, _, *lines = capsys.readouterr().out.splitlines()
+    assert datasets == "DATASET: AudioFolder, LJSpeech, LibriTTS, VCTK"
+    assert len(lines) > 15
+    for line in lines:
+        assert len(line.split()) > 4, line
+
+
+def test_the_shell_may_ask_for_completion(monkeypatch):
+    """The parser is handed over, and not a line is run."""
+
+    class Answered(Exception):  # noqa: N818 (no error)
+        pass
+
+    def autocomplete(parser):
+        raise Answered(parser.prog)
+
+    library = SimpleNamespace(autocomplete=autocomplete)
+    monkeypatch.setitem(sys.modules, "argcomplete", library)
+    monkeypatch.setenv("_ARGCOMPLETE", "1")
+    with pytest.raises(Answered, match="apcodec"):
+        main(["demo"])
 
 
 def test_no_trace_is_left_in_the_caller(call):
