@@ -1,7 +1,9 @@
 """Restore a recording from an .apc file.
 
 The result has the length, rate, channels and sample format of the original.
-Its suffix chooses the container (.wav, .flac, .ogg...).
+Its suffix chooses the container (.wav, .flac, .ogg...). A damaged file is
+refused, unless --salvage asks for what is left of it: then the damaged
+seconds fade out, and are named.
 
 For example:
   apcodec decode speech.apc restored.wav
@@ -23,6 +25,11 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("input", metavar="APC", help=".apc file to decode")
     parser.add_argument("output", metavar="AUDIO", help="recording to write")
+    parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="decode a damaged file, and conceal the seconds that are lost",
+    )
     add_force_argument(parser)
     add_model_arguments(parser)
 
@@ -36,6 +43,7 @@ def run(arguments: Namespace) -> None:
         arguments.input,
         arguments.output,
         arguments.force,
+        arguments.salvage,
     )
     print(
         f"{arguments.output}: {header.seconds:.2f} s, "

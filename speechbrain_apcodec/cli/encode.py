@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> None:
     """Encode a file and print its size and bitrate."""
     from pathlib import Path
 
-    from speechbrain_apcodec.files.bitstream import measured_kbps
+    from speechbrain_apcodec.files.apc_header import measured_kbps
     from speechbrain_apcodec.files.coding import encode_file
 
     header = encode_file(

@@ -50,7 +50,8 @@ def run(arguments: Namespace) -> None:
 
 def _describe_apc(path: str) -> dict[str, str]:
     """Return the facts of an .apc file."""
-    from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
+    from speechbrain_apcodec.files.apc_header import measured_kbps
+    from speechbrain_apcodec.files.bitstream import read_apc
 
     header, _ = read_apc(path)
     num_bytes = Path(path).stat().st_size

@@ -13,6 +13,7 @@ Authors
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -21,8 +22,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc, write_apc
+from speechbrain_apcodec.files.apc_header import ApcHeader
+from speechbrain_apcodec.files.bitstream import read_apc, write_apc
 from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
+from speechbrain_apcodec.files.salvage import Salvage, salvage_apc
 from speechbrain_apcodec.utils.atomic import check_destination
 from speechbrain_apcodec.utils.audio import (
     AUDIO_SUFFIXES,
@@ -32,13 +35,19 @@ from speechbrain_apcodec.utils.audio import (
     storable_subtype,
 )
 from speechbrain_apcodec.utils.audio_writing import open_audio
-from speechbrain_apcodec.utils.errors import AudioFileError, BitstreamError
+from speechbrain_apcodec.utils.errors import (
+    NOTICE,
+    AudioFileError,
+    BitstreamError,
+)
 from speechbrain_apcodec.utils.resampling import resample_in_blocks
 from speechbrain_apcodec.utils.types import AnyPath
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.files.packets import StreamHeader
     from speechbrain_apcodec.inference.apcodec import APCodec
+
+logger = logging.getLogger(__name__)
 
 
 def bitstream_model_id(model: APCodec) -> str:
@@ -183,7 +192,11 @@ def encode_file(
 
 
 def decode_file(
-    model: APCodec, apc_path: AnyPath, out_path: AnyPath, force: bool = False
+    model: APCodec,
+    apc_path: AnyPath,
+    out_path: AnyPath,
+    force: bool = False,
+    salvage: bool = False,
 ) -> ApcHeader:
     """Decode an ``.apc`` file into an audio file.
 
@@ -198,6 +211,9 @@ def decode_file(
         original's sample format where the container offers it.
     force : bool
         Whether a file at ``out_path`` may be replaced.
+    salvage : bool
+        Whether to decode a damaged file too. The log tells which seconds are
+        concealed.
 
     Returns
     -------
@@ -211,9 +227,16 @@ def decode_file(
         is there already; nothing is written then.
     """
     check_destination(out_path, [apc_path], force)
-    header, tokens = read_apc(apc_path)
+    if salvage:
+        salvaged = salvage_apc(apc_path)
+    else:
+        salvaged = Salvage(*read_apc(apc_path), gaps=[])
+    header = salvaged.header
     storable_subtype(out_path, header.subtype)
-    _decode(model, header, torch.from_numpy(tokens), out_path)
+    _decode(model, salvaged, out_path)
+    if salvage:
+        named = ", ".join(f"{a:.2f} to {b:.2f} s" for a, b in salvaged.seconds)
+        logger.log(NOTICE, f"{out_path}: concealed {named or 'nothing'}")
     return header
 
 
@@ -231,7 +254,7 @@ def roundtrip_file(
     """
     check_destination(out_path, [in_path], force)
     header, tokens = _encode(model, in_path, num_codebooks, out_path)
-    _decode(model, header, tokens, out_path)
+    _decode(model, Salvage(header, tokens.numpy(), gaps=[]), out_path)
     return header
 
 
@@ -265,10 +288,9 @@ def _encode(
     return _header(model, recording.audio_format, num_codebooks), tokens
 
 
-def _decode(
-    model: APCodec, header: ApcHeader, tokens: Tensor, out_path: AnyPath
-) -> None:
+def _decode(model: APCodec, salvaged: Salvage, out_path: AnyPath) -> None:
     """Decode into a file block by block."""
+    header, tokens = salvaged.header, torch.from_numpy(salvaged.tokens)
     check_model(model, header)
     with (
         _seconds(header.seconds, "decode") as bar,
@@ -280,7 +302,7 @@ def _decode(
         def done(num_frames: int) -> None:
             bar.update(num_frames / model.frame_rate)
 
-        for block in decode_blocks(model, header, tokens, done):
+        for block in salvaged.fade(decode_blocks(model, header, tokens, done)):
             write(block)
 
 
