@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy
 import soundfile
 
-from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
+from speechbrain_apcodec.files.apc_header import measured_kbps
+from speechbrain_apcodec.files.bitstream import read_apc
 from speechbrain_apcodec.utils.atomic import write_json
 
 RATE = 48000

@@ -2,7 +2,8 @@
 
 The result has the length, rate, channels and sample format of the original.
 Its suffix chooses the container (.wav, .flac, .ogg...); it is .wav if only a
-folder is named, or nothing.
+folder is named, or nothing. A damaged .apc file is refused, unless --salvage
+asks for what is left of it: then the damaged seconds fade out, and are named.
 
 For example:
   apcodec decode speech.apc restored.wav
@@ -17,7 +18,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from speechbrain_apcodec.cli.batch import Batch, written_to
 from speechbrain_apcodec.cli.jobs import (
@@ -34,24 +34,24 @@ from speechbrain_apcodec.cli.model import (
 )
 from speechbrain_apcodec.utils.audio_paths import is_pipe
 
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-
-    from speechbrain_apcodec.files.bitstream import ApcHeader
-
 _SUFFIXES = (".apc", ".aps")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_file_arguments(parser, "APC", ".apc or .aps files to decode")
+    parser.add_argument(
+        "--salvage",
+        action="store_true",
+        help="decode damaged .apc files, and conceal the seconds that are lost",
+    )
     add_model_arguments(parser)
     parser.set_defaults(model=None)  # that in the package which encoded
 
 
 def run(arguments: Namespace) -> int:
     """Decode files and describe each recording."""
+    from speechbrain_apcodec.files.salvage import Salvage, salvage_apc
     from speechbrain_apcodec.files.stored import read_stored
     from speechbrain_apcodec.utils.audio_writing import check_audio_destination
 
@@ -60,11 +60,17 @@ def run(arguments: Namespace) -> int:
     jobs = plan(inputs, output, ".wav", _SUFFIXES)
     batch = Batch(arguments.quiet, inputs.faults)
     model_of: dict[str, str] = {}
-    piped: dict[str, tuple[ApcHeader, NDArray[numpy.int64]]] = {}
+    piped: dict[str, Salvage] = {}
+
+    def read(source: str) -> Salvage:
+        if arguments.salvage:
+            return salvage_apc(source)
+        return Salvage(*read_stored(source), gaps=[])
 
     def check_source(source: str) -> None:
-        stored = read_stored(source)
-        model_of[source] = arguments.model or embedded_model(stored[0].model_id)
+        stored = read(source)
+        model_id = stored.header.model_id
+        model_of[source] = arguments.model or embedded_model(model_id)
         if source == "-" or is_pipe(source):  # can be read once
             piped[source] = stored
 
@@ -76,16 +82,14 @@ def run(arguments: Namespace) -> int:
     models = {name: load_model(arguments, name) for name in needed}
 
     def decode(job: Job) -> str:
-        import torch
-
         from speechbrain_apcodec.files.coding import write_decoded
 
-        header, tokens = piped.get(job.source) or read_stored(job.source)
+        stored = piped.get(job.source) or read(job.source)
+        header = stored.header
         with written_to(job, ".wav") as path:
             write_decoded(
                 models[model_of[job.source]],
-                header,
-                torch.from_numpy(tokens),
+                stored,
                 path,
                 arguments.quiet,
             )

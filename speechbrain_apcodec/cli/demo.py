@@ -74,7 +74,8 @@ def run(arguments: Namespace) -> None:
         log_spectral_distance,
         mel_distance,
     )
-    from speechbrain_apcodec.files.bitstream import measured_kbps, read_apc
+    from speechbrain_apcodec.files.apc_header import measured_kbps
+    from speechbrain_apcodec.files.bitstream import read_apc
     from speechbrain_apcodec.files.coding import decode_file, encode_file
     from speechbrain_apcodec.utils.atomic import atomic_path
     from speechbrain_apcodec.utils.audio import read_audio

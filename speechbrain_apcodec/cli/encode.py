@@ -58,7 +58,7 @@ def run(arguments: Namespace) -> int:
         return batch.code
     model = load_model(arguments)
 
-    from speechbrain_apcodec.files.bitstream import measured_kbps
+    from speechbrain_apcodec.files.apc_header import measured_kbps
     from speechbrain_apcodec.files.coding import checked_codebooks, encode_file
 
     num_codebooks = checked_codebooks(model, arguments.codebooks)

@@ -51,7 +51,7 @@ def run(arguments: Namespace) -> None:
 
 def _describe_tokens(path: str) -> dict[str, str]:
     """Return the facts of a file of tokens."""
-    from speechbrain_apcodec.files.bitstream import measured_kbps
+    from speechbrain_apcodec.files.apc_header import measured_kbps
     from speechbrain_apcodec.files.stored import is_stream, read_stored
 
     header, _ = read_stored(path)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from speechbrain_apcodec.files.bitstream import ApcHeader, write_apc
+from speechbrain_apcodec.files.apc_header import ApcHeader
+from speechbrain_apcodec.files.bitstream import write_apc
 from speechbrain_apcodec.files.coding import (
     decode_recording,
     encode_recording,

@@ -1,33 +1,8 @@
-"""The ``.apc`` file, version 1: a header, packed tokens and a checksum.
+"""The ``.apc`` file: a header, tokens in blocks of a second, and checksums.
 
-A file tells everything that is needed to restore the recording but the
-weights, which it names. Numbers are unsigned and little-endian.
-
-====== ===== ==============================================================
-offset bytes field
-====== ===== ==============================================================
-0      4     magic ``APC`` and 0x1A, at which a terminal stops printing
-4      2     version, 1
-6      2     flags, 0: reserved for entropy coding and damage handling
-8      4     H, length of the header in bytes, strings included
-12     4     rate of the codec, Hz
-16     4     rate of the original recording, Hz
-20     8     samples per channel at the original's rate
-28     8     samples per channel at the codec's rate: the former times the
-             quotient of the rates, rounded up
-36     4     hop: samples of the codec's rate in a frame
-40     4     N, frames: samples at the codec's rate over hop, rounded up
-44     4     C, codewords in a codebook
-48     2     K, codebooks
-50     2     channels
-52     1+    length of the model id and the id in UTF-8,
-             ``NAME@`` and the first 16 hex digits of the weights' SHA-256
-...    1+    length of the sample format and its name (``PCM_24``...)
-H      ...   tokens, each in ceil(log2 C) bits, most significant bit first,
-             ordered by channel, then frame, then codebook; zero bits fill
-             the last byte
-end-4  4     CRC-32 (zlib's) of all bytes before it
-====== ===== ==============================================================
+Each block has a checksum of its own, so that damage is local: blocks can be
+found, read and checked one by one (``files/salvage.py``). Version 1, which had
+none, is still read. ``docs/bitstream.md`` tells the bytes of both.
 
 The length follows from the header, so that a file that is too short or too
 long is refused before anything is allocated. Reading needs numpy only.
@@ -40,18 +15,23 @@ from __future__ import annotations
 
 import io
 import math
-import struct
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy
 from numpy.typing import ArrayLike, NDArray
 
+from speechbrain_apcodec.files.apc_header import (
+    CHECKSUM,
+    MAX_HEADER_BYTES,
+    ApcHeader,
+    pack_header,
+    parse_header,
+)
 from speechbrain_apcodec.files.token_format import (
-    bits_per_token,
-    check_fields,
     pack_tokens,
     packed_bytes,
     unpack_tokens,
@@ -61,132 +41,6 @@ from speechbrain_apcodec.utils.errors import BitstreamError
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.utils.types import AnyPath
-
-MAGIC = b"APC\x1a"
-VERSION = 1
-
-_START = struct.Struct("<4sHHI")
-_FIELDS = struct.Struct("<IIQQIIIHH")
-_FIELD_NAMES = (
-    "codec_rate",
-    "sample_rate",
-    "num_samples",
-    "codec_samples",
-    "hop_length",
-    "num_frames",
-    "codebook_size",
-    "num_codebooks",
-    "channels",
-)
-_CHECKSUM = struct.Struct("<I")
-_MAX_HEADER_BYTES = _START.size + _FIELDS.size + 2 * (1 + 255)
-
-
-@dataclass(frozen=True)
-class ApcHeader:
-    """What an ``.apc`` file says about its recording.
-
-    Arguments
-    ---------
-    model_id : str
-        ``NAME@`` and the first 16 hex digits of the weights' SHA-256.
-    codec_rate : int
-        Rate of the codec in Hz.
-    sample_rate : int
-        Rate of the original recording in Hz.
-    num_samples : int
-        Samples per channel at the original's rate.
-    hop_length : int
-        Samples of the codec's rate in a frame.
-    num_codebooks : int
-        Codebooks used.
-    codebook_size : int
-        Codewords in each codebook.
-    channels : int
-        Channels, each of which has tokens of its own.
-    subtype : str
-        Sample format of the original, in soundfile's names.
-
-    Raises
-    ------
-    BitstreamError
-        If a value is out of its range.
-
-    Example
-    -------
-    >>> header = ApcHeader(
-    ...     model_id="mini@0123456789abcdef", codec_rate=48000,
-    ...     sample_rate=44100, num_samples=44101, hop_length=320,
-    ...     num_codebooks=4, codebook_size=1024, channels=2,
-    ...     subtype="PCM_16",
-    ... )
-    >>> header.codec_samples, header.num_frames, header.bits_per_token
-    (48002, 151, 10)
-    >>> header.bitrate
-    12000.0
-    """
-
-    model_id: str
-    codec_rate: int
-    sample_rate: int
-    num_samples: int
-    hop_length: int
-    num_codebooks: int
-    codebook_size: int
-    channels: int
-    subtype: str
-
-    def __post_init__(self) -> None:
-        check_fields(self, "an .apc file")
-
-    @property
-    def codec_samples(self) -> int:
-        """Samples per channel at the codec's rate."""
-        return -(-self.num_samples * self.codec_rate // self.sample_rate)
-
-    @property
-    def num_frames(self) -> int:
-        """Frames per channel."""
-        return -(-self.codec_samples // self.hop_length)
-
-    @property
-    def bits_per_token(self) -> int:
-        """Bits of a token, ceil(log2(codebook_size))."""
-        return bits_per_token(self.codebook_size)
-
-    @property
-    def tokens_shape(self) -> tuple[int, int, int]:
-        """Shape of the tokens, (channels, num_frames, num_codebooks)."""
-        return self.channels, self.num_frames, self.num_codebooks
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second."""
-        return self.codec_rate / self.hop_length
-
-    @property
-    def seconds(self) -> float:
-        """Length of the recording in seconds."""
-        return self.num_samples / self.sample_rate
-
-    @property
-    def bitrate(self) -> float:
-        """Bits of tokens per second of the recording, all channels."""
-        bits = self.channels * self.num_codebooks * self.bits_per_token
-        return bits * self.frame_rate
-
-    @property
-    def payload_bytes(self) -> int:
-        """Bytes of the packed tokens."""
-        return packed_bytes(math.prod(self.tokens_shape), self.codebook_size)
-
-
-def measured_kbps(num_bytes: int, header: ApcHeader) -> float:
-    """Compute the bitrate of a file of so many bytes, in kilobits per second.
-
-    Header and checksum count too, unlike in ``ApcHeader.bitrate``.
-    """
-    return 8 * num_bytes / header.seconds / 1000
 
 
 def pack_apc(header: ApcHeader, tokens: ArrayLike) -> bytes:
@@ -216,8 +70,8 @@ def pack_apc(header: ApcHeader, tokens: ArrayLike) -> bytes:
     >>> data = pack_apc(header, numpy.arange(8).reshape(1, 2, 4))
     >>> read_apc(data)[1].tolist()
     [[[0, 1, 2, 3], [4, 5, 6, 7]]]
-    >>> round(measured_kbps(len(data), header), 1)
-    48.6
+    >>> len(data)  # 67 of the header, 10 of the tokens, three checksums
+    89
     """
     tokens = numpy.asarray(tokens)
     if tokens.shape != header.tokens_shape:
@@ -225,20 +79,14 @@ def pack_apc(header: ApcHeader, tokens: ArrayLike) -> bytes:
             f"the tokens have shape {tokens.shape}, the header says "
             f"{header.tokens_shape}: give [channels, frames, codebooks]"
         )
-    strings = b"".join(
-        bytes([len(text.encode())]) + text.encode()
-        for text in (header.model_id, header.subtype)
-    )
-    header_length = _START.size + _FIELDS.size + len(strings)
-    body = b"".join(
-        [
-            _START.pack(MAGIC, VERSION, 0, header_length),
-            _FIELDS.pack(*(getattr(header, name) for name in _FIELD_NAMES)),
-            strings,
-            pack_tokens(tokens, header.codebook_size),
-        ]
-    )
-    return body + _CHECKSUM.pack(zlib.crc32(body))
+    blocks = []
+    for index in range(header.num_blocks):
+        start = index * header.block_frames
+        block = tokens[:, start : start + header.block_frames]
+        packed = pack_tokens(block, header.codebook_size)
+        blocks.append(packed + CHECKSUM.pack(_checksum(packed, index)))
+    body = b"".join([pack_header(header), *blocks])
+    return body + CHECKSUM.pack(zlib.crc32(body))
 
 
 def write_apc(path: AnyPath, header: ApcHeader, tokens: ArrayLike) -> int:
@@ -278,88 +126,112 @@ def read_apc(source: AnyPath | bytes) -> tuple[ApcHeader, NDArray[numpy.int64]]:
     speechbrain_apcodec.utils.errors.BitstreamError: the data is no .apc \
 file: give one that 'apcodec encode' wrote
     """
+    with opened(source) as (file, size, name):
+        return _read(file, size, name)
+
+
+@contextmanager
+def opened(source: AnyPath | bytes) -> Iterator[tuple[IO[bytes], int, str]]:
+    """Open a file, or what it holds; tell its size and its name in errors."""
     if isinstance(source, bytes):
-        return _read(io.BytesIO(source), len(source), "the data")
+        yield io.BytesIO(source), len(source), "the data"
+        return
     path = Path(source)
     if path.is_dir():
         raise BitstreamError(f"{path} is a folder: give an .apc file")
     if not path.exists():
         raise BitstreamError(f"{path} does not exist: check the path")
     with path.open("rb") as file:
-        return _read(file, path.stat().st_size, str(path))
+        yield file, path.stat().st_size, str(path)
+
+
+def block_bytes(header: ApcHeader, index: int) -> int:
+    """Count the bytes of a block, its checksum included."""
+    shape = _block_shape(header, index)
+    return packed_bytes(math.prod(shape), header.codebook_size) + CHECKSUM.size
+
+
+def file_bytes(header: ApcHeader, header_size: int, version: int) -> int:
+    """Count the bytes of a whole file."""
+    if version == 1:
+        num_tokens = math.prod(header.tokens_shape)
+        blocks = packed_bytes(num_tokens, header.codebook_size)
+    else:
+        last = header.num_blocks - 1
+        blocks = last * block_bytes(header, 0) + block_bytes(header, last)
+    return header_size + blocks + CHECKSUM.size
+
+
+def unpack_block(
+    data: bytes, index: int, header: ApcHeader
+) -> NDArray[numpy.int64]:
+    """Check a block, and unpack it to [channels, frames, codebooks]."""
+    packed, checksum = data[: -CHECKSUM.size], data[-CHECKSUM.size :]
+    if checksum != CHECKSUM.pack(_checksum(packed, index)):
+        raise BitstreamError("its checksum does not fit")
+    shape = _block_shape(header, index)
+    return unpack_tokens(packed, shape, header.codebook_size)
+
+
+def _block_shape(header: ApcHeader, index: int) -> tuple[int, int, int]:
+    """Return the shape of a block's tokens."""
+    left = header.num_frames - index * header.block_frames
+    return header.channels, min(header.block_frames, left), header.num_codebooks
+
+
+def _checksum(packed: bytes, index: int) -> int:
+    """Compute a block's checksum, which also tells the block's place."""
+    return zlib.crc32(packed, zlib.crc32(index.to_bytes(4, "little")))
 
 
 def _read(
     file: IO[bytes], size: int, name: str
 ) -> tuple[ApcHeader, NDArray[numpy.int64]]:
     """Read a file of ``size`` bytes that errors call ``name``."""
-    start = file.read(_MAX_HEADER_BYTES)
-    header, header_length = _parse_header(start, name)
-    expected = header_length + header.payload_bytes + _CHECKSUM.size
+    start = file.read(MAX_HEADER_BYTES)
+    header, header_size, version = parse_header(start, name)
+    mend = "copy it again from its source"
+    if version > 1:
+        mend += ", or decode the rest of it with --salvage"
+    expected = file_bytes(header, header_size, version)
     if size != expected:
         state = "truncated" if size < expected else "too long"
         raise BitstreamError(
-            f"{name} is {state} ({size} bytes, {expected} expected): "
-            "copy it again from its source"
+            f"{name} is {state} ({size} bytes, {expected} expected): {mend}"
         )
-    body = start + file.read(size - len(start))
-    body, checksum = body[: -_CHECKSUM.size], body[-_CHECKSUM.size :]
-    if checksum != _CHECKSUM.pack(zlib.crc32(body)):
-        raise _damaged(name, "its checksum does not fit")
+    data = start + file.read(size - len(start))
     try:
-        tokens = unpack_tokens(
-            body[header_length:], header.tokens_shape, header.codebook_size
-        )
+        if version > 1:
+            tokens = _unpack_blocks(data[header_size:], header)
+        _check_sum(data)
+        if version == 1:
+            tokens = unpack_tokens(
+                data[header_size : -CHECKSUM.size],
+                header.tokens_shape,
+                header.codebook_size,
+            )
     except BitstreamError as error:
-        raise _damaged(name, error) from error
+        raise BitstreamError(f"{name} is damaged ({error}): {mend}") from error
     return header, tokens
 
 
-def _parse_header(start: bytes, name: str) -> tuple[ApcHeader, int]:
-    """Read the header from the first bytes; also give its length."""
-    if start[: len(MAGIC)] != MAGIC:
-        raise BitstreamError(
-            f"{name} is no .apc file: give one that 'apcodec encode' wrote"
-        )
-    try:
-        _, version, flags, header_length = _START.unpack_from(start)
-        if version != VERSION:
+def _unpack_blocks(data: bytes, header: ApcHeader) -> NDArray[numpy.int64]:
+    """Unpack all blocks; name the first that is damaged."""
+    blocks, size = [], block_bytes(header, 0)
+    for index in range(header.num_blocks):
+        start = index * size
+        block = data[start : start + block_bytes(header, index)]
+        try:
+            blocks.append(unpack_block(block, index, header))
+        except BitstreamError as error:
             raise BitstreamError(
-                f"{name} has version {version} of the .apc format, this is "
-                f"version {VERSION}: update speechbrain_apcodec"
-            )
-        if flags != 0:
-            raise BitstreamError(
-                f"{name} uses options {flags:#06x} that this version does "
-                "not know: update speechbrain_apcodec"
-            )
-        numbers = _FIELDS.unpack_from(start, _START.size)
-        fields = dict(zip(_FIELD_NAMES, numbers, strict=True))
-        texts, end = [], _START.size + _FIELDS.size
-        for _ in range(2):
-            text = start[end + 1 : end + 1 + start[end]]
-            end += 1 + start[end]
-            texts.append(text.decode())
-    except (struct.error, IndexError) as error:
-        raise BitstreamError(
-            f"{name} is truncated in its header ({len(start)} bytes): "
-            "copy it again from its source"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise _damaged(name, "its model id is no text") from error
-    lengths = fields.pop("codec_samples"), fields.pop("num_frames")
-    try:
-        header = ApcHeader(model_id=texts[0], subtype=texts[1], **fields)
-    except BitstreamError as error:
-        raise _damaged(name, str(error).split(":")[0]) from error
-    counted = header.codec_samples, header.num_frames
-    if lengths != counted or header_length != end:
-        raise _damaged(name, "its header contradicts itself")
-    return header, header_length
+                f"block {index + 1} of {header.num_blocks}, {error}"
+            ) from error
+    return numpy.concatenate(blocks, axis=1)
 
 
-def _damaged(name: str, what: object) -> BitstreamError:
-    """Make the error for a file whose bytes have changed."""
-    return BitstreamError(
-        f"{name} is damaged ({what}): copy it again from its source"
-    )
+def _check_sum(data: bytes) -> None:
+    """Check the checksum at the end of a file."""
+    body, checksum = data[: -CHECKSUM.size], data[-CHECKSUM.size :]
+    if checksum != CHECKSUM.pack(zlib.crc32(body)):
+        raise BitstreamError("its checksum does not fit")

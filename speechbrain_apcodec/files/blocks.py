@@ -22,7 +22,7 @@ from speechbrain_apcodec.utils.resampling import BlockResampler
 from speechbrain_apcodec.utils.types import Tokens, Wav
 
 if TYPE_CHECKING:
-    from speechbrain_apcodec.files.bitstream import ApcHeader
+    from speechbrain_apcodec.files.apc_header import ApcHeader
     from speechbrain_apcodec.inference.apcodec import APCodec
     from speechbrain_apcodec.inference.streaming import CheckedContext
 

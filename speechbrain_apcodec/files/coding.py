@@ -13,6 +13,7 @@ Authors
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,8 +21,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from speechbrain_apcodec.files.bitstream import ApcHeader, write_apc
+from speechbrain_apcodec.files.apc_header import ApcHeader
+from speechbrain_apcodec.files.bitstream import write_apc
 from speechbrain_apcodec.files.blocks import decode_blocks, encode_blocks
+from speechbrain_apcodec.files.salvage import Salvage, salvage_apc
 from speechbrain_apcodec.files.stored import read_stored
 from speechbrain_apcodec.utils.audio import (
     UNKNOWN,
@@ -33,13 +36,15 @@ from speechbrain_apcodec.utils.audio_writing import (
     check_audio_destination,
     open_audio,
 )
-from speechbrain_apcodec.utils.errors import BitstreamError
+from speechbrain_apcodec.utils.errors import NOTICE, BitstreamError
 from speechbrain_apcodec.utils.resampling import resample_in_blocks
 from speechbrain_apcodec.utils.types import AnyPath
 
 if TYPE_CHECKING:
     from speechbrain_apcodec.files.packets import StreamHeader
     from speechbrain_apcodec.inference.apcodec import APCodec
+
+logger = logging.getLogger(__name__)
 
 
 def bitstream_model_id(model: APCodec) -> str:
@@ -189,7 +194,11 @@ def encode_file(
 
 
 def decode_file(
-    model: APCodec, apc_path: AnyPath, out_path: AnyPath, force: bool = False
+    model: APCodec,
+    apc_path: AnyPath,
+    out_path: AnyPath,
+    force: bool = False,
+    salvage: bool = False,
 ) -> ApcHeader:
     """Decode a file of tokens into an audio file.
 
@@ -204,6 +213,9 @@ def decode_file(
         original's sample format where the container offers it.
     force : bool
         Whether a file at ``out_path`` may be replaced.
+    salvage : bool
+        Whether to decode a damaged file too. The log tells which seconds are
+        concealed.
 
     Returns
     -------
@@ -217,9 +229,12 @@ def decode_file(
         is there already; nothing is written then.
     """
     check_audio_destination(out_path, [apc_path], force)
-    header, tokens = read_stored(apc_path)
-    write_decoded(model, header, torch.from_numpy(tokens), out_path)
-    return header
+    if salvage:
+        salvaged = salvage_apc(apc_path)
+    else:
+        salvaged = Salvage(*read_stored(apc_path), gaps=[])
+    write_decoded(model, salvaged, out_path)
+    return salvaged.header
 
 
 def roundtrip_file(
@@ -236,7 +251,7 @@ def roundtrip_file(
     """
     check_audio_destination(out_path, [in_path], force)
     header, tokens = encode_source(model, in_path, num_codebooks)
-    write_decoded(model, header, tokens, out_path)
+    write_decoded(model, Salvage(header, tokens.numpy(), gaps=[]), out_path)
     return header
 
 
@@ -267,13 +282,10 @@ def encode_source(
 
 
 def write_decoded(
-    model: APCodec,
-    header: ApcHeader,
-    tokens: Tensor,
-    out_path: AnyPath,
-    quiet: bool = False,
+    model: APCodec, salvaged: Salvage, out_path: AnyPath, quiet: bool = False
 ) -> None:
-    """Decode into a file block by block."""
+    """Decode into a file block by block; say what had to be concealed."""
+    header, tokens = salvaged.header, torch.from_numpy(salvaged.tokens)
     check_model(model, header)
     with (
         _seconds(header.seconds, "decode", quiet) as bar,
@@ -285,8 +297,11 @@ def write_decoded(
         def done(num_frames: int) -> None:
             bar.update(num_frames / model.frame_rate)
 
-        for block in decode_blocks(model, header, tokens, done):
+        for block in salvaged.fade(decode_blocks(model, header, tokens, done)):
             write(block)
+    if salvaged.gaps:
+        named = ", ".join(f"{a:.2f} to {b:.2f} s" for a, b in salvaged.seconds)
+        logger.log(NOTICE, f"{out_path}: concealed {named}")
 
 
 def _header(

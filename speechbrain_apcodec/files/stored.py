@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy
 from numpy.typing import NDArray
 
-from speechbrain_apcodec.files.bitstream import ApcHeader, read_apc
+from speechbrain_apcodec.files.apc_header import ApcHeader
+from speechbrain_apcodec.files.bitstream import read_apc
 from speechbrain_apcodec.files.packets import MAGIC, PacketReader
 from speechbrain_apcodec.utils.audio_paths import is_pipe
 from speechbrain_apcodec.utils.errors import BitstreamError, shown

@@ -95,6 +95,11 @@ def read_utterances(path: AnyPath) -> list[Utterance]:
                 f"{path}: entry {number} names no audio file; a column "
                 "`path` or `wav` is needed"
             )
+        if not isinstance(location, str):  # as SpeechBrain's segments
+            raise ConfigurationError(
+                f"{path}: the audio file of entry {number} is {location!r}: "
+                "give a path, and cut segments to files of their own"
+            )
         location = location.replace("{data_root}", str(path.parent))
         identity = row.pop("ID", None) or row.pop("id", None)
         utterances.append(

@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechbrain_apcodec.files import token_format
+from speechbrain_apcodec.files.apc_header import ApcHeader, measured_kbps
 from speechbrain_apcodec.files.bitstream import (
-    ApcHeader,
-    measured_kbps,
+    file_bytes,
     pack_apc,
     read_apc,
     write_apc,
 )
+from speechbrain_apcodec.files.salvage import salvage_apc
 from speechbrain_apcodec.utils.errors import BitstreamError
+from tests.installed import ROOT
 
 HEADER = ApcHeader(
     model_id="tiny@0123456789abcdef",
@@ -38,9 +40,25 @@ def random_tokens(header, seed=0):
     )
 
 
-def reseal(body):
-    """Give changed bytes a checksum that fits."""
-    return body + struct.pack("<I", zlib.crc32(body))
+HEADER_BYTES = 54 + len("tiny@0123456789abcdef" + "PCM_24")
+#: As each is in ``HEADER``.
+PAYLOAD_BYTES = 2 * 4 * 3 * 10 // 8
+
+
+def crc(data):
+    return struct.pack("<I", zlib.crc32(data))
+
+
+def reseal(body, header_bytes=HEADER_BYTES):
+    """Give a file of one block, without its checksums, those that fit."""
+    header, packed = body[:header_bytes], body[header_bytes:]
+    body = header + crc(header) + packed + crc(bytes(4) + packed)
+    return body + crc(body)
+
+
+def unsealed(data, header_bytes=HEADER_BYTES):
+    """Undo ``reseal``."""
+    return data[:header_bytes] + data[header_bytes + 4 : -8]
 
 
 @settings(max_examples=200, deadline=None)
@@ -86,7 +104,7 @@ def test_tokens_take_exactly_their_bits_in_the_documented_order():
     )
     tokens = numpy.arange(8).reshape(2, 2, 2) + 1000
     data = pack_apc(header, tokens)
-    payload = data[len(data) - 4 - header.payload_bytes : -4]
+    payload = data[HEADER_BYTES + 4 : -8]
     assert len(payload) == 8 * 10 // 8
     bits = "".join(f"{byte:08b}" for byte in payload)
     assert bits == "".join(f"{token:010b}" for token in range(1000, 1008))
@@ -95,14 +113,58 @@ def test_tokens_take_exactly_their_bits_in_the_documented_order():
 def test_header_has_the_documented_layout():
     data = pack_apc(HEADER, random_tokens(HEADER))
     length = 54 + len(HEADER.model_id) + len("PCM_24")
-    assert data[:12] == b"APC\x1a" + struct.pack("<HHI", 1, 0, length)
+    assert data[:12] == b"APC\x1a" + struct.pack("<HHI", 2, 0, length)
     assert struct.unpack_from("<IIQQIIIHH", data, 12) == (
         (48000, 44100, 1000, 1089, 320, 4, 1024, 3, 2)
     )
     assert data[52:74] == b"\x15tiny@0123456789abcdef"
     assert data[74:81] == b"\x06PCM_24"
-    assert len(data) == length + HEADER.payload_bytes + 4
-    assert struct.unpack("<I", data[-4:])[0] == zlib.crc32(data[:-4])
+    assert length == HEADER_BYTES
+    assert len(data) == length + 4 + PAYLOAD_BYTES + 4 + 4
+    assert data == reseal(unsealed(data))
+
+
+def documented_examples():
+    """Return the two files whose bytes docs/bitstream.md shows."""
+    text = (ROOT / "docs" / "bitstream.md").read_text(encoding="utf-8")
+    for block in text.split("```text\n")[1:]:
+        lines = block.split("```")[0].splitlines()
+        # Bytes, three spaces or more, and what they are.
+        yield bytes.fromhex("".join(line.split("   ")[0] for line in lines))
+
+
+def test_the_documented_example_is_a_file_of_both_versions():
+    second, first = documented_examples()
+    header = ApcHeader("a@1", 2000, 2000, 2500, 1000, 2, 16, 1, "PCM_16")
+    tokens = numpy.array([[[1, 2], [3, 4], [15, 0]]])
+    assert pack_apc(header, tokens) == second
+    for data, version in ((first, 1), (second, 2)):
+        assert data[4] == version
+        read_header, read_tokens = read_apc(data)
+        assert read_header == header
+        assert numpy.array_equal(read_tokens, tokens)
+
+
+def test_a_file_that_version_1_wrote():
+    path = ROOT / "tests" / "files" / "version_1.apc"
+    header, tokens = read_apc(path)
+    assert path.read_bytes()[4] == 1
+    assert header == dataclasses.replace(
+        HEADER, num_samples=88_200, codebook_size=1000
+    )
+    expected = numpy.arange(2 * 300 * 3).reshape(2, 300, 3) * 7 % 1000
+    assert numpy.array_equal(tokens, expected)
+    salvaged = salvage_apc(path)
+    assert numpy.array_equal(salvaged.tokens, expected)
+    assert salvaged.gaps == []
+    changed = bytearray(path.read_bytes())
+    for index in range(0, len(changed), 3):
+        changed[index] ^= 1
+        for read in (read_apc, salvage_apc):
+            with pytest.raises(BitstreamError) as raised:
+                read(bytes(changed))
+            assert "--salvage" not in str(raised.value)
+        changed[index] ^= 1
 
 
 def test_every_truncation_is_noticed():
@@ -131,7 +193,7 @@ def test_bytes_at_the_end_are_noticed():
 @settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=200))
 def test_noise_is_no_file(data):
-    for start in (b"", b"APC\x1a", b"APC\x1a\x01\x00\x00\x00"):
+    for start in (b"", b"APC\x1a", b"APC\x1a\x01\0\0\0", b"APC\x1a\x02\0\0\0"):
         with pytest.raises(BitstreamError):
             read_apc(start + data)
 
@@ -140,9 +202,10 @@ def test_noise_is_no_file(data):
     ("offset", "layout", "value", "words"),
     [
         (0, "4s", b"RIFF", "no .apc file"),
-        (4, "H", 2, "update"),
+        (4, "H", 3, "update"),
         (6, "H", 1, "update"),
-        (8, "I", 2**32 - 1, "contradicts"),
+        (8, "I", 2**32 - 1, "too long"),
+        (8, "I", 60, "checksum"),
         (12, "I", 0, "codec_rate"),
         (16, "I", 2**32 - 1, "sample_rate"),
         (20, "Q", 0, "num_samples"),
@@ -161,7 +224,7 @@ def test_noise_is_no_file(data):
 def test_hostile_headers_are_refused_by_what_they_claim(
     offset, layout, value, words
 ):
-    body = bytearray(pack_apc(HEADER, random_tokens(HEADER))[:-4])
+    body = bytearray(unsealed(pack_apc(HEADER, random_tokens(HEADER))))
     struct.pack_into(f"<{layout}", body, offset, value)
     with pytest.raises(BitstreamError, match=words) as raised:
         read_apc(reseal(bytes(body)))
@@ -170,20 +233,22 @@ def test_hostile_headers_are_refused_by_what_they_claim(
 
 def test_a_giant_claim_allocates_nothing(monkeypatch):
     header = dataclasses.replace(HEADER, num_samples=2**40, channels=1000)
-    claimed = bytearray(pack_apc(HEADER, random_tokens(HEADER))[:-4])
+    claimed = bytearray(unsealed(pack_apc(HEADER, random_tokens(HEADER))))
     struct.pack_into("<Q", claimed, 20, header.num_samples)
     struct.pack_into("<Q", claimed, 28, header.codec_samples)
     struct.pack_into("<I", claimed, 40, header.num_frames)
     struct.pack_into("<H", claimed, 50, header.channels)
     monkeypatch.setattr(numpy, "empty", None)
-    with pytest.raises(BitstreamError, match="truncated"):
-        read_apc(reseal(bytes(claimed)))
+    monkeypatch.setattr(numpy, "zeros", None)
+    for read, word in ((read_apc, "truncated"), (salvage_apc, "too little")):
+        with pytest.raises(BitstreamError, match=word):
+            read(reseal(bytes(claimed)))
 
 
 def test_token_beyond_a_codebook_that_is_no_power_of_two():
     header = dataclasses.replace(HEADER, codebook_size=1000)
-    body = bytearray(pack_apc(header, random_tokens(header))[:-4])
-    body[-header.payload_bytes :] = b"\xff" * header.payload_bytes
+    body = bytearray(unsealed(pack_apc(header, random_tokens(header))))
+    body[HEADER_BYTES:] = b"\xff" * PAYLOAD_BYTES
     with pytest.raises(BitstreamError, match="token 1023"):
         read_apc(reseal(bytes(body)))
 
@@ -253,7 +318,39 @@ def test_bitrates():
         channels=1,
     )
     assert header.bitrate == 6000
-    assert header.payload_bytes == 7500
+    data = pack_apc(header, random_tokens(header))
+    assert len(data) == file_bytes(header, HEADER_BYTES + 4, 2)
     assert measured_kbps(7500, header) == 6
-    num_bytes = len(pack_apc(header, random_tokens(header)))
-    assert 6 < measured_kbps(num_bytes, header) < 6.1
+
+
+@pytest.mark.parametrize("seconds", [60, 3600])
+def test_blocks_cost_less_than_a_per_cent(seconds):
+    header = dataclasses.replace(
+        HEADER,
+        sample_rate=48000,
+        num_samples=48000 * seconds,
+        num_codebooks=4,
+        channels=1,
+    )
+    packed = 750 * seconds
+    size = file_bytes(header, HEADER_BYTES + 4, 2)
+    assert packed < size < 1.01 * packed
+
+
+def test_the_block_that_is_damaged_is_named():
+    header = dataclasses.replace(HEADER, num_samples=5 * 44100)
+    data = bytearray(pack_apc(header, random_tokens(header)))
+    size = 2 * 150 * 3 * 10 // 8 + 4
+    data[HEADER_BYTES + 4 + 2 * size + 9] ^= 1
+    with pytest.raises(BitstreamError, match=r"block 3 of 5.*--salvage"):
+        read_apc(bytes(data))
+
+
+def test_blocks_that_changed_places_are_noticed():
+    header = dataclasses.replace(HEADER, num_samples=2 * 44100)
+    data = pack_apc(header, random_tokens(header))
+    start, size = HEADER_BYTES + 4, 2 * 150 * 3 * 10 // 8 + 4
+    first, second = data[start : start + size], data[start + size : -4]
+    body = data[:start] + second + first
+    with pytest.raises(BitstreamError, match="block 1 of 2"):
+        read_apc(body + crc(body))

@@ -55,6 +55,8 @@ def test_speechbrain_manifests(tmp_path):
         ("a.csv", "", "names no audio"),
         ("a.json", "[1, 2]", "cannot be read as a manifest"),
         ("a.json", "{", "cannot be read as a manifest"),
+        ("a.json", '{"u": {"wav": {"file": "a.wav"}}}', "entry 1 is {"),
+        ("a.json", '{"u": {"wav": 3}}', "entry 1 is 3: give a path"),
     ],
 )
 def test_broken_manifests_are_refused(tmp_path, name, content, message):
