@@ -1,10 +1,9 @@
 """The codec as SpeechBrain's users call it.
 
 ``APCodec`` is SpeechBrain's ``Pretrained`` interface to the ``Codec`` lobe:
-it loads a model from a folder, a hub or a URL, checks what it is given, and
-takes relative lengths, as SpeechBrain does, where the lobe counts samples and
-frames. The functions of the files beside this one (audio files, streams,
-tokens for models) are methods here.
+it loads a model from a folder or a hub, checks what it is given, and takes
+relative lengths. The functions of the files beside this one (audio files,
+streams, tokens for models) are methods here.
 
 Paper: https://arxiv.org/abs/2402.10533
 
@@ -64,10 +63,9 @@ class APCodec(PlacedPretrained):
     hparams : dict, optional
         Hyper-parameters of the inference YAML.
     run_opts : dict or speechbrain.utils.run_opts.RunOptions, optional
-        Such as ``{"device": "cuda"}``; ``{"precision": "bf16"}`` lets the
-        network, but not spectra, phases and codebooks, run in bfloat16, and
-        ``{"compile": True}`` compiles it at the first call: both are faster,
-        and some tokens differ (python -m benchmarks.mismatch).
+        Such as ``{"device": "cuda"}``. ``{"precision": "bf16"}`` for the
+        network and ``{"compile": True}`` are faster, and some tokens differ
+        (python -m benchmarks.mismatch).
     freeze_params : bool
         Switch gradients and training mode off.
     config : dict, optional
