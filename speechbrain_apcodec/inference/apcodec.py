@@ -52,9 +52,8 @@ class APCodec(PlacedPretrained):
 
     Lengths at this interface are relative, from 0 to 1, as in SpeechBrain:
     item ``i`` of a batch of ``T`` samples has ``round(wav_lens[i] * T)`` of
-    them. A waveform of any length becomes ``ceil(samples / hop_length)``
-    token frames. An argument of a wrong shape, type or value is an
-    ``APCodecError``.
+    them. A waveform of any length has ``ceil(samples / hop_length)`` token
+    frames. A wrong argument is an ``APCodecError``.
 
     Arguments
     ---------
