@@ -95,6 +95,28 @@ def test_a_copy_of_the_context_forks_the_streams(codec):
         assert torch.equal(torch.cat(tokens, 1), codec.encode(wav)[0])
 
 
+@torch.no_grad()
+def test_streams_of_two_callers_take_turns():
+    """Their contexts are of one codec, and share nothing."""
+    codec = make_codec(**CAUSAL)
+    wavs = 0.1 * torch.randn(2, 1, 3000)
+    contexts = [codec.make_streaming_context() for _ in wavs]
+    coded, decoded = ([], []), ([], [])
+    for place in range(0, 3000, 700):
+        for wav, context, tokens in zip(wavs, contexts, coded, strict=True):
+            tokens.append(context.encode(wav[:, place : place + 700]))
+    for wav, context, tokens in zip(wavs, contexts, coded, strict=True):
+        tokens.append(context.flush_encoder())
+        assert torch.equal(torch.cat(tokens, dim=1), codec.encode(wav)[0])
+    for pieces in zip(*coded, strict=True):
+        for context, piece, out in zip(contexts, pieces, decoded, strict=True):
+            out.append(context.decode(piece))
+    for context, tokens, out in zip(contexts, coded, decoded, strict=True):
+        out.append(context.flush_decoder())
+        whole = codec.decode(torch.cat(tokens, dim=1))
+        torch.testing.assert_close(torch.cat(out, dim=1), whole)
+
+
 def test_nothing_is_an_empty_tensor(codec):
     context = codec.make_streaming_context(3)
     empty = torch.zeros(3, 0)
