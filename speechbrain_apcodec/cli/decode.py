@@ -7,7 +7,7 @@ asks for what is left of it: then the damaged seconds fade out, and are named.
 
 For example:
   apcodec decode speech.apc restored.wav
-  apcodec decode *.apc -o restored        a folder
+  apcodec decode one.apc two.apc -o restored   into a folder
   apcodec decode - < speech.apc | aplay
 
 Authors

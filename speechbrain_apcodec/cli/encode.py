@@ -5,7 +5,7 @@ all recordings are taken, those in its subfolders too.
 
 For example:
   apcodec encode speech.wav speech.apc
-  apcodec encode *.wav                    each beside its recording
+  apcodec encode one.wav two.wav          each beside its recording
   apcodec encode recordings -o coded      a folder
   sox in.wav -t wav - | apcodec encode - > out.apc
 
