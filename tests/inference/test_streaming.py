@@ -124,7 +124,7 @@ def test_long_recordings_are_coded_piece_by_piece(model, monkeypatch, speech):
 
 def test_latency(model):
     looks_ahead = model.mods["codec"].encoder.joint_convolution.reach.right
-    expected = 12398 if looks_ahead else 598
+    expected = 4718 if looks_ahead else 598
     assert model.latency_samples == expected
     assert expected == (
         model.encoder_latency_samples + model.decoder_latency_samples

@@ -139,7 +139,7 @@ def test_samples_come_within_a_hop_of_their_last_token(codec):
         ("48khz_6kbps_causal", 598),
         ("48khz_6kbps", 4798),
         ("mini", 3798),
-        ("default", 12398),
+        ("default", 4718),
         ("default_streaming", 558),
     ],
 )
