@@ -10,7 +10,6 @@ Authors
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 import struct
@@ -290,7 +289,9 @@ def _can_be_rewritten(file: IO[bytes]) -> bool:
     if not file.seekable():
         return False
     try:
+        import fcntl
+
         flags = fcntl.fcntl(file.fileno(), fcntl.F_GETFL)
-    except io.UnsupportedOperation:  # in memory
+    except (ImportError, io.UnsupportedOperation):  # Windows, or in memory
         return True
     return not flags & os.O_APPEND

@@ -17,7 +17,8 @@ import io
 import math
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -126,23 +127,44 @@ def read_apc(source: AnyPath | bytes) -> tuple[ApcHeader, NDArray[numpy.int64]]:
     speechbrain_apcodec.utils.errors.BitstreamError: the data is no .apc \
 file: give one that 'apcodec encode' wrote
     """
-    with opened(source) as (file, size, name):
-        return _read(file, size, name)
+    with opened(source) as apc:
+        return apc.header, _read(apc)
+
+
+@dataclass
+class OpenedApc:
+    """An ``.apc`` file whose header has been read."""
+
+    #: At its beginning.
+    file: IO[bytes]
+    #: Bytes that it has, and those that it ought to have.
+    size: int
+    expected: int
+    #: What errors call it.
+    name: str
+    header: ApcHeader
+    header_size: int
+    version: int
 
 
 @contextmanager
-def opened(source: AnyPath | bytes) -> Iterator[tuple[IO[bytes], int, str]]:
-    """Open a file, or what it holds; tell its size and its name in errors."""
-    if isinstance(source, bytes):
-        yield io.BytesIO(source), len(source), "the data"
-        return
-    path = Path(source)
-    if path.is_dir():
-        raise BitstreamError(f"{path} is a folder: give an .apc file")
-    if not path.exists():
-        raise BitstreamError(f"{path} does not exist: check the path")
-    with path.open("rb") as file:
-        yield file, path.stat().st_size, str(path)
+def opened(source: AnyPath | bytes) -> Iterator[OpenedApc]:
+    """Open a file, or what it holds, and read its header."""
+    with ExitStack() as stack:
+        file: IO[bytes]
+        if isinstance(source, bytes):
+            file, size, name = io.BytesIO(source), len(source), "the data"
+        else:
+            path = Path(source)
+            if path.is_dir():
+                raise BitstreamError(f"{path} is a folder: give an .apc file")
+            if not path.exists():
+                raise BitstreamError(f"{path} does not exist: check the path")
+            file = stack.enter_context(path.open("rb"))
+            size, name = path.stat().st_size, str(path)
+        parsed = parse_header(file.read(MAX_HEADER_BYTES), name)
+        file.seek(0)
+        yield OpenedApc(file, size, file_bytes(*parsed), name, *parsed)
 
 
 def block_bytes(header: ApcHeader, index: int) -> int:
@@ -168,7 +190,10 @@ def unpack_block(
     """Check a block, and unpack it to [channels, frames, codebooks]."""
     packed, checksum = data[: -CHECKSUM.size], data[-CHECKSUM.size :]
     if checksum != CHECKSUM.pack(_checksum(packed, index)):
-        raise BitstreamError("its checksum does not fit")
+        raise BitstreamError(
+            f"block {index + 1} of {header.num_blocks}, its checksum does not "
+            "fit"
+        )
     shape = _block_shape(header, index)
     return unpack_tokens(packed, shape, header.codebook_size)
 
@@ -184,49 +209,42 @@ def _checksum(packed: bytes, index: int) -> int:
     return zlib.crc32(packed, zlib.crc32(index.to_bytes(4, "little")))
 
 
-def _read(
-    file: IO[bytes], size: int, name: str
-) -> tuple[ApcHeader, NDArray[numpy.int64]]:
-    """Read a file of ``size`` bytes that errors call ``name``."""
-    start = file.read(MAX_HEADER_BYTES)
-    header, header_size, version = parse_header(start, name)
+def _read(apc: OpenedApc) -> NDArray[numpy.int64]:
+    """Check a whole file, and unpack its tokens."""
     mend = "copy it again from its source"
-    if version > 1:
+    if apc.version > 1:
         mend += ", or decode the rest of it with --salvage"
-    expected = file_bytes(header, header_size, version)
-    if size != expected:
-        state = "truncated" if size < expected else "too long"
+    if apc.size != apc.expected:
+        state = "truncated" if apc.size < apc.expected else "too long"
         raise BitstreamError(
-            f"{name} is {state} ({size} bytes, {expected} expected): {mend}"
+            f"{apc.name} is {state} ({apc.size} bytes, {apc.expected} "
+            f"expected): {mend}"
         )
-    data = start + file.read(size - len(start))
+    data, header = apc.file.read(apc.size), apc.header
+    packed = data[apc.header_size : -CHECKSUM.size]
     try:
-        if version > 1:
-            tokens = _unpack_blocks(data[header_size:], header)
+        if apc.version > 1:
+            # First the blocks, which tell where the damage is.
+            tokens = _unpack_blocks(packed, header)
+            _check_sum(data)
+            return tokens
         _check_sum(data)
-        if version == 1:
-            tokens = unpack_tokens(
-                data[header_size : -CHECKSUM.size],
-                header.tokens_shape,
-                header.codebook_size,
-            )
+        return unpack_tokens(packed, header.tokens_shape, header.codebook_size)
     except BitstreamError as error:
-        raise BitstreamError(f"{name} is damaged ({error}): {mend}") from error
-    return header, tokens
+        raise BitstreamError(
+            f"{apc.name} is damaged ({error}): {mend}"
+        ) from error
 
 
 def _unpack_blocks(data: bytes, header: ApcHeader) -> NDArray[numpy.int64]:
     """Unpack all blocks; name the first that is damaged."""
-    blocks, size = [], block_bytes(header, 0)
-    for index in range(header.num_blocks):
-        start = index * size
-        block = data[start : start + block_bytes(header, index)]
-        try:
-            blocks.append(unpack_block(block, index, header))
-        except BitstreamError as error:
-            raise BitstreamError(
-                f"block {index + 1} of {header.num_blocks}, {error}"
-            ) from error
+    size = block_bytes(header, 0)
+    blocks = [
+        unpack_block(
+            data[index * size :][: block_bytes(header, index)], index, header
+        )
+        for index in range(header.num_blocks)
+    ]
     return numpy.concatenate(blocks, axis=1)
 
 

@@ -15,12 +15,9 @@ from typing import TYPE_CHECKING
 import numpy
 from numpy.typing import NDArray
 
-from speechbrain_apcodec.files.apc_header import (
-    MAX_HEADER_BYTES,
-    ApcHeader,
-    parse_header,
-)
+from speechbrain_apcodec.files.apc_header import ApcHeader, damaged
 from speechbrain_apcodec.files.bitstream import (
+    OpenedApc,
     block_bytes,
     opened,
     read_apc,
@@ -84,24 +81,18 @@ def cut_apc(
     True
     """
     check_destination(out_path, [source], force)
-    with opened(source) as (file, _, name):
-        first = file.read(MAX_HEADER_BYTES)
-        header, header_size, version = parse_header(first, name)
+    with opened(source) as apc:
+        header = apc.header
         if not 0 <= start < stop <= header.num_blocks:
             raise BitstreamError(
-                f"{name} has the blocks 0 to {header.num_blocks - 1}, not "
+                f"{source} has the blocks 0 to {header.num_blocks - 1}, not "
                 f"{start} to {stop - 1}: name some of those"
             )
         begin, end = start * header.block_frames, stop * header.block_frames
-        if version == 1:
+        if apc.version == 1:
             tokens = read_apc(source)[1][:, begin:end]
         else:
-            file.seek(header_size + start * block_bytes(header, 0))
-            blocks = []
-            for index in range(start, stop):
-                block = file.read(block_bytes(header, index))
-                blocks.append(_checked(block, index, header, name))
-            tokens = numpy.concatenate(blocks, axis=1)
+            tokens = _read_blocks(apc, range(start, stop))
     num_samples = _samples_before(header, end) - _samples_before(header, begin)
     header = dataclasses.replace(header, num_samples=num_samples)
     write_apc(out_path, header, tokens)
@@ -154,17 +145,18 @@ def join_apc(
     return joined
 
 
-def _checked(
-    block: bytes, index: int, header: ApcHeader, name: str
-) -> NDArray[numpy.int64]:
-    """Unpack a block of a file that errors call ``name``."""
+def _read_blocks(apc: OpenedApc, indices: range) -> NDArray[numpy.int64]:
+    """Unpack some blocks of a file, whatever the others hold."""
+    header, blocks = apc.header, []
+    first = indices.start * block_bytes(header, 0)
+    apc.file.seek(apc.header_size + first)
     try:
-        return unpack_block(block, index, header)
+        for index in indices:
+            block = apc.file.read(block_bytes(header, index))
+            blocks.append(unpack_block(block, index, header))
     except BitstreamError as error:
-        raise BitstreamError(
-            f"{name} is damaged (block {index + 1} of {header.num_blocks}, "
-            f"{error}): copy it again from its source"
-        ) from error
+        raise damaged(apc.name, error) from error
+    return numpy.concatenate(blocks, axis=1)
 
 
 def _all_samples(header: ApcHeader, frames: int) -> int:

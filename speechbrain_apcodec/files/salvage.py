@@ -19,14 +19,9 @@ from typing import TYPE_CHECKING
 import numpy
 from numpy.typing import NDArray
 
-from speechbrain_apcodec.files.apc_header import (
-    MAX_HEADER_BYTES,
-    ApcHeader,
-    parse_header,
-)
+from speechbrain_apcodec.files.apc_header import ApcHeader
 from speechbrain_apcodec.files.bitstream import (
     block_bytes,
-    file_bytes,
     opened,
     read_apc,
     unpack_block,
@@ -129,19 +124,17 @@ def salvage_apc(source: AnyPath | bytes) -> Salvage:
     >>> salvage_apc(data[:-100]).seconds
     [(1.0, 2.0)]
     """
-    with opened(source) as (file, size, name):
-        start = file.read(MAX_HEADER_BYTES)
-        header, header_size, version = parse_header(start, name)
-        if version == 1:
+    with opened(source) as apc:
+        if apc.version == 1:
             return Salvage(*read_apc(source), gaps=[])
-        expected = file_bytes(header, header_size, version)
-        if size * _MOST_LOST < expected:
+        if apc.size * _MOST_LOST < apc.expected:
             raise BitstreamError(
-                f"{name} has {size} of {expected} bytes, too little to "
-                "salvage: copy it again from its source"
+                f"{apc.name} has {apc.size} of {apc.expected} bytes, too "
+                "little to salvage: copy it again from its source"
             )
-        data = start + file.read()
-    shift, offset = size - expected, header_size
+        data = apc.file.read()
+    header = apc.header
+    shift, offset = apc.size - apc.expected, apc.header_size
     tokens = numpy.zeros(header.tokens_shape, dtype=numpy.int64)
     frames = header.block_frames
     gaps: list[tuple[int, int]] = []
@@ -156,7 +149,7 @@ def salvage_apc(source: AnyPath | bytes) -> Salvage:
         offset = end
     if not any(is_whole):
         raise BitstreamError(
-            f"{name} has no whole block left: copy it again from its source"
+            f"{apc.name} has no whole block left: copy it again from its source"
         )
     for whole, run in groupby(range(len(is_whole)), is_whole.__getitem__):
         indices = list(run)

@@ -212,8 +212,8 @@ class ResidualVectorQuantizer(nn.Module):
         if isinstance(num_codebooks, Tensor):
             per_item, num_codebooks = num_codebooks, None
         stages = self.stages(num_codebooks)
-        residual = _full_precision(latent)
-        quantized = torch.zeros_like(residual)
+        latent = _full_precision(latent)
+        residual, quantized = latent, torch.zeros_like(latent)
         codebook_loss = commitment_loss = residual.new_zeros(())
         tokens = []
         with torch.autocast(latent.device.type, enabled=False):
@@ -235,11 +235,11 @@ class ResidualVectorQuantizer(nn.Module):
                 codebook_loss = codebook_loss + codebook.mean()
                 commitment_loss = commitment_loss + commitment.mean()
                 tokens.append(index)
-            if self.search_width is not None:
-                # To the first codeword alone, which is all that a sum over
-                # stages passes on to the latent, would pull everything out of
-                # it that only later ones can tell.
-                commitment_loss = F.mse_loss(latent, quantized.detach())
+        if self.search_width is not None:
+            # To the first codeword alone, which is all that a sum over stages
+            # passes on to the latent, would pull everything out of it that
+            # only later ones can tell.
+            commitment_loss = F.mse_loss(latent, quantized.detach())
         return Quantized(
             quantized,
             torch.stack(tokens, dim=-1),
